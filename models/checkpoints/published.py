@@ -1,0 +1,109 @@
+"""Checkpoints of the published counting code: transformer.pt with its script's arguments.
+
+The state dict holds semantic_emb.weight, positional_emb.* (unused), token_mixer.Q and .K or
+token_mixer.A, fc1.* and fc2.*; config.json holds T, seq_len, model_dim, p, attention_input,
+no_softmax and dataset_type. Files are data: loaded with weights_only=True, never unpickled.
+"""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import BaseModel, Field, ValidationError
+from torch import Tensor
+
+from models.counting import CountingConfig, Weights, check
+from models.errors import MechprobeError
+from models.hooked import HookedTransformer
+
+WEIGHTS_FILE = "transformer.pt"
+
+
+class PublishedConfig(BaseModel):
+    """The arguments of the published script that shape a model; others are ignored."""
+
+    T: Annotated[int, Field(ge=2)]
+    seq_len: Annotated[int, Field(ge=2)]
+    model_dim: Annotated[int, Field(ge=2)]
+    p: Annotated[int, Field(ge=1)]
+    attention_input: Literal["only_sem", "linear"]
+    no_softmax: bool
+    dataset_type: Literal["backward", "backward_BOS"]
+
+
+def load_published(path: Path, config: Mapping[str, Any]) -> HookedTransformer:
+    """Read a checkpoint folder of the published counting code.
+
+    Raises:
+        MechprobeError: unsupported arguments, an unsafe or damaged file, weights that do not fit.
+    """
+    try:
+        arguments = PublishedConfig.model_validate(dict(config))
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise MechprobeError(f"{path / 'config.json'}: {faults}") from None
+    file = path / WEIGHTS_FILE
+    state = _state_dict(file)
+    mixing = ("token_mixer.A",) if arguments.attention_input == "linear" else (
+        "token_mixer.Q",
+        "token_mixer.K",
+    )
+    names = ("semantic_emb.weight", *mixing, "fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias")
+    missing = [name for name in names if not isinstance(state.get(name), Tensor)]
+    if missing:
+        raise MechprobeError(f"{file}: {', '.join(missing)} missing from the state dict")
+    unknown = [
+        name for name in state if name not in names and not name.startswith("positional_emb.")
+    ]
+    if unknown:
+        raise MechprobeError(f"{file}: {', '.join(map(str, unknown))} not known in these models")
+    bos = arguments.dataset_type == "backward_BOS"
+    length = arguments.seq_len
+    weights: Weights = {
+        "W_E": state["semantic_emb.weight"],
+        "W_in": state["fc1.weight"].T,
+        "b_in": state["fc1.bias"],
+        "W_out": state["fc2.weight"].T,
+        "b_out": state["fc2.bias"],
+    }
+    if arguments.attention_input == "linear":
+        weights["W_mix"] = state["token_mixer.A"]
+        # The matrix says how many positions there are; one of them is BOS's where there is one.
+        length = weights["W_mix"].shape[0] - int(bos) if weights["W_mix"].ndim == 2 else length
+        if length not in (arguments.seq_len, arguments.seq_len - int(bos)):
+            raise MechprobeError(
+                f"{file}: token_mixer.A has shape {tuple(weights['W_mix'].shape)},"
+                f" seq_len={arguments.seq_len} wants {arguments.seq_len + int(bos)} rows"
+            )
+    else:
+        weights |= {"W_Q": state["token_mixer.Q"], "W_K": state["token_mixer.K"]}
+    fields = {
+        "T": arguments.T,
+        "L": length,
+        "d": arguments.model_dim,
+        "p": arguments.p,
+        "mixing": "lin" if arguments.attention_input == "linear" else "dot",
+        "softmax": not arguments.no_softmax,
+        "bos": bos,
+        "n_classes": arguments.seq_len + 1,
+    }
+    checked = CountingConfig.checked(fields, where=str(path / "config.json"))
+    check(checked, weights, where=str(file))
+    return HookedTransformer(checked, {n: w.contiguous() for n, w in weights.items()})
+
+
+def _state_dict(file: Path) -> dict[str, Any]:
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise MechprobeError(
+            f"{file}: holds more than tensors and is not loaded; save a plain state dict"
+        ) from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
+        reason = str(error).split("\n")[0] or type(error).__name__
+        raise MechprobeError(f"{file}: not a whole torch file ({reason})") from None
+    if not isinstance(state, dict):
+        raise MechprobeError(f"{file}: holds a {type(state).__name__}, a state dict is wanted")
+    return state

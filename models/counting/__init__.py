@@ -1,0 +1,20 @@
+"""The family of counting transformers: shape, weights, forward pass, training."""
+
+from models.counting.config import ARCHITECTURES, Architecture, CountingConfig
+from models.counting.forward import forward
+from models.counting.train import TrainingPlan, train
+from models.counting.weights import Weights, check, fingerprint, initial, shapes
+
+__all__ = [
+    "ARCHITECTURES",
+    "Architecture",
+    "CountingConfig",
+    "TrainingPlan",
+    "Weights",
+    "check",
+    "fingerprint",
+    "forward",
+    "initial",
+    "shapes",
+    "train",
+]

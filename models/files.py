@@ -1,0 +1,80 @@
+"""Whole-or-nothing writes: a reader never sees half a file, a failed write leaves the old one."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from models.errors import MechprobeError
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Write one file through a temporary neighbour and a rename.
+
+    Args:
+        path: where the file shall stand; missing parents are made.
+        write: is given the temporary path and fills it.
+
+    Raises:
+        MechprobeError: the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise MechprobeError(f"{path}: cannot write here ({error.strerror})") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file whole or not at all."""
+    write_whole(path, lambda temporary: _put(temporary, text))
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Fill a temporary folder; on success it takes the place of `path`, on failure it is gone.
+
+    An existing folder at `path` is replaced only after the new one is complete.
+
+    Raises:
+        MechprobeError: the folder cannot be written, or `path` is a file.
+    """
+    if path.exists() and not path.is_dir():
+        raise MechprobeError(f"{path}: is a file, a folder is wanted; choose another name")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as error:
+        raise MechprobeError(f"{path}: cannot write here ({error.strerror})") from error
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        if path.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+            path.rename(old / "was")
+            temporary.rename(path)
+            shutil.rmtree(old)
+        else:
+            temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

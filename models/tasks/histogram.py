@@ -1,0 +1,175 @@
+"""The histogram task: how often does this position's token occur in the sequence?
+
+Source: Behrens, Biggio, Zdeborova, arXiv:2407.11542, section 2. `[B,A,A,D,E] -> [1,2,2,1,1]`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from models.errors import MechprobeError
+
+Sampler = Literal["partition", "uniform"]
+
+
+class BalancedSequences(NamedTuple):
+    """Sequences with every count of every token equally often, cell by cell."""
+
+    tokens: Int[Tensor, "token count rep pos"]
+    position: Int[Tensor, "token count rep"]
+    counts: Int[Tensor, " count"]
+
+
+@dataclass(frozen=True)
+class HistogramTask:
+    """Count tokens out of an alphabet of T in sequences of length L.
+
+    Args:
+        T: alphabet size (token ids 0..T-1), at least 2.
+        L: sequence length without BOS, at least 2.
+        bos: prepend token id T; its position is not scored.
+        sampler: the distribution of `sample`, "partition" (the paper's) or "uniform".
+
+    Raises:
+        MechprobeError: T or L below 2, or an unknown sampler.
+    """
+
+    T: int
+    L: int
+    bos: bool = False
+    sampler: Sampler = "partition"
+    name: str = "histogram"
+
+    def __post_init__(self) -> None:
+        if self.T < 2:
+            raise MechprobeError(f"T={self.T}: the alphabet needs at least 2 tokens")
+        if self.L < 2:
+            raise MechprobeError(f"L={self.L}: sequences need at least 2 positions")
+        if self.sampler not in ("partition", "uniform"):
+            raise MechprobeError(
+                f"sampler {self.sampler!r} is unknown; choose partition or uniform"
+            )
+
+    @property
+    def n_vocab(self) -> int:
+        """T, and one more with BOS."""
+        return self.T + int(self.bos)
+
+    @property
+    def n_classes(self) -> int:
+        """Classes 0..L; 0 is never right."""
+        return self.L + 1
+
+    def sample(self, n: int, generator: torch.Generator) -> Int[Tensor, "n pos"]:
+        """Draw n sequences from the task's own distribution, BOS first where there is one."""
+        if self.sampler == "uniform":
+            body = torch.randint(self.T, (n, self.L), generator=generator)
+        else:
+            body = partition_sequences(torch.full((n,), self.L), self.T, generator)
+        return self._with_bos(body)
+
+    def targets(self, tokens: Int[Tensor, "*batch pos"]) -> Int[Tensor, "*batch scored"]:
+        """Occurrences of each scored position's token within its sequence, 1..L."""
+        body = self.scored(tokens, -1)
+        return (body.unsqueeze(-1) == body.unsqueeze(-2)).sum(-1)
+
+    def scored(self, values: Tensor, dim: int) -> Tensor:
+        """Drop the BOS position along `dim`."""
+        start = int(self.bos)
+        return values.narrow(dim, start, values.shape[dim] - start)
+
+    def correct(
+        self, logits: Float[Tensor, "*batch pos classes"], tokens: Int[Tensor, "*batch pos"]
+    ) -> Bool[Tensor, "*batch scored"]:
+        """Whether the most probable class is the right one, at every scored position."""
+        return self.scored(logits, -2).argmax(-1) == self.targets(tokens)
+
+    def accuracy(
+        self, logits: Float[Tensor, "*batch pos classes"], tokens: Int[Tensor, "*batch pos"]
+    ) -> float:
+        """Share of scored positions answered rightly, in [0, 1]."""
+        return self.correct(logits, tokens).double().mean().item()
+
+    def chance(self, tokens: Int[Tensor, "*batch pos"]) -> float:
+        """Accuracy of the best constant answer on these sequences, in [0, 1]."""
+        counts = self.targets(tokens).flatten().bincount(minlength=self.n_classes)
+        return (counts.max() / counts.sum()).item()
+
+    def balanced(self, reps: int, generator: torch.Generator) -> BalancedSequences:
+        """Every token with every count 1..L-1 equally often, the rest filled by partition.
+
+        Args:
+            reps: sequences in each (token, count) cell.
+            generator: source of randomness.
+
+        Returns:
+            tokens [T, L-1, reps, pos]; in each, one random position of the cell's token;
+            the counts 1..L-1. Count L is left out: the partition sampler never makes it.
+        """
+        counts = torch.arange(1, self.L)
+        shape = (self.T, self.L - 1, reps)
+        token = torch.arange(self.T).view(-1, 1, 1).expand(shape).reshape(-1)
+        count = counts.view(1, -1, 1).expand(shape).reshape(-1)
+        filler = partition_sequences(self.L - count, self.T, generator, exclude=token)
+        # `filler` is valid in its first L - count columns; the cell's token fills the others.
+        slot = torch.arange(self.L)
+        padded = torch.nn.functional.pad(filler, (0, self.L - filler.shape[1]))
+        own = slot >= (self.L - count).unsqueeze(-1)
+        body = torch.where(own, token.unsqueeze(-1), padded)
+        order = torch.rand(body.shape, generator=generator).argsort(-1)
+        body = body.gather(-1, order)
+        lottery = torch.rand(body.shape, generator=generator)
+        position = torch.where(body == token.unsqueeze(-1), lottery, -1.0).argmax(-1)
+        tokens = self._with_bos(body)
+        return BalancedSequences(
+            tokens.view(*shape, -1), position.view(shape) + int(self.bos), counts
+        )
+
+    def _with_bos(self, body: Int[Tensor, "n length"]) -> Int[Tensor, "n pos"]:
+        if not self.bos:
+            return body
+        return torch.cat([body.new_full((body.shape[0], 1), self.T), body], dim=1)
+
+
+def partition_sequences(
+    lengths: Int[Tensor, " n"],
+    T: int,
+    generator: torch.Generator,
+    exclude: Int[Tensor, " n"] | None = None,
+) -> Int[Tensor, "n longest"]:
+    """The paper's sampler for many rows at once (arXiv:2407.11542, appendix on data).
+
+    While n > 1, draw k uniform on 1..n-1, make a part of size k and go on with n - k; a
+    remainder of 1 is a part of 1. Parts get distinct random tokens and the row is shuffled.
+    Should there be more parts than tokens (T < L), the surplus joins the last part.
+
+    Args:
+        lengths: length of every row; columns beyond a row's length hold padding.
+        T: alphabet size.
+        generator: source of randomness.
+        exclude: a token that row may not use.
+    """
+    n, longest = lengths.shape[0], int(lengths.max())
+    available = T - (exclude is not None)
+    left = lengths.clone()
+    part_of_slot = torch.zeros(n, longest, dtype=torch.long)
+    slot = torch.arange(longest)
+    for _ in range(longest):
+        draw = torch.rand(n, generator=generator)
+        size = (1 + (draw * (left - 1)).floor().long()).clamp(max=(left - 1).clamp(min=1))
+        end = lengths - left + size
+        # Every slot at or past this part's end belongs to a later part.
+        part_of_slot += (slot >= end.unsqueeze(-1)) & (left > 0).unsqueeze(-1)
+        left = (left - size).clamp(min=0)
+    part_of_slot = part_of_slot.clamp(max=available - 1)
+    tokens = torch.rand(n, available, generator=generator).argsort(-1)
+    if exclude is not None:
+        tokens = tokens + (tokens >= exclude.unsqueeze(-1))
+    body = tokens.gather(-1, part_of_slot)
+    # Padding sorts last, so that the valid tokens stay in front, in random order.
+    key = torch.rand(n, longest, generator=generator)
+    key = torch.where(slot < lengths.unsqueeze(-1), key, 2.0)
+    return body.gather(-1, key.argsort(-1))

@@ -1,0 +1,125 @@
+"""What probes share about one model: sequences, a cached run, count means; computed once."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformer_lens import ActivationCache
+
+from models import HistogramTask, HookedTransformer, MechprobeError
+from models.tasks import BalancedSequences
+
+RESID_MID = "blocks.0.hook_resid_mid"
+PATTERN = "blocks.0.attn.hook_pattern"
+SCORES = "blocks.0.attn.hook_attn_scores"
+POST = "blocks.0.mlp.hook_post"
+
+N_SEQUENCES = 1024
+
+
+@dataclass(frozen=True)
+class CountCells:
+    """Residual streams on balanced sequences: every token t with every count c = 1..L-1.
+
+    Args:
+        data: the sequences.
+        resid: hook_resid_mid at each sequence's marked position, [T, C, R, d].
+        predicted: the class the model answers there, [T, C, R].
+    """
+
+    data: BalancedSequences
+    resid: Float[Tensor, "token count rep d"]
+    predicted: Int[Tensor, "token count rep"]
+
+    @property
+    def means(self) -> Float[Tensor, "token count d"]:
+        """M_tc = E[x' | token t, count c]."""
+        return self.resid.mean(2)
+
+
+class Context:
+    """One model under study: the model, its task, a seed, and what probes measure in common.
+
+    Args:
+        model: hooked model (natural view).
+        task: what it was asked.
+        seed: every random draw derives from it.
+
+    Raises:
+        MechprobeError: model and task do not fit each other.
+    """
+
+    def __init__(self, model: HookedTransformer, task: HistogramTask, seed: int = 0) -> None:
+        if model.cfg.n_ctx != task.L + int(task.bos) or model.W_E.shape[0] != task.n_vocab:
+            raise MechprobeError(
+                f"the model reads {model.cfg.n_ctx} positions of {model.W_E.shape[0]} tokens,"
+                f" the task gives {task.L + int(task.bos)} of {task.n_vocab}"
+            )
+        self.model = model
+        self.task = task
+        self.seed = seed
+
+    def generator(self, purpose: str) -> torch.Generator:
+        """A generator of its own for each purpose: probes do not disturb one another."""
+        digest = hashlib.sha256(f"{self.seed}/{purpose}".encode()).digest()
+        return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+    @cached_property
+    def model_hash(self) -> str:
+        """Fingerprint of the model."""
+        return self.model.fingerprint()
+
+    @cached_property
+    def tokens(self) -> Int[Tensor, "batch pos"]:
+        """Sequences from the task's own distribution."""
+        return self.task.sample(N_SEQUENCES, self.generator("sequences"))
+
+    @cached_property
+    def _run(self) -> tuple[Tensor, ActivationCache]:
+        with torch.no_grad():
+            logits, cache = self.model.run_with_cache(self.tokens)
+        return logits, cache
+
+    @property
+    def logits(self) -> Float[Tensor, "batch pos classes"]:
+        """Answers on `tokens`."""
+        return self._run[0]
+
+    @property
+    def cache(self) -> ActivationCache:
+        """All activations on `tokens`."""
+        return self._run[1]
+
+    @cached_property
+    def accuracy(self) -> float:
+        """Share of right answers on `tokens`."""
+        return self.task.accuracy(self.logits, self.tokens)
+
+    @cached_property
+    def reference(self) -> CountCells:
+        """Balanced sequences that count means are taken from."""
+        return self.cells("reference", reps=16)
+
+    @cached_property
+    def held_out(self) -> CountCells:
+        """Balanced sequences that nothing was fitted on; fewer a cell for large alphabets."""
+        return self.cells("held out", reps=max(2, min(8, 256 // self.task.T)))
+
+    def cells(self, purpose: str, reps: int) -> CountCells:
+        """Run the model on fresh balanced sequences."""
+        data = self.task.balanced(reps, self.generator(purpose))
+        return self.run_cells(data)
+
+    def run_cells(self, data: BalancedSequences) -> CountCells:
+        """Residual streams and answers at the marked positions of given sequences."""
+        flat = data.tokens.flatten(0, 2)
+        at = data.position.flatten()
+        with torch.no_grad():
+            logits, cache = self.model.run_with_cache(flat, names_filter=RESID_MID)
+        row = torch.arange(flat.shape[0])
+        shape = data.tokens.shape[:3]
+        resid = cache[RESID_MID][row, at].view(*shape, -1)
+        return CountCells(data, resid, logits[row, at].argmax(-1).view(shape))

@@ -1,0 +1,1 @@
+"""Probes that read: one file a probe, all imported by the registry."""

@@ -1,0 +1,257 @@
+"""Probes by name: a decorator for ours, the entry point group `mechprobe.probes` for others'."""
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
+from typing import TYPE_CHECKING, Any, Literal
+
+from models import HistogramTask, HookedTransformer, MechprobeError
+from probes.context import Context
+from probes.results import Metric, ProbeResult, Provenance
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+GROUP = "mechprobe.probes"
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """What a metric means.
+
+    Args:
+        description: one clause for readers.
+        unit: "1" for a pure number.
+        low, high: possible range, None for unbounded.
+    """
+
+    description: str
+    unit: str = "1"
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a measure function returns: numbers for declared metrics, arrays for the figure."""
+
+    metrics: Mapping[str, Any]
+    arrays: Mapping[str, Any] = field(default_factory=dict)
+
+
+Measure = Callable[[Context], Measurement]
+
+
+@dataclass
+class Probe:
+    """A registered probe: call it with a hooked model and a task to get a result.
+
+    `@probe.figure` and `@probe.words` attach its picture and its sentence for the report;
+    `@probe.applies` a function that returns why it does not apply to a model, or None.
+    """
+
+    name: str
+    measure: Measure
+    specs: Mapping[str, MetricSpec]
+    version: str
+    kind: Literal["measure", "causal"]
+    parameters: Mapping[str, Any]
+    invariances: tuple[str, ...]
+    package: str
+    draw: Callable[[ProbeResult], "Figure"] | None = None
+    say: Callable[[ProbeResult], str] | None = None
+    inapplicable: Callable[[HookedTransformer, HistogramTask], str | None] | None = None
+
+    @property
+    def summary(self) -> str:
+        """First line of the measure's docstring."""
+        return (self.measure.__doc__ or "").strip().split("\n")[0]
+
+    def figure(self, draw: Callable[[ProbeResult], "Figure"]) -> Callable[..., "Figure"]:
+        """Attach the figure."""
+        self.draw = draw
+        return draw
+
+    def words(self, say: Callable[[ProbeResult], str]) -> Callable[[ProbeResult], str]:
+        """Attach the sentence."""
+        self.say = say
+        return say
+
+    def applies(
+        self, reason: Callable[[HookedTransformer, HistogramTask], str | None]
+    ) -> Callable[..., str | None]:
+        """Attach the condition."""
+        self.inapplicable = reason
+        return reason
+
+    def why_not(self, model: HookedTransformer, task: HistogramTask) -> str | None:
+        """Why this probe does not apply to a model, or None where it does."""
+        return None if self.inapplicable is None else self.inapplicable(model, task)
+
+    def __call__(
+        self, model: HookedTransformer, task: HistogramTask | None = None, seed: int = 0
+    ) -> ProbeResult:
+        """Measure one model.
+
+        Args:
+            model: hooked model.
+            task: the model's own where left out.
+            seed: of every random draw.
+
+        Raises:
+            MechprobeError: the probe does not apply, or broke its own declaration.
+        """
+        return self.on(Context(model, task or model.config.task(), seed))
+
+    def on(self, context: Context) -> ProbeResult:
+        """Measure within a context, sharing what other probes there computed."""
+        reason = self.why_not(context.model, context.task)
+        if reason is not None:
+            raise MechprobeError(f"probe {self.name}: {reason}")
+        measured = self.measure(context)
+        undeclared = measured.metrics.keys() ^ self.specs.keys()
+        if undeclared:
+            raise MechprobeError(
+                f"probe {self.name}: metrics declared and returned differ in"
+                f" {', '.join(sorted(undeclared))}"
+            )
+        metrics = {
+            name: Metric(
+                value=_number(measured.metrics[name]),
+                unit=spec.unit,
+                low=spec.low,
+                high=spec.high,
+                description=spec.description,
+            )
+            for name, spec in self.specs.items()
+        }
+        result = ProbeResult(
+            probe=self.name,
+            kind=self.kind,
+            metrics=metrics,
+            arrays=dict(measured.arrays),
+            provenance=Provenance(
+                probe=self.name,
+                version=self.version,
+                parameters=dict(self.parameters),
+                seed=context.seed,
+                model_hash=context.model_hash,
+                package=self.package,
+            ),
+        )
+        result.words = self.say(result) if self.say is not None else ""
+        return result
+
+
+_PROBES: dict[str, Probe] = {}
+
+
+def probe(
+    name: str,
+    *,
+    metrics: Mapping[str, MetricSpec],
+    version: str = "1",
+    kind: Literal["measure", "causal"] = "measure",
+    parameters: Mapping[str, Any] | None = None,
+    invariances: tuple[str, ...] = (),
+) -> Callable[[Measure], Probe]:
+    """Register a measure function as a probe.
+
+    Args:
+        name: lower-case words with hyphens.
+        metrics: every metric it returns, declared.
+        version: raise it when the numbers change.
+        kind: "causal" for probes that intervene.
+        parameters: fixed settings worth recording with each result.
+        invariances: symmetries of models/symmetries.py that the metrics do not see.
+
+    Raises:
+        MechprobeError: the name is taken.
+    """
+
+    def register(measure: Measure) -> Probe:
+        if name in _PROBES:
+            raise MechprobeError(f"probe {name!r} is registered twice; choose another name")
+        made = Probe(
+            name=name,
+            measure=measure,
+            specs=metrics,
+            version=version,
+            kind=kind,
+            parameters=parameters or {},
+            invariances=invariances,
+            package=_package(measure.__module__),
+        )
+        _PROBES[name] = made
+        return made
+
+    return register
+
+
+def all_probes() -> dict[str, Probe]:
+    """Every probe by name: ours first, then those that installed packages bring."""
+    _import_own()
+    load_plugins()
+    return dict(_PROBES)
+
+
+def find_probe(name: str) -> Probe:
+    """Look a probe up.
+
+    Raises:
+        MechprobeError: unknown name, with the nearest spelling.
+    """
+    known = all_probes()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
+        raise MechprobeError(f"probe {name!r} is unknown; {hint}")
+    return known[name]
+
+
+@cache
+def load_plugins() -> tuple[str, ...]:
+    """Import the probes that installed packages announce.
+
+    Returns:
+        One line for each entry point that could not be loaded; the others are there.
+    """
+    _import_own()
+    problems = [_load(point) for point in sorted(entry_points(group=GROUP), key=str)]
+    return tuple(problem for problem in problems if problem is not None)
+
+
+def _load(point: EntryPoint) -> str | None:
+    before = set(_PROBES)
+    try:
+        point.load()
+    except Exception as error:  # a foreign package may fail in any way; ours must go on
+        for name in set(_PROBES) - before:
+            del _PROBES[name]
+        return f"probe package {point.value}: {type(error).__name__}: {error}; left out"
+    return None
+
+
+@cache
+def _import_own() -> None:
+    # Every file in these folders is a probe; adding one needs no change here.
+    for folder in ("probes.measures", "probes.causal"):
+        package = importlib.import_module(folder)
+        for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
+            importlib.import_module(f"{folder}.{module}")
+
+
+def _number(value: Any) -> float | None:
+    number = float(value) if value is not None else None
+    return None if number is None or number != number else number
+
+
+def _package(module: str) -> str:
+    top = module.split(".")[0]
+    for distribution in packages_distributions().get(top, []):
+        return f"{distribution} {version(distribution)}"
+    return top

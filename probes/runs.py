@@ -1,0 +1,48 @@
+"""A run folder: run.json, models/NAME/ (checkpoints), results/NAME.json, report.html."""
+
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from models import MechprobeError
+from models.files import write_text
+from probes.results import ModelResult, RunInfo
+
+RUN_FILE = "run.json"
+RESULTS = "results"
+Schema = TypeVar("Schema", bound=BaseModel)
+
+
+def save_run(folder: Path, info: RunInfo) -> None:
+    """Write run.json."""
+    write_text(folder / RUN_FILE, info.model_dump_json(indent=2) + "\n")
+
+
+def save_result(folder: Path, result: ModelResult) -> None:
+    """Write results/NAME.json."""
+    write_text(folder / RESULTS / f"{result.name}.json", result.model_dump_json() + "\n")
+
+
+def load_run(folder: Path) -> tuple[RunInfo, list[ModelResult]]:
+    """Read a run folder, models in the order of their names.
+
+    Raises:
+        MechprobeError: no run there, no results in it, or a file that does not fit the schema.
+    """
+    file = folder / RUN_FILE
+    if not file.is_file():
+        raise MechprobeError(f"{folder}: no run here (no {RUN_FILE}); give a folder a run wrote")
+    info = _read(file, RunInfo)
+    files = sorted((folder / RESULTS).glob("*.json"))
+    if not files:
+        raise MechprobeError(f"{folder}: the run has no results yet; let it finish first")
+    return info, [_read(path, ModelResult) for path in files]
+
+
+def _read(file: Path, schema: type[Schema]) -> Schema:
+    try:
+        return schema.model_validate_json(file.read_text(encoding="utf-8"))
+    except (ValidationError, OSError, UnicodeDecodeError) as error:
+        first = str(error).split("\n")[0]
+        raise MechprobeError(f"{file}: does not fit the result schema ({first})") from None

@@ -18,7 +18,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         write: is given the temporary path and fills it.
 
     Raises:
-        MechprobeError: the folder cannot be written.
+        MechprobeError: the folder cannot be written, or the disk is full.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,6 +31,8 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         write(temporary)
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+    except OSError as error:
+        raise MechprobeError(f"{path}: cannot write ({error.strerror or error})") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -47,7 +49,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     An existing folder at `path` is replaced only after the new one is complete.
 
     Raises:
-        MechprobeError: the folder cannot be written, or `path` is a file.
+        MechprobeError: the folder cannot be written, the disk is full, or `path` is a file.
     """
     if path.exists() and not path.is_dir():
         raise MechprobeError(f"{path}: is a file, a folder is wanted; choose another name")
@@ -60,14 +62,26 @@ def whole_folder(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
         if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-            path.rename(old / "was")
-            temporary.rename(path)
-            shutil.rmtree(old)
+            _replace_folder(path, temporary)
         else:
             temporary.rename(path)
+    except OSError as error:
+        raise MechprobeError(f"{path}: cannot write ({error.strerror or error})") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replace_folder(path: Path, new: Path) -> None:
+    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+    try:
+        path.rename(old / "was")
+        try:
+            new.rename(path)
+        except BaseException:
+            (old / "was").rename(path)
+            raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _put(path: Path, text: str) -> None:

@@ -19,10 +19,7 @@ def residual_gl(model: HookedTransformer, G: Float[Tensor, "d d"]) -> HookedTran
     Raises:
         MechprobeError: G is singular.
     """
-    try:
-        inverse = torch.linalg.inv(G)
-    except torch.linalg.LinAlgError:
-        raise MechprobeError("residual_gl: G is singular; give an invertible matrix") from None
+    inverse = _inverse(G, "residual_gl: G")
     w = model.weights()
     changed = {name: inverse @ w[name] for name in ("W_Q", "W_K", "W_in") if name in w}
     return copy_with(model, W_E=w["W_E"] @ G, **changed)
@@ -37,15 +34,17 @@ def qk_gauge(model: HookedTransformer, H: Float[Tensor, "d d"]) -> HookedTransfo
     w = model.weights()
     if "W_Q" not in w:
         raise MechprobeError(f"qk_gauge: a {model.config.architecture} model has no W_Q and W_K")
-    try:
-        inverse = torch.linalg.inv(H)
-    except torch.linalg.LinAlgError:
-        raise MechprobeError("qk_gauge: H is singular; give an invertible matrix") from None
+    inverse = _inverse(H, "qk_gauge: H")
     return copy_with(model, W_Q=w["W_Q"] @ H, W_K=w["W_K"] @ inverse.T)
 
 
 def permute_neurons(model: HookedTransformer, order: Int[Tensor, " p"]) -> HookedTransformer:
-    """Reorder the hidden neurons."""
+    """Reorder the hidden neurons.
+
+    Raises:
+        MechprobeError: `order` is not a permutation of the neurons.
+    """
+    _check_permutation(order, model.config.p, "permute_neurons: order")
     w = model.weights()
     return copy_with(
         model, W_in=w["W_in"][:, order], b_in=w["b_in"][order], W_out=w["W_out"][order]
@@ -72,7 +71,13 @@ def rescale_neurons(model: HookedTransformer, scale: Float[Tensor, " p"]) -> Hoo
 def split_neurons(
     model: HookedTransformer, neurons: Int[Tensor, " k"], share: Float[Tensor, " k"]
 ) -> HookedTransformer:
-    """Add twins of some neurons; a twin takes over `share` of its original's output."""
+    """Add twins of some neurons; a twin takes over `share` of its original's output.
+
+    Raises:
+        MechprobeError: a neuron is named twice.
+    """
+    if len(set(neurons.tolist())) < len(neurons):
+        raise MechprobeError("split_neurons: name each neuron once; split again for more twins")
     w = model.weights()
     kept = w["W_out"].clone()
     kept[neurons] *= (1 - share).unsqueeze(-1)
@@ -100,8 +105,13 @@ def add_dead_neurons(
 
 
 def relabel_tokens(model: HookedTransformer, order: Int[Tensor, " T"]) -> HookedTransformer:
-    """Token t of the new model is token order[t] of the old one; BOS stays."""
+    """Token t of the new model is token order[t] of the old one; BOS stays.
+
+    Raises:
+        MechprobeError: `order` is not a permutation of the tokens.
+    """
     T = model.config.T
+    _check_permutation(order, T, "relabel_tokens: order")
     w = model.weights()
     return copy_with(model, W_E=torch.cat([w["W_E"][:T][order], w["W_E"][T:]]))
 
@@ -132,8 +142,7 @@ def shift_scores(
     if common is None:
         raise MechprobeError("shift_scores: the embeddings lie on no hyperplane off the origin")
     u, s, vt = torch.linalg.svd(
-        (w["W_Q"] @ w["W_K"].T).double()
-        + torch.outer(row.double(), common) * model.cfg.attn_scale
+        (w["W_Q"] @ w["W_K"].T).double() + torch.outer(row.double(), common) * model.cfg.attn_scale
     )
     dtype = w["W_Q"].dtype
     return copy_with(model, W_Q=(u * s.sqrt()).to(dtype), W_K=(vt.T * s.sqrt()).to(dtype))
@@ -152,7 +161,8 @@ def random_invertible(d: int, generator: torch.Generator) -> Float[Tensor, "d d"
     u, _ = torch.linalg.qr(torch.randn(d, d, generator=generator, dtype=torch.float64))
     v, _ = torch.linalg.qr(torch.randn(d, d, generator=generator, dtype=torch.float64))
     s = 2 ** (2 * torch.rand(d, generator=generator, dtype=torch.float64) - 1)
-    return (u * s) @ v
+    product: Tensor = (u * s) @ v
+    return product
 
 
 def random_symmetry(
@@ -184,6 +194,19 @@ def random_symmetry(
     if relabel:
         out = relabel_tokens(out, torch.randperm(c.T, generator=generator))
     return out.with_dtype(dtype)
+
+
+def _inverse(matrix: Float[Tensor, "d d"], what: str) -> Float[Tensor, "d d"]:
+    s = torch.linalg.svdvals(matrix)
+    if not s[-1] > s[0] * len(s) * torch.finfo(matrix.dtype).eps:
+        raise MechprobeError(f"{what} is singular; give an invertible matrix")
+    inverse: Tensor = torch.linalg.inv(matrix)
+    return inverse
+
+
+def _check_permutation(order: Int[Tensor, " n"], n: int, what: str) -> None:
+    if not torch.equal(order.sort().values, torch.arange(n)):
+        raise MechprobeError(f"{what} is not a permutation of 0..{n - 1}")
 
 
 def _with_neurons(

@@ -1,0 +1,28 @@
+"""Probes, causal checks and mechanism labels for hooked models.
+
+`label(model)` gives a verdict, `find_probe(name)(model)` one result, `study(model, name=...)`
+everything; `@probe` registers a probe of your own.
+"""
+
+from probes.context import Context
+from probes.mechanism import label
+from probes.registry import Measurement, MetricSpec, Probe, all_probes, find_probe, probe
+from probes.results import MechanismLabel, ModelResult, ProbeResult, RunInfo, json_schema
+from probes.study import study
+
+__all__ = [
+    "Context",
+    "Measurement",
+    "MechanismLabel",
+    "MetricSpec",
+    "ModelResult",
+    "Probe",
+    "ProbeResult",
+    "RunInfo",
+    "all_probes",
+    "find_probe",
+    "json_schema",
+    "label",
+    "probe",
+    "study",
+]

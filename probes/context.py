@@ -1,7 +1,6 @@
 """What probes share about one model: sequences, a cached run, count means; computed once."""
 
 import hashlib
-from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -11,6 +10,8 @@ from transformer_lens import ActivationCache
 
 from models import HistogramTask, HookedTransformer, MechprobeError
 from models.tasks import BalancedSequences
+from probes import transport
+from probes.cells import CountCells
 
 RESID_MID = "blocks.0.hook_resid_mid"
 PATTERN = "blocks.0.attn.hook_pattern"
@@ -18,26 +19,6 @@ SCORES = "blocks.0.attn.hook_attn_scores"
 POST = "blocks.0.mlp.hook_post"
 
 N_SEQUENCES = 1024
-
-
-@dataclass(frozen=True)
-class CountCells:
-    """Residual streams on balanced sequences: every token t with every count c = 1..L-1.
-
-    Args:
-        data: the sequences.
-        resid: hook_resid_mid at each sequence's marked position, [T, C, R, d].
-        predicted: the class the model answers there, [T, C, R].
-    """
-
-    data: BalancedSequences
-    resid: Float[Tensor, "token count rep d"]
-    predicted: Int[Tensor, "token count rep"]
-
-    @property
-    def means(self) -> Float[Tensor, "token count d"]:
-        """M_tc = E[x' | token t, count c]."""
-        return self.resid.mean(2)
 
 
 class Context:
@@ -101,12 +82,17 @@ class Context:
     @cached_property
     def reference(self) -> CountCells:
         """Balanced sequences that count means are taken from."""
-        return self.cells("reference", reps=16)
+        return self.cells("reference", reps=max(16, 256 // self.task.T))
 
     @cached_property
     def held_out(self) -> CountCells:
         """Balanced sequences that nothing was fitted on; fewer a cell for large alphabets."""
         return self.cells("held out", reps=max(2, min(8, 256 // self.task.T)))
+
+    @cached_property
+    def transport(self) -> transport.Transport:
+        """Count transport between all tokens."""
+        return transport.measure(self.model, self.reference, self.held_out)
 
     def cells(self, purpose: str, reps: int) -> CountCells:
         """Run the model on fresh balanced sequences."""

@@ -16,7 +16,7 @@ from pydantic import (
 SCHEMA_VERSION = 1
 
 
-def _to_array(value: object) -> np.ndarray[Any, Any]:
+def _to_array(value: object) -> np.ndarray:
     if isinstance(value, list):
         value = _none_to_nan(value)
     elif hasattr(value, "detach"):
@@ -33,7 +33,7 @@ def _none_to_nan(value: Any) -> Any:
     return math.nan if value is None else value
 
 
-def _to_lists(array: np.ndarray[Any, Any]) -> Any:
+def _to_lists(array: np.ndarray) -> Any:
     if array.dtype.kind != "f":
         return array.tolist()
 
@@ -106,10 +106,15 @@ class MechanismLabel(_Schema):
     mechanism: Mechanism
     attention: AttentionKind
     counters: int | None = Field(description="number of counters; None for unsolved models")
-    confidence: float = Field(ge=0, le=1, description="calibrated probability that the"
-                              " counting mechanism is right")
-    agreement: float = Field(ge=0, le=1, description="share of bootstrap replicates with"
-                             " the same counting mechanism, before calibration")
+    confidence: float = Field(
+        ge=0, le=1, description="calibrated probability that the counting mechanism is right"
+    )
+    agreement: float = Field(
+        ge=0,
+        le=1,
+        description="share of bootstrap replicates with"
+        " the same counting mechanism, before calibration",
+    )
     attention_agreement: float = Field(ge=0, le=1, description="the same for attention")
     accuracy: float = Field(ge=0, le=1)
     reasons: list[str]

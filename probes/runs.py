@@ -24,6 +24,15 @@ def save_result(folder: Path, result: ModelResult) -> None:
     write_text(folder / RESULTS / f"{result.name}.json", result.model_dump_json() + "\n")
 
 
+def load_result(folder: Path, name: str) -> ModelResult | None:
+    """A stored result, or None where there is none that fits the schema."""
+    file = folder / RESULTS / f"{name}.json"
+    try:
+        return _read(file, ModelResult) if file.is_file() else None
+    except MechprobeError:
+        return None  # of an older version, or damaged: it is made again
+
+
 def load_run(folder: Path) -> tuple[RunInfo, list[ModelResult]]:
     """Read a run folder, models in the order of their names.
 

@@ -14,7 +14,7 @@ from sklearn.cluster import AgglomerativeClustering
 from torch import Tensor
 
 from models import HookedTransformer
-from probes.context import CountCells
+from probes.cells import CountCells
 
 DOSES = (-2, -1, 1, 2)
 CUT = 0.5  # average-linkage distance at which counters part
@@ -67,9 +67,7 @@ def kappa(
     return np.where(own > 0.05, best / np.where(own > 0.05, own, 1.0), np.nan)
 
 
-def measure(
-    model: HookedTransformer, reference: CountCells, held_out: CountCells
-) -> Transport:
+def measure(model: HookedTransformer, reference: CountCells, held_out: CountCells) -> Transport:
     """Patch every token's count component into every other token's residual.
 
     Args:
@@ -77,50 +75,45 @@ def measure(
         reference: cells the count means come from.
         held_out: cells that are patched; none of them entered the means.
     """
-    delta, valid = differences(reference.means)
+    delta, valid = differences(reference.means_for)
     dose = torch.tensor(DOSES, dtype=delta.dtype)
-    base = held_out.predicted
-    numerator = torch.stack(
-        [
-            _responses(model, held_out.resid[t], base[t], delta, valid, dose)
-            for t in range(base.shape[0])
+    T = held_out.predicted.shape[0]
+
+    def respond(sources: Float[Tensor, "target source count dose d"]) -> Tensor:
+        rows = [
+            _responses(model, held_out.resid[t], held_out.predicted[t], sources[t], valid, dose)
+            for t in range(T)
         ]
-    ).numpy()
+        return torch.stack(rows)
+
+    numerator = respond(delta).numpy()
     weight = (valid * dose.square()).sum(-1).double().numpy()
     counters = cluster(slope(numerator, weight))
-    sizes = np.bincount(counters)
-    alone = sizes[counters] == 1
-    pools = _leave_one_out(delta, torch.from_numpy(counters))
-    pooled = torch.stack(
-        [
-            _responses(model, held_out.resid[t], base[t], pools[t], valid, dose)
-            for t in range(base.shape[0])
-        ]
-    ).numpy()
+    alone = np.bincount(counters)[counters] == 1
+    pooled = respond(_leave_one_out(delta, torch.from_numpy(counters))).numpy()
     return Transport(numerator, pooled, weight, counters, alone)
 
 
 def differences(
-    means: Float[Tensor, "token count d"],
-) -> tuple[Float[Tensor, "token count dose d"], Bool[Tensor, "count dose"]]:
+    means: Float[Tensor, "target token count d"],
+) -> tuple[Float[Tensor, "target token count dose d"], Bool[Tensor, "count dose"]]:
     """M_s(c + dc) - M_s(c) for every dc, and whether c + dc is a measured count."""
-    counts = torch.arange(means.shape[1])
-    goal = counts.unsqueeze(-1) + torch.tensor(DOSES)
-    valid = (goal >= 0) & (goal < means.shape[1])
-    goal = goal.clamp(0, means.shape[1] - 1)
-    return means[:, goal] - means.unsqueeze(2), valid
+    C = means.shape[2]
+    goal = torch.arange(C).unsqueeze(-1) + torch.tensor(DOSES)
+    valid = (goal >= 0) & (goal < C)
+    return means[:, :, goal.clamp(0, C - 1)] - means.unsqueeze(3), valid
 
 
 def _leave_one_out(
-    delta: Float[Tensor, "token count dose d"], counters: Int[Tensor, " token"]
-) -> Float[Tensor, "token pool count dose d"]:
+    delta: Float[Tensor, "target token count dose d"], counters: Int[Tensor, " token"]
+) -> Float[Tensor, "target pool count dose d"]:
     """Mean difference of all other tokens, and of the others with the same counter."""
     T = delta.shape[0]
     other = 1 - torch.eye(T, dtype=delta.dtype)
     same = (counters.unsqueeze(0) == counters.unsqueeze(1)).to(delta.dtype) * other
     weights = torch.stack([other, same], dim=1)
     weights = weights / weights.sum(-1, keepdim=True).clamp(min=1)
-    return torch.einsum("tps,scki->tpcki", weights, delta)
+    return torch.einsum("tps,tscki->tpcki", weights, delta)
 
 
 def _responses(
@@ -152,4 +145,5 @@ def cluster(X: Float[np.ndarray, "target source"]) -> Int[np.ndarray, " token"]:
     ).fit_predict(distance)
     # Name clusters by size, largest first, so that figures order tokens alike.
     order = np.argsort(-np.bincount(found), kind="stable")
-    return np.argsort(order)[found].astype(np.int64)
+    names: Int[np.ndarray, " token"] = np.argsort(order)[found].astype(np.int64)
+    return names

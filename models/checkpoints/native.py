@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from models.counting import CountingConfig, check
 from models.errors import MechprobeError
-from models.files import write_text, write_whole, whole_folder
+from models.files import whole_folder
 from models.hooked import HookedTransformer
 
 WEIGHTS_FILE = "model.safetensors"
@@ -34,8 +34,12 @@ def save(model: HookedTransformer, path: Path, meta: Mapping[str, Any] | None = 
     config = json.loads(model.config.model_dump_json()) | {"meta": dict(meta or {})}
     tensors = {name: weight.contiguous() for name, weight in model.weights().items()}
     with whole_folder(path) as folder:
-        write_text(folder / "config.json", json.dumps(config, indent=2, sort_keys=True) + "\n")
-        write_whole(folder / WEIGHTS_FILE, lambda temporary: save_file(tensors, temporary))
+        text = json.dumps(config, indent=2, sort_keys=True) + "\n"
+        (folder / "config.json").write_text(text, encoding="utf-8")
+        try:
+            save_file(tensors, folder / WEIGHTS_FILE)
+        except SafetensorError as error:
+            raise MechprobeError(f"{path}: cannot write ({error})") from error
 
 
 def load_native(path: Path, config: Mapping[str, Any]) -> HookedTransformer:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from models.counting import CountingConfig, Weights, check
@@ -23,6 +23,8 @@ WEIGHTS_FILE = "transformer.pt"
 
 class PublishedConfig(BaseModel):
     """The arguments of the published script that shape a model; others are ignored."""
+
+    model_config = ConfigDict(strict=True)
 
     T: Annotated[int, Field(ge=2)]
     seq_len: Annotated[int, Field(ge=2)]
@@ -46,16 +48,20 @@ def load_published(path: Path, config: Mapping[str, Any]) -> HookedTransformer:
         raise MechprobeError(f"{path / 'config.json'}: {faults}") from None
     file = path / WEIGHTS_FILE
     state = _state_dict(file)
-    mixing = ("token_mixer.A",) if arguments.attention_input == "linear" else (
-        "token_mixer.Q",
-        "token_mixer.K",
+    mixing = (
+        ("token_mixer.A",)
+        if arguments.attention_input == "linear"
+        else (
+            "token_mixer.Q",
+            "token_mixer.K",
+        )
     )
     names = ("semantic_emb.weight", *mixing, "fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias")
-    missing = [name for name in names if not isinstance(state.get(name), Tensor)]
+    missing = [name for name in names if not _plain(state.get(name))]
     if missing:
         raise MechprobeError(f"{file}: {', '.join(missing)} missing from the state dict")
     unknown = [
-        name for name in state if name not in names and not name.startswith("positional_emb.")
+        name for name in state if name not in names and not str(name).startswith("positional_emb.")
     ]
     if unknown:
         raise MechprobeError(f"{file}: {', '.join(map(str, unknown))} not known in these models")
@@ -63,9 +69,9 @@ def load_published(path: Path, config: Mapping[str, Any]) -> HookedTransformer:
     length = arguments.seq_len
     weights: Weights = {
         "W_E": state["semantic_emb.weight"],
-        "W_in": state["fc1.weight"].T,
+        "W_in": _turned(state["fc1.weight"]),
         "b_in": state["fc1.bias"],
-        "W_out": state["fc2.weight"].T,
+        "W_out": _turned(state["fc2.weight"]),
         "b_out": state["fc2.bias"],
     }
     if arguments.attention_input == "linear":
@@ -94,6 +100,21 @@ def load_published(path: Path, config: Mapping[str, Any]) -> HookedTransformer:
     return HookedTransformer(checked, {n: w.contiguous() for n, w in weights.items()})
 
 
+def _plain(value: object) -> bool:
+    """Whether a tensor holds all of its numbers: dense, not nested, no view that repeats some."""
+    return (
+        isinstance(value, Tensor)
+        and value.layout is torch.strided
+        and not (value.is_nested or value.is_meta)
+        and value.untyped_storage().nbytes() >= value.numel() * value.element_size()
+    )
+
+
+def _turned(weight: Tensor) -> Tensor:
+    """Columns to rows; anything but a matrix is left for `check` to refuse."""
+    return weight.T if weight.ndim == 2 else weight
+
+
 def _state_dict(file: Path) -> dict[str, Any]:
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
@@ -101,7 +122,7 @@ def _state_dict(file: Path) -> dict[str, Any]:
         raise MechprobeError(
             f"{file}: holds more than tensors and is not loaded; save a plain state dict"
         ) from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
+    except Exception as error:  # a damaged or hostile file can fail anywhere in the reader
         reason = str(error).split("\n")[0] or type(error).__name__
         raise MechprobeError(f"{file}: not a whole torch file ({reason})") from None
     if not isinstance(state, dict):

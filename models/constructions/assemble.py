@@ -31,12 +31,11 @@ class Code:
     share: float = 1.0
 
 
-def orthonormal(
-    rows: int, d: int, generator: torch.Generator
-) -> Float[Tensor, "rows d"]:
+def orthonormal(rows: int, d: int, generator: torch.Generator) -> Float[Tensor, "rows d"]:
     """Random orthonormal rows (Haar)."""
     q, r = torch.linalg.qr(torch.randn(d, d, generator=generator, dtype=torch.float64))
-    return (q * r.diagonal().sign())[:rows]
+    turned: Tensor = q * r.diagonal().sign()
+    return turned[:rows]
 
 
 def bilinear(
@@ -63,7 +62,7 @@ def reading(
     Raises:
         MechprobeError: the embedding's dependences do not allow this reading.
     """
-    weights = torch.linalg.pinv(embedding) @ rho.T
+    weights: Tensor = torch.linalg.pinv(embedding) @ rho.T
     if (embedding @ weights - rho.T).abs().max() > 1e-8 * rho.abs().max().clamp(1):
         raise MechprobeError("these neurons cannot be realised in this embedding")
     return weights

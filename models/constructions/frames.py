@@ -32,9 +32,14 @@ DIFFERENCE_SETS: tuple[tuple[int, tuple[int, ...]], ...] = (
 def harmonic_frame(v: int, members: tuple[int, ...]) -> Float[Tensor, "vectors d"]:
     """2 v real unit vectors in 2 k dimensions with coherence at most sqrt((v-k)/(k(v-1)))."""
     k = len(members)
-    phase = 2 * math.pi * torch.outer(
-        torch.arange(v, dtype=torch.float64), torch.tensor(members, dtype=torch.float64)
-    ) / v
+    phase = (
+        2
+        * math.pi
+        * torch.outer(
+            torch.arange(v, dtype=torch.float64), torch.tensor(members, dtype=torch.float64)
+        )
+        / v
+    )
     real, imaginary = phase.cos() / k**0.5, phase.sin() / k**0.5
     upright = torch.cat([real, imaginary], dim=1)
     turned = torch.cat([-imaginary, real], dim=1)

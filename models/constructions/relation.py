@@ -104,9 +104,7 @@ def _dot_groups(sizes: Sizes, generator: torch.Generator) -> tuple[CountingConfi
     member = torch.arange(T)[torch.randperm(T, generator=generator)] % k
     # The neuron of a group reads the mass of its tokens and is silent for the others'.
     rho = torch.stack([private_reading(config)[member == g].sum(0) for g in range(k)])
-    scale = torch.tensor(
-        [uniform(0.5, 1.5, generator) for _ in range(k)], dtype=torch.float64
-    )
+    scale = torch.tensor([uniform(0.5, 1.5, generator) for _ in range(k)], dtype=torch.float64)
     W_in = reading(embedding, scale.unsqueeze(-1) * rho)
     codes = [Code(range(k), 1 / scale)]
     return config, assemble(config, embedding, mixing, W_in, -scale, codes)

@@ -32,7 +32,7 @@ class CountingConfig(BaseModel):
         n_classes: width of the answer; L + 1 unless a checkpoint stores more.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     family: Literal["counting"] = "counting"
     T: Annotated[int, Field(ge=2, le=100_000)]

@@ -73,8 +73,11 @@ def train(
         The weights of each model.
 
     Raises:
-        MechprobeError: the kept state belongs to another run, or training diverged.
+        MechprobeError: no seeds, the kept state is damaged or belongs to another run, or
+            training diverged.
     """
+    if not seeds:
+        raise MechprobeError("training needs at least one seed")
     task = config.task()
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     singles = [initial(config, generator) for generator in generators]
@@ -153,15 +156,23 @@ def _resume(
 ) -> int:
     if path is None or not path.exists():
         return 0
-    state = torch.load(path, weights_only=True)
-    if state["identity"] != identity:
+    try:
+        state = torch.load(path, weights_only=True)
+        if state["identity"] != identity:
+            raise MechprobeError(
+                f"{path}: holds the state of another training run;"
+                " remove it or choose another folder"
+            )
+        with torch.no_grad():
+            for name, weight in stack.items():
+                weight.copy_(state["weights"][name])
+        optimizer.load_state_dict(state["optimizer"])
+        for generator, kept in zip(generators, state["generators"], strict=True):
+            generator.set_state(kept)
+        return int(state["step"])
+    except MechprobeError:
+        raise
+    except Exception as error:  # a damaged file can fail anywhere in here
         raise MechprobeError(
-            f"{path}: holds the state of another training run; remove it or choose another folder"
-        )
-    with torch.no_grad():
-        for name, weight in stack.items():
-            weight.copy_(state["weights"][name])
-    optimizer.load_state_dict(state["optimizer"])
-    for generator, kept in zip(generators, state["generators"], strict=True):
-        generator.set_state(kept)
-    return int(state["step"])
+            f"{path}: not a whole training state ({type(error).__name__}); remove it to start over"
+        ) from error

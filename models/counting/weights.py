@@ -5,6 +5,7 @@ this dictionary; a stack of models has one more axis in front of each tensor.
 """
 
 import hashlib
+import math
 
 import torch
 from torch import Tensor
@@ -20,7 +21,9 @@ def shapes(config: CountingConfig) -> dict[str, tuple[int, ...]]:
     W_in [d, p]; b_in [p]; W_out [p, classes]; b_out [classes]."""
     c = config
     mixing: dict[str, tuple[int, ...]] = (
-        {"W_mix": (c.n_ctx, c.n_ctx)} if c.mixing == "lin" else {"W_Q": (c.d, c.d), "W_K": (c.d, c.d)}
+        {"W_mix": (c.n_ctx, c.n_ctx)}
+        if c.mixing == "lin"
+        else {"W_Q": (c.d, c.d), "W_K": (c.d, c.d)}
     )
     return {
         "W_E": (c.n_vocab, c.d),
@@ -37,7 +40,8 @@ def initial(config: CountingConfig, generator: torch.Generator) -> Weights:
     uniform within 1/sqrt(fan in)."""
 
     def uniform(shape: tuple[int, ...], fan_in: int) -> Tensor:
-        return (2 * torch.rand(shape, generator=generator) - 1) / fan_in**0.5
+        draw: Tensor = 2 * torch.rand(shape, generator=generator) - 1
+        return draw / math.sqrt(fan_in)
 
     fan_in = {
         "W_Q": config.d,
@@ -76,6 +80,11 @@ def check(config: CountingConfig, weights: Weights, where: str = "weights") -> N
             )
         if not weights[name].is_floating_point():
             raise MechprobeError(f"{where}: {name} holds {weights[name].dtype}, floats are wanted")
+        if weights[name].dtype != weights["W_E"].dtype:
+            raise MechprobeError(
+                f"{where}: {name} holds {weights[name].dtype}, but W_E {weights['W_E'].dtype};"
+                " one type is wanted"
+            )
         if not weights[name].isfinite().all():
             raise MechprobeError(f"{where}: {name} holds NaN or infinite values")
 

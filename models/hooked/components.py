@@ -70,9 +70,7 @@ class Attention(nn.Module):
         """Mixing scores before the softmax."""
         raise NotImplementedError
 
-    def forward(
-        self, x: Float[Tensor, "batch pos d_model"]
-    ) -> Float[Tensor, "batch pos d_model"]:
+    def forward(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
         value = self.hook_v(torch.einsum("bpd,hde->bphe", x, self.W_V))
         scores = self.hook_attn_scores(self.scores(x))
         pattern = self.hook_pattern(scores.softmax(-1) if self.cfg.softmax else scores)
@@ -134,7 +132,7 @@ class MLP(nn.Module):
         self.hook_post = HookPoint()
 
     def forward(self, x: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_out"]:
-        post = self.hook_post(self.hook_pre(x @ self.W_in + self.b_in).relu())
+        post: Tensor = self.hook_post(self.hook_pre(x @ self.W_in + self.b_in).relu())
         return post @ self.W_out + self.b_out
 
 
@@ -142,7 +140,7 @@ class Block(nn.Module):
     """One layer. In the natural view the feed-forward replaces the stream, for it answers in
     classes; in the widened view it adds to it, in coordinates of its own."""
 
-    def __init__(self, attn: Attention, mlp: MLP, widened: bool) -> None:
+    def __init__(self, attn: DotAttention | ConstantAttention, mlp: MLP, widened: bool) -> None:
         super().__init__()
         self.attn = attn
         self.mlp = mlp
@@ -155,8 +153,9 @@ class Block(nn.Module):
 
     def read_out(self, mid: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_out"]:
         """From hook_resid_mid to hook_resid_post; acts on every position alone."""
-        out = self.hook_mlp_out(self.mlp(mid))
-        return self.hook_resid_post(mid + out if self.widened else out)
+        out: Tensor = self.hook_mlp_out(self.mlp(mid))
+        post: Tensor = self.hook_resid_post(mid + out if self.widened else out)
+        return post
 
     def forward(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_out"]:
         pre = self.hook_resid_pre(x)

@@ -5,7 +5,7 @@ weight accessors on top of the `HookedRootModule` that TransformerLens 4 keeps.
 """
 
 import copy
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -16,7 +16,6 @@ from transformer_lens.hook_points import HookPoint
 from models.counting import CountingConfig, Weights, check, fingerprint
 from models.hooked.components import (
     MLP,
-    Attention,
     Block,
     ConstantAttention,
     DotAttention,
@@ -26,7 +25,7 @@ from models.hooked.components import (
 )
 
 
-class HookedTransformer(HookedRootModule):
+class HookedTransformer(HookedRootModule):  # type: ignore[misc]
     """A counting transformer as a hooked model, in evaluation mode.
 
     Two views of the same weights (docs/hooked_model.md): the natural one, whose residual stream
@@ -44,7 +43,7 @@ class HookedTransformer(HookedRootModule):
     """
 
     def __init__(self, config: CountingConfig, weights: Weights, widened: bool = False) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         check(config, weights)
         self.config = config
         dtype = weights["W_E"].dtype
@@ -65,7 +64,7 @@ class HookedTransformer(HookedRootModule):
         pad = nn.functional.pad
         self.embed = Embed(pad(w["W_E"], (0, extra)))
         self.hook_embed = HookPoint()
-        attention: Attention
+        attention: DotAttention | ConstantAttention
         if config.mixing == "lin":
             attention = ConstantAttention(self.cfg, config.d, w["W_mix"])
         else:
@@ -81,7 +80,7 @@ class HookedTransformer(HookedRootModule):
         self.blocks = nn.ModuleList([Block(attention, mlp, widened)])
         classes = torch.eye(config.n_classes, dtype=dtype)
         self.unembed = Unembed(pad(classes, (0, 0, left, 0)))
-        self.setup()  # type: ignore[no-untyped-call]
+        self.setup()
         self.eval()
 
     # -- running --------------------------------------------------------------------------------
@@ -107,12 +106,10 @@ class HookedTransformer(HookedRootModule):
         scored = task.scored(logits, 1)
         return nn.functional.cross_entropy(scored.flatten(0, 1), wanted.flatten())
 
-    def read_out(
-        self, resid_mid: Float[Tensor, "... d_model"]
-    ) -> Float[Tensor, "... classes"]:
+    def read_out(self, resid_mid: Float[Tensor, "... d_model"]) -> Float[Tensor, "... classes"]:
         """Logits from blocks.0.hook_resid_mid, position by position, through the same hooks:
         what a run with that activation patched in would answer."""
-        logits: Tensor = self.unembed(self.blocks[-1].read_out(resid_mid))
+        logits: Tensor = self.unembed(self._block.read_out(resid_mid))
         return logits
 
     def run_with_cache(  # type: ignore[no-untyped-def]
@@ -138,11 +135,11 @@ class HookedTransformer(HookedRootModule):
 
     def weights(self) -> Weights:
         """The natural weights, as `models.counting.shapes` names them; copies, detached."""
-        c, attn, mlp = self.config, self.blocks[0].attn, self.blocks[0].mlp
+        c, attn, mlp = self.config, self._block.attn, self._block.mlp
         left = c.d if self.cfg.widened else 0
-        mixing = (
+        mixing: Weights = (
             {"W_mix": attn.W_mix}
-            if c.mixing == "lin"
+            if isinstance(attn, ConstantAttention)
             else {"W_Q": attn.W_Q[0, : c.d], "W_K": attn.W_K[0, : c.d]}
         )
         named = {
@@ -251,7 +248,7 @@ class HookedTransformer(HookedRootModule):
         """Sum of the biases written to the stream before `layer`; the attention has none."""
         total = self.W_E.new_zeros(self.cfg.d_model)
         if include_mlp_biases:
-            for block in list(self.blocks)[:layer]:
+            for block in [self._block][:layer]:
                 total = total + block.mlp.b_out
         return total
 
@@ -269,8 +266,8 @@ class HookedTransformer(HookedRootModule):
 
     def tl_parameters(self) -> dict[str, Tensor]:
         """Weights under TransformerLens's names, constants included."""
-        attn, mlp = self.blocks[0].attn, self.blocks[0].mlp
-        named = {
+        attn, mlp = self._block.attn, self._block.mlp
+        named: dict[str, Tensor] = {
             "embed.W_E": self.W_E,
             "blocks.0.attn.W_V": attn.W_V,
             "blocks.0.attn.W_O": attn.W_O,
@@ -283,6 +280,10 @@ class HookedTransformer(HookedRootModule):
         }
         own = ("W_mix",) if self.config.mixing == "lin" else ("W_Q", "W_K")
         return named | {f"blocks.0.attn.{name}": getattr(attn, name) for name in own}
+
+    @property
+    def _block(self) -> Block:
+        return cast(Block, self.blocks[0])
 
     def _stacked(self, part: str, name: str) -> Tensor:
         tensors = [getattr(getattr(block, part), name, None) for block in self.blocks]

@@ -1,0 +1,1 @@
+"""Runnable studies, sweeps and the command line: they compose models, probes and reports."""

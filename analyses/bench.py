@@ -1,0 +1,58 @@
+"""Measured speed of the parts that users wait for.
+
+    python -m analyses.bench
+
+One core, one thread; the best of several runs, for other work on the machine only adds time.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+
+import torch
+
+from models import CountingConfig, HookedTransformer, TrainingPlan, construct, train
+from models.counting import initial
+from models.parallel import one_thread
+from probes import label, study
+
+LABEL_LIMIT = 2.0  # seconds for one label at T=32, L=10, d=p=64
+
+
+def best_of(work: Callable[[], object], runs: int) -> float:
+    """Shortest of several runs, in seconds."""
+    taken = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+def main() -> None:
+    """Print a table; exit code 1 where the label is slower than it may be."""
+    one_thread()
+    generator = torch.Generator().manual_seed(0)
+    config = CountingConfig.of("bos+sftm", T=32, L=10, d=64, p=64)
+    model = HookedTransformer(config, initial(config, generator))
+    built = construct("bos+sftm-relation-split", T=32, L=10)
+    task = config.task()
+    tokens = task.sample(512, generator)
+    plan = TrainingPlan(steps=100)
+    slowest = max(best_of(partial(label, m), 5) for m in (model, built))
+    rows = {
+        "label, T=32 L=10 d=p=64 (limit 2 s)": slowest,
+        "every probe and the label, same model": best_of(lambda: study(model, name="m"), 2),
+        "run_with_cache, 512 x 11 tokens": best_of(lambda: model.run_with_cache(tokens), 10),
+        "build a hooked model": best_of(lambda: HookedTransformer(config, model.weights()), 20),
+        "sample 10,000 sequences (partition)": best_of(lambda: task.sample(10_000, generator), 5),
+        "100 training steps, stack of 4": best_of(lambda: train(config, range(4), plan), 2),
+    }
+    for name, seconds in rows.items():
+        print(f"{name:42s} {seconds * 1e3:9.1f} ms")
+    sys.exit(0 if slowest <= LABEL_LIMIT else 1)
+
+
+if __name__ == "__main__":
+    main()

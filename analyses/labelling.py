@@ -1,0 +1,91 @@
+"""Label checkpoints from the command: several paths, one bad one does not lose the others."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analyses.runs import StudyJob, begin_run, run_info, study_all
+from models import MechprobeError, load
+from models.parallel import one_thread
+from probes import MechanismLabel
+from probes import label as label_model
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A checkpoint and its label."""
+
+    path: Path
+    architecture: str
+    verdict: MechanismLabel
+
+
+def label_paths(paths: Sequence[Path], seed: int) -> tuple[list[Labelled], list[str]]:
+    """Label every checkpoint that can be read.
+
+    Returns:
+        Labels in the order of the paths, and one line for each bad path.
+    """
+    one_thread()
+    labelled, problems = [], []
+    for path in paths:
+        try:
+            model = load(path)
+            verdict = label_model(model, seed=seed)
+        except MechprobeError as error:
+            text = str(error)
+            problems.append(text if str(path) in text else f"{path}: {text}")
+        else:
+            labelled.append(Labelled(path, model.config.architecture, verdict))
+    return labelled, problems
+
+
+def as_object(item: Labelled) -> dict[str, Any]:
+    """What `mechprobe label --json` prints of one model."""
+    v = item.verdict
+    return {
+        "path": str(item.path),
+        "architecture": item.architecture,
+        "accuracy": v.accuracy,
+        "mechanism": v.mechanism,
+        "attention": v.attention,
+        "counters": v.counters,
+        "confidence": v.confidence,
+        "agreement": v.agreement,
+        "attention_agreement": v.attention_agreement,
+        "reasons": v.reasons,
+        "evidence": {name: metric.value for name, metric in v.evidence.items()},
+        "tokens": v.tokens,
+        "seed": v.seed,
+    }
+
+
+def as_text(item: Labelled) -> str:
+    """What `mechprobe label` prints of one model."""
+    v = item.verdict
+    head = (
+        f"{item.path}: {v.mechanism} (confidence {v.confidence:.2f}), {v.attention} attention,"
+        f" accuracy {v.accuracy:.3f}"
+    )
+    return "\n  ".join([head, *v.reasons])
+
+
+def study_paths(paths: Sequence[Path], folder: Path, seed: int) -> list[str]:
+    """Run every probe on checkpoints and keep a run folder; returns problems."""
+    names = _unique_names(paths)
+    jobs = [StudyJob(n, p, folder, seed) for n, p in zip(names, paths, strict=True)]
+    listed = " ".join(str(p) for p in paths)
+    command = f"mechprobe label {listed} --run {folder} --seed {seed}"
+    begin_run(folder, run_info("Labelled checkpoints", command, seed), names)
+    _, problems = study_all(jobs)
+    return problems
+
+
+def _unique_names(paths: Sequence[Path]) -> list[str]:
+    """The folders' names, numbered where two are alike."""
+    plain = [path.resolve().name or "model" for path in paths]
+    return [
+        name if plain.count(name) == 1 else f"{name}-{plain[: i + 1].count(name)}"
+        for i, name in enumerate(plain)
+    ]

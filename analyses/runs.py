@@ -1,0 +1,124 @@
+"""Make run folders: study checkpoints in parallel, keep what is done, go on where it stopped."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from models import HookedTransformer, MechprobeError, load, read_meta
+from models.parallel import run_all
+from probes import ModelResult, RunInfo, all_probes, study
+from probes.runs import RESULTS, load_result, save_result, save_run
+
+PACKAGES = ("mechprobe", "torch", "transformer-lens", "scikit-learn", "numpy", "seaborn")
+
+
+@dataclass(frozen=True)
+class StudyJob:
+    """One checkpoint to study.
+
+    Args:
+        name: what the run calls it.
+        checkpoint: its folder.
+        run: the run folder its result goes to.
+        seed: of the probes.
+    """
+
+    name: str
+    checkpoint: Path
+    run: Path
+    seed: int
+
+
+def study_checkpoint(job: StudyJob) -> ModelResult | str:
+    """Study one checkpoint and store the result; one that fits and is there is kept.
+
+    Returns:
+        The result, or one line that says what is wrong with the checkpoint.
+    """
+    try:
+        model = load(job.checkpoint)
+        kept = load_result(job.run, job.name)
+        if kept is None or not is_current(kept, model, job.seed):
+            meta = read_meta(job.checkpoint)
+            path = str(job.checkpoint)
+            kept = study(model, name=job.name, path=path, seed=job.seed, meta=meta)
+            save_result(job.run, kept)
+    except MechprobeError as error:
+        return str(error)
+    return kept
+
+
+def is_current(kept: ModelResult, model: HookedTransformer, seed: int) -> bool:
+    """Whether a stored result is what studying the model now would give."""
+    known = all_probes()
+    made = {r.probe: r.provenance for r in kept.probes}
+    wanted = {n for n, p in known.items() if p.why_not(model, model.config.task()) is None}
+    return (
+        kept.model_hash == model.fingerprint()
+        and kept.label.seed == seed
+        and made.keys() == wanted
+        and all(
+            (made[n].version, made[n].package) == (known[n].version, known[n].package)
+            for n in wanted
+        )
+    )
+
+
+def study_all(
+    jobs: Sequence[StudyJob], title: str = "studying"
+) -> tuple[list[ModelResult], list[str]]:
+    """Study checkpoints on all cores.
+
+    Returns:
+        Results and one line for each bad checkpoint, both in the order of the jobs.
+    """
+    found = dict(run_all(study_checkpoint, jobs, title))
+    results = [found[job] for job in jobs]
+    return (
+        [r for r in results if isinstance(r, ModelResult)],
+        [r for r in results if isinstance(r, str)],
+    )
+
+
+def run_info(title: str, command: str, seed: int, notes: Iterable[str] = ()) -> RunInfo:
+    """How to make a run again, with the versions it was made with."""
+    versions = {name: version(name) for name in PACKAGES}
+    return RunInfo(title=title, command=command, seed=seed, versions=versions, notes=list(notes))
+
+
+def begin_run(folder: Path, info: RunInfo, names: Sequence[str]) -> None:
+    """Write run.json and drop results of an older run that this one does not have.
+
+    Raises:
+        MechprobeError: the folder holds something else than a run.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "run.json").exists():
+        raise MechprobeError(f"{folder}: holds other files and no run; choose a new folder")
+    save_run(folder, info)
+    for file in (folder / RESULTS).glob("*.json"):
+        if file.stem not in names:
+            file.unlink()
+
+
+def table(results: Sequence[ModelResult]) -> str:
+    """The overview as plain text."""
+    columns: Mapping[str, Callable[[ModelResult], str]] = {
+        "model": lambda r: r.name,
+        "architecture": lambda r: r.architecture,
+        "T": lambda r: str(r.sizes["T"]),
+        "L": lambda r: str(r.sizes["L"]),
+        "d": lambda r: str(r.sizes["d"]),
+        "p": lambda r: str(r.sizes["p"]),
+        "accuracy": lambda r: f"{r.label.accuracy:.3f}",
+        "mechanism": lambda r: r.label.mechanism,
+        "attention": lambda r: r.label.attention,
+        "counters": lambda r: "-" if r.label.counters is None else str(r.label.counters),
+        "confidence": lambda r: f"{r.label.confidence:.2f}",
+    }
+    rows = [list(columns)] + [[cell(r) for cell in columns.values()] for r in results]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )

@@ -1,0 +1,55 @@
+"""Train a stack of models from the command: progress bar, resume, checkpoints."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from models import CountingConfig, HookedTransformer, MechprobeError, TrainingPlan, save, train
+from models.parallel import one_thread
+
+TESTED = 2000
+
+
+def train_checkpoints(
+    config: CountingConfig, plan: TrainingPlan, seeds: Sequence[int], out: Path
+) -> list[tuple[Path, float]]:
+    """Train one model a seed and save the checkpoints.
+
+    Args:
+        config: shape of all models.
+        plan: steps, batch, rate.
+        seeds: one a model.
+        out: the checkpoint folder of a single model, else the folder that holds seed-S folders.
+
+    Returns:
+        Checkpoint and test accuracy of every model.
+
+    Raises:
+        MechprobeError: the folder is taken, or training diverged.
+    """
+    folders = [out] if len(seeds) == 1 else [out / f"seed-{seed}" for seed in seeds]
+    for folder in folders:
+        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+            raise MechprobeError(f"{folder}: is there already; choose another --out or remove it")
+    one_thread()
+    state = out.parent / f".{out.name}.training.pt"
+    bar = tqdm(total=plan.steps, desc="training", unit="step", file=sys.stderr)
+    with bar:
+        trained = train(config, seeds, plan, progress=bar.update, state_path=state)
+    found = []
+    for seed, weights, folder in zip(seeds, trained, folders, strict=True):
+        model = HookedTransformer(config, weights)
+        meta = {"origin": "trained", "seed": seed, "steps": plan.steps, "batch": plan.batch}
+        save(model, folder, meta | {"lr": plan.lr})
+        found.append((folder, _test(model)))
+    return found
+
+
+def _test(model: HookedTransformer) -> float:
+    task = model.config.task()
+    tokens = task.sample(TESTED, torch.Generator().manual_seed(123_456))
+    with torch.no_grad():
+        return task.accuracy(model(tokens), tokens)

@@ -1,0 +1,62 @@
+"""Replace the mixing weights by their mean over inputs: must they depend on tokens?"""
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+from transformer_lens.hook_points import HookPoint
+
+from probes.bars import accuracy_bars
+from probes.causal.remove_shared import lost
+from probes.context import PATTERN, Context
+from probes.registry import Measurement, MetricSpec, probe
+from probes.results import ProbeResult
+
+
+@probe(
+    "mean-pattern",
+    kind="causal",
+    metrics={
+        "accuracy_before": MetricSpec("accuracy of the untouched model", "1", 0, 1),
+        "accuracy_after": MetricSpec("accuracy with the mean pattern", "1", 0, 1),
+        "lost": MetricSpec("share of the above-chance accuracy lost", "1"),
+        "chance": MetricSpec("accuracy of the best constant answer", "1", 0, 1),
+    },
+    invariances=("residual_gl", "qk_gauge", "neurons", "relabel_tokens", "logits", "shift_scores"),
+)
+def mean_pattern(context: Context) -> Measurement:
+    """Accuracy with mixing weights that do not depend on the input."""
+    tokens, task = context.tokens, context.task
+    mean: Tensor = context.cache[PATTERN].mean(0)
+
+    def replace(pattern: Tensor, hook: HookPoint) -> Tensor:
+        return mean.expand_as(pattern).clone()
+
+    with torch.no_grad():
+        logits = context.model.run_with_hooks(tokens, fwd_hooks=[(PATTERN, replace)])
+    after, chance = task.accuracy(logits, tokens), task.chance(tokens)
+    return Measurement(
+        metrics={
+            "accuracy_before": context.accuracy,
+            "accuracy_after": after,
+            "lost": lost(context.accuracy, after, chance),
+            "chance": chance,
+        }
+    )
+
+
+@mean_pattern.figure
+def _draw(result: ProbeResult) -> Figure:
+    return accuracy_bars(
+        {"mean pattern": result.value("accuracy_after")},
+        result.value("accuracy_before"),
+        result.value("chance"),
+        "Mixing weights without input dependence",
+    )
+
+
+@mean_pattern.words
+def _say(result: ProbeResult) -> str:
+    return (
+        f"With mixing weights fixed at their mean, accuracy goes from"
+        f" {result.value('accuracy_before'):.2f} to {result.value('accuracy_after'):.2f}."
+    )

@@ -1,0 +1,56 @@
+"""Common look of the probes' figures: size, palette, seaborn on a figure of its own.
+
+No pyplot: figures belong to whoever asked for them and are freed with them.
+"""
+
+from typing import Any
+
+import numpy as np
+import seaborn as sns
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, told apart by colour-blind readers.
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#6e6e6e"
+SEQUENTIAL = "viridis"
+DIVERGING = "PuOr_r"
+
+
+def blank(columns: int = 1, width: float = 4.4, height: float = 3.2) -> tuple[Figure, list[Axes]]:
+    """A figure with one row of axes."""
+    figure = Figure(figsize=(width * columns, height), layout="constrained")
+    with sns.axes_style("whitegrid", {"grid.color": ".92"}), sns.plotting_context("notebook", 0.75):
+        axes = [figure.add_subplot(1, columns, i + 1) for i in range(columns)]
+    return figure, axes
+
+
+def heatmap(
+    axes: Axes,
+    values: Float[np.ndarray, "row column"],
+    *,
+    x: str,
+    y: str,
+    bar: str,
+    diverging: bool = False,
+    **options: Any,
+) -> None:
+    """A labelled heat map; a diverging one is centred on zero."""
+    limit = float(np.nanmax(np.abs(values))) if values.size else 1.0
+    scale = (
+        {"cmap": DIVERGING, "vmin": -limit, "vmax": limit} if diverging else {"cmap": SEQUENTIAL}
+    )
+    sns.heatmap(
+        values,
+        ax=axes,
+        cbar_kws={"label": bar},
+        xticklabels=_every(values.shape[1]),
+        yticklabels=_every(values.shape[0]),
+        **(scale | options),
+    )
+    axes.set(xlabel=x, ylabel=y)
+    axes.tick_params(axis="both", rotation=0, labelsize=7)
+
+
+def _every(n: int) -> int:
+    return max(1, int(np.ceil(n / 8)))

@@ -1,0 +1,198 @@
+"""What the mixing weights depend on: tokens, positions, both or neither.
+
+Token variance: how w_ij varies over inputs with the positions i, j held. Position variance: how
+w_ij varies within one sequence over position pairs that hold the same two tokens. A constant
+matrix has none of the first; a model without positions none of the second.
+"""
+
+import numpy as np
+import seaborn as sns
+import torch
+from jaxtyping import Float, Int
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from probes.context import PATTERN, SCORES, Context
+from probes.drawing import BLUE, ORANGE, blank, heatmap
+from probes.registry import Measurement, MetricSpec, probe
+from probes.results import ProbeResult
+
+
+def token_variance(pattern: Float[Tensor, "batch q k"]) -> Float[Tensor, " batch"]:
+    """Each sequence's part in the variance over inputs at fixed positions; the mean is unbiased."""
+    n = pattern.shape[0]
+    return (pattern - pattern.mean(0)).square().mean((1, 2)) * n / (n - 1)
+
+
+def position_variance(
+    pattern: Float[Tensor, "batch q k"], tokens: Int[Tensor, "batch pos"], n_vocab: int
+) -> Float[Tensor, " batch"]:
+    """Variance within groups of position pairs that hold the same (query, key) tokens, unbiased.
+
+    Sequences without such a group count as zero evidence and are NaN.
+    """
+    batch = pattern.shape[0]
+    row = torch.arange(batch).view(-1, 1, 1) * n_vocab**2
+    group = (row + tokens.unsqueeze(-1) * n_vocab + tokens.unsqueeze(-2)).flatten()
+    _, group = torch.unique(group, return_inverse=True)
+    values = pattern.flatten()
+    size = torch.zeros(int(group.max()) + 1, dtype=values.dtype).index_add_(
+        0, group, torch.ones_like(values)
+    )
+    # Shifting by one member keeps a group of equal values at exactly zero.
+    first = torch.zeros_like(size).index_copy_(0, group, values)
+    centred = values - first[group]
+    total = torch.zeros_like(size).index_add_(0, group, centred)
+    squares = (centred - (total / size)[group]).square()
+    sums = torch.zeros_like(size).index_add_(0, group, squares)
+    sequence = torch.zeros_like(group[: size.shape[0]]).index_copy_(
+        0, group, torch.arange(batch).view(-1, 1, 1).expand(pattern.shape).flatten()
+    )
+    several = (size > 1).to(values.dtype)
+    degrees = torch.zeros(batch, dtype=values.dtype).index_add_(0, sequence, (size - 1) * several)
+    within = torch.zeros(batch, dtype=values.dtype).index_add_(0, sequence, sums)
+    return torch.where(degrees > 0, within / degrees.clamp(min=1), torch.nan)
+
+
+def same_token_contrast(
+    scores: Float[Tensor, "batch q k"], tokens: Int[Tensor, "batch pos"], T: int
+) -> Float[Tensor, " T"]:
+    """Mean score to equal tokens elsewhere less mean score to different ones, per query token."""
+    same = tokens.unsqueeze(-1) == tokens.unsqueeze(-2)
+    elsewhere = ~torch.eye(tokens.shape[1], dtype=torch.bool)
+    query = tokens.unsqueeze(-1).expand(same.shape)
+    out = []
+    for wanted in (same & elsewhere, ~same):
+        total = torch.zeros(T, dtype=scores.dtype).index_add_(0, query[wanted], scores[wanted])
+        out.append(total / torch.bincount(query[wanted], minlength=T).clamp(min=1))
+    return out[0] - out[1]
+
+
+@probe(
+    "attention-dependence",
+    metrics={
+        "token_share": MetricSpec("share of the weights' variation due to tokens", "1", 0, 1),
+        "variation": MetricSpec("root of the variation over root mean square weight", "1", 0),
+        "contrast": MetricSpec("score to equal tokens less to different ones", "score"),
+        "contrast_positive": MetricSpec("share of tokens that attract their own kind", "1", 0, 1),
+        "same_mass": MetricSpec("weight on equal tokens elsewhere, mean", "weight"),
+        "different_mass": MetricSpec("weight on a different token, mean", "weight"),
+    },
+    invariances=("residual_gl", "qk_gauge", "neurons", "relabel_tokens", "logits", "shift_scores"),
+)
+def attention_dependence(context: Context) -> Measurement:
+    """Whether mixing depends on tokens or on positions, and how it treats equal tokens."""
+    split = variation(context)
+    task = context.task
+    body = task.scored(context.tokens, 1)
+    weights = task.scored(task.scored(context.cache[PATTERN][:, 0].double(), 1), 2)
+    scores = task.scored(task.scored(context.cache[SCORES][:, 0].double(), 1), 2)
+    contrast = same_token_contrast(scores, body, task.T)
+    same = (body.unsqueeze(-1) == body.unsqueeze(-2)) & ~torch.eye(task.L, dtype=torch.bool)
+    different = body.unsqueeze(-1) != body.unsqueeze(-2)
+    example = example_sequence(body)
+    return Measurement(
+        metrics={
+            "token_share": split.share,
+            "variation": split.relative,
+            "contrast": contrast.mean(),
+            "contrast_positive": (contrast > 0).double().mean(),
+            "same_mass": weights[same].mean(),
+            "different_mass": weights[different].mean(),
+        },
+        arrays={
+            "pattern": context.cache[PATTERN][example, 0],
+            "tokens": context.tokens[example],
+            "contrast": contrast,
+        },
+    )
+
+
+class Variation:
+    """Token and position variance of the mixing weights, sequence by sequence."""
+
+    def __init__(
+        self,
+        token: Float[np.ndarray, " batch"],
+        position: Float[np.ndarray, " batch"],
+        square: Float[np.ndarray, " batch"],
+    ) -> None:
+        self.token = token
+        self.position = position
+        self.square = square
+
+    def split(self, rows: Int[np.ndarray, " n"] | slice = slice(None)) -> tuple[float, float]:
+        """Share due to tokens, and all variation relative to the weights, over some sequences."""
+        token = float(self.token[rows].mean())
+        here = self.position[rows]
+        known = here[~np.isnan(here)]
+        position = float(known.mean()) if len(known) else 0.0
+        total = token + position
+        scale = float(self.square[rows].mean())
+        share = token / total if total > 1e-20 * max(scale, 1e-300) else 0.0
+        return share, float((total / scale) ** 0.5) if scale > 0 else 0.0
+
+    @property
+    def share(self) -> float:
+        """Share of the variation due to tokens."""
+        return self.split()[0]
+
+    @property
+    def relative(self) -> float:
+        """All variation, relative to the root mean square weight."""
+        return self.split()[1]
+
+
+def variation(context: Context) -> Variation:
+    """Split the variation of a model's mixing weights on its own sequences."""
+    pattern = context.cache[PATTERN][:, 0].double()
+    rows = context.task.scored(pattern, 1)
+    token = token_variance(rows)
+    padded = context.task.scored(context.tokens, 1)
+    keys = context.task.scored(rows, 2)
+    position = position_variance(keys, padded, context.task.n_vocab)
+    return Variation(token.numpy(), position.numpy(), rows.square().mean((1, 2)).numpy())
+
+
+def example_sequence(body: Int[Tensor, "batch pos"]) -> int:
+    """A sequence to show: about a third of its tokens distinct, so that equal ones can be seen."""
+    same = (body.unsqueeze(-1) == body.unsqueeze(-2)).double().mean((1, 2))
+    return int((same - 0.3).abs().argmin())
+
+
+@attention_dependence.figure
+def _draw(result: ProbeResult) -> Figure:
+    figure, (left, right) = blank(2)
+    tokens = result.arrays["tokens"].astype(int)
+    bos = tokens[0] not in tokens[1:] and tokens[0] == len(result.arrays["contrast"])
+    names = ["BOS" if bos and i == 0 else str(t) for i, t in enumerate(tokens)]
+    heatmap(left, result.arrays["pattern"], x="key token", y="query token", bar="mixing weight")
+    at = np.arange(len(names)) + 0.5
+    left.set_xticks(at, names, fontsize=7)
+    left.set_yticks(at, names, fontsize=7)
+    left.set_title("Example; equal tokens framed")
+    for i, t in enumerate(tokens):
+        for j, s in enumerate(tokens):
+            if t == s and not (bos and (i == 0 or j == 0)):
+                left.add_patch(Rectangle((j, i), 1, 1, fill=False, ec=ORANGE, lw=1.2))
+    contrast = np.sort(result.arrays["contrast"])
+    sns.barplot(x=np.arange(len(contrast)), y=contrast, ax=right, color=BLUE)
+    right.axhline(0, color="k", lw=0.8)
+    right.set(
+        xlabel="token (sorted)",
+        ylabel="score, equal less different token",
+        title="Same-token contrast",
+        xticks=[],
+    )
+    return figure
+
+
+@attention_dependence.words
+def _say(result: ProbeResult) -> str:
+    return (
+        f"{result.value('token_share'):.0%} of the variation of the mixing weights is due to"
+        f" tokens, the rest to positions; all variation is"
+        f" {result.value('variation'):.0%} of the weights' size."
+        f" {result.value('contrast_positive'):.0%} of the tokens attract their own kind."
+    )

@@ -1,0 +1,110 @@
+"""Does attention to BOS carry the count?
+
+With a softmax and score gap a between a token's own kind and BOS the mass on BOS is
+1 / (1 + c e^a + ...): its inverse is linear in the count c (arXiv:2407.11542, section 3).
+"""
+
+import numpy as np
+import seaborn as sns
+import torch
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from models import HistogramTask, HookedTransformer
+from probes.context import PATTERN, SCORES, Context
+from probes.drawing import BLUE, ORANGE, blank
+from probes.registry import Measurement, MetricSpec, probe
+from probes.results import ProbeResult
+
+
+def line_fit(
+    x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]
+) -> tuple[float, float, float | None]:
+    """Intercept, slope and R^2 of a least-squares line; R^2 is None where y does not vary."""
+    slope, intercept = np.polyfit(x, y, 1)
+    spread = y.var()
+    if spread <= 1e-12 * max(1e-30, float((y**2).mean())):
+        return float(intercept), float(slope), None
+    return float(intercept), float(slope), float(1 - (y - slope * x - intercept).var() / spread)
+
+
+@probe(
+    "bos-anchoring",
+    metrics={
+        "bos_score": MetricSpec("row-centred score to BOS, mean over tokens", "score"),
+        "bos_score_positive": MetricSpec("share of tokens with a positive one", "1", 0, 1),
+        "bos_mass": MetricSpec("mean mixing weight on BOS", "weight"),
+        "mass_slope": MetricSpec("change of the BOS weight from count 1 to L-1", "weight"),
+        "inverse_r2": MetricSpec("R² of 1/(BOS weight) as a line in the count", "1", None, 1),
+        "linear_r2": MetricSpec("R² of the BOS weight as a line in the count", "1", None, 1),
+        "gap": MetricSpec("a in 1/(c e^a + ...), from the inverse fit", "score"),
+    },
+    invariances=("residual_gl", "qk_gauge", "neurons", "relabel_tokens", "logits", "shift_scores"),
+)
+def bos_anchoring(context: Context) -> Measurement:
+    """How attention to BOS depends on token and count."""
+    cells = context.reference.data
+    flat = cells.tokens.flatten(0, 2)
+    row, at = torch.arange(flat.shape[0]), cells.position.flatten()
+    with torch.no_grad():
+        _, cache = context.model.run_with_cache(flat, names_filter=[SCORES, PATTERN])
+    scores = cache[SCORES][row, 0, at].double()
+    shape = cells.tokens.shape[:3]
+    centred = (scores[:, 0] - scores.mean(-1)).view(shape)
+    mass = cache[PATTERN][row, 0, at, 0].double().view(shape)
+    per_token = centred.mean((1, 2))
+    by_count = mass.mean((0, 2)).numpy()
+    count = cells.counts.double().numpy()
+    _, _, linear = line_fit(count, by_count)
+    fits: list[float | None] = [None, None]
+    if (by_count > 0).all() and context.model.config.softmax:
+        _, slope, r2 = line_fit(count, 1 / by_count)
+        # 1/w = k + c e^a: the slope is e^a where it is positive.
+        fits = [r2, np.log(slope) if r2 is not None and slope > 0 else None]
+    return Measurement(
+        metrics={
+            "bos_score": per_token.mean(),
+            "bos_score_positive": (per_token > 0).double().mean(),
+            "bos_mass": mass.mean(),
+            "mass_slope": by_count[-1] - by_count[0],
+            "inverse_r2": fits[0],
+            "linear_r2": linear,
+            "gap": fits[1],
+        },
+        arrays={"mass": mass.mean(2), "score": per_token, "count": count},
+    )
+
+
+@bos_anchoring.applies
+def _needs_bos(model: HookedTransformer, task: HistogramTask) -> str | None:
+    return None if task.bos else "the model has no BOS token"
+
+
+@bos_anchoring.figure
+def _draw(result: ProbeResult) -> Figure:
+    mass, count = result.arrays["mass"], result.arrays["count"]
+    figure, (left, right) = blank(2)
+    for one in mass:
+        left.plot(count, one, color=BLUE, alpha=0.25, lw=0.8)
+    left.plot(count, mass.mean(0), color=ORANGE, lw=2, marker="o", ms=4, label="mean over tokens")
+    left.set(xlabel="count", ylabel="mixing weight on BOS", title="BOS mass against count")
+    left.legend(fontsize=7)
+    score = np.sort(result.arrays["score"])
+    sns.barplot(x=np.arange(len(score)), y=score, ax=right, color=BLUE)
+    right.set(
+        xlabel="token (sorted)",
+        ylabel="row-centred score to BOS",
+        title="Anchoring by token",
+        xticks=[],
+    )
+    return figure
+
+
+@bos_anchoring.words
+def _say(result: ProbeResult) -> str:
+    positive = result.value("bos_score_positive")
+    text = f"{positive:.0%} of the tokens score BOS above the rest of their row."
+    fit = result.metrics["inverse_r2"].value
+    if fit is not None:
+        text += f" The inverse of the BOS weight is a line in the count with R² = {fit:.2f}."
+    return text

@@ -1,0 +1,5 @@
+"""Mechanism labels: rule, bootstrap, calibration."""
+
+from probes.mechanism.label import label, label_in
+
+__all__ = ["label", "label_in"]

@@ -1,0 +1,169 @@
+"""The decision rule: from transport, removal and variation to labels. Pure, no models.
+
+Measured on hand-built and trained counting transformers; thresholds are stated, not fitted here.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from probes.results import AttentionKind, Mechanism, TokenKind
+
+SOLVED = 0.9  # least accuracy of a model that counts
+FOLLOWS = 0.5  # least slope of the answer on a token's own count component
+SHARED = 0.7  # least kappa of a token that shares a counter
+PRIVATE = 0.3  # greatest |kappa| of a token that keeps its own
+MOST = 0.85  # share of tokens that decides for the whole model
+HALF = 0.5  # share of above-chance accuracy an inventory may lose with the shared component
+INFORMED = 0.02  # least relative variation of mixing weights that depend on something
+ONE_SIDED = 0.8  # share of the variation that decides for tokens or positions
+
+
+@dataclass(frozen=True)
+class CountEvidence:
+    """What the counting axis is decided from.
+
+    Args:
+        accuracy: share of right answers.
+        own: slope of the answer on each token's own count component, [T].
+        kappa: leave-one-out transport of each token, NaN where undefined, [T].
+        lost: share of above-chance accuracy lost with the shared count component.
+        counters: cluster of each token, [T].
+    """
+
+    accuracy: float
+    own: Float[np.ndarray, " token"]
+    kappa: Float[np.ndarray, " token"]
+    lost: float
+    counters: Int[np.ndarray, " token"]
+
+
+def token_kinds(kappa: Float[np.ndarray, " token"]) -> list[TokenKind]:
+    """Assignment of every token: shared, private, partial in between, opposed below -0.3, or
+    silent where the answer does not follow the token's own count."""
+    kinds: list[TokenKind] = []
+    for value in kappa:
+        if np.isnan(value):
+            kinds.append("silent")
+        elif value >= SHARED:
+            kinds.append("shared")
+        elif value > PRIVATE:
+            kinds.append("partial")
+        else:
+            kinds.append("private" if value >= -PRIVATE else "opposed")
+    return kinds
+
+
+def counting_mechanism(evidence: CountEvidence) -> tuple[Mechanism, str]:
+    """The counting label and the reason for it."""
+    e = evidence
+    own = float(e.own.mean())
+    if e.accuracy < SOLVED:
+        lean = token_shares(e.kappa)
+        return "unsolved", (
+            f"accuracy {e.accuracy:.2f} is below {SOLVED}; what it has leans to"
+            f" {lean[0]:.0%} shared and {lean[1]:.0%} private tokens"
+        )
+    if own < FOLLOWS:
+        return "unsolved", (
+            f"the answer follows a patched count of the token itself with slope {own:.2f} only"
+            f" (at least {FOLLOWS} wanted), so its count was not found in the residual stream"
+        )
+    shared, private = token_shares(e.kappa)
+    if shared >= MOST:
+        return "relation-based", (
+            f"{shared:.0%} of the tokens follow other tokens' count component"
+            f" (kappa at least {SHARED})"
+        )
+    if private >= MOST and e.lost < HALF:
+        return "inventory-based", (
+            f"{private:.0%} of the tokens ignore other tokens' count component (|kappa| at most"
+            f" {PRIVATE}), and removing what they share costs {e.lost:.0%} of the accuracy above"
+            " chance"
+        )
+    if private >= MOST:
+        return "mixed", (
+            f"{private:.0%} of the tokens ignore other tokens' count component, yet removing what"
+            f" they share costs {e.lost:.0%} of the accuracy above chance: neither pure mechanism"
+            " does that"
+        )
+    kinds = token_kinds(e.kappa)
+    opposed = kinds.count("opposed")
+    text = (
+        f"{shared:.0%} of the tokens share a counter, {private:.0%} keep a private one,"
+        f" {kinds.count('partial') / len(kinds):.0%} follow foreign counts part of the way"
+    )
+    if opposed:
+        text += f", {opposed} answer against a foreign count component (kappa below -{PRIVATE})"
+    return "mixed", text
+
+
+def token_shares(kappa: Float[np.ndarray, " token"]) -> tuple[float, float]:
+    """Shares of shared and of private tokens."""
+    kinds = token_kinds(kappa)
+    return kinds.count("shared") / len(kinds), kinds.count("private") / len(kinds)
+
+
+def count_counters(mechanism: Mechanism, evidence: CountEvidence) -> int | None:
+    """Number of counters; a relation's counters have at least two tokens each."""
+    if mechanism == "unsolved":
+        return None
+    sizes = np.bincount(evidence.counters)
+    if mechanism == "relation-based":
+        return max(1, int((sizes >= 2).sum()))
+    return len(sizes)
+
+
+def attention_kind(share: float, relative: float, constant: bool) -> tuple[AttentionKind, str]:
+    """The attention label and the reason for it.
+
+    Args:
+        share: part of the weights' variation that is due to tokens.
+        relative: all variation over the weights' root mean square.
+        constant: whether the weights come from a matrix indexed by positions alone.
+    """
+    if constant:
+        return "positional", (
+            "the mixing weights are a constant matrix indexed by positions;"
+            f" its entries vary by {relative:.0%} of their size"
+        )
+    if relative < INFORMED:
+        return "uninformed", (
+            f"the mixing weights vary by {relative:.1%} of their size, with tokens or positions"
+        )
+    text = f"{share:.0%} of the mixing weights' variation is due to tokens"
+    if share >= ONE_SIDED:
+        return "semantic", text
+    if share <= 1 - ONE_SIDED:
+        return "positional", text
+    return "mixed", text
+
+
+def margin(mechanism: Mechanism, evidence: CountEvidence) -> float:
+    """Distance of the evidence from the nearest threshold that would change the label.
+
+    In units of kappa, at most 0.3; accuracy counts three times and shares of tokens twice, for
+    they move in smaller steps. Zero where transport and removal contradict each other.
+    """
+    e = evidence
+    own = float(e.own.mean())
+    if e.accuracy < SOLVED:
+        return float(np.clip(3 * (SOLVED - e.accuracy), 0, 0.3))
+    if mechanism == "unsolved":
+        return float(np.clip(FOLLOWS - own, 0, 0.3))
+    known = e.kappa[~np.isnan(e.kappa)]
+    kappa = float(known.mean()) if len(known) else 0.0
+    shared, private = token_shares(e.kappa)
+    gaps = [3 * (e.accuracy - SOLVED), own - FOLLOWS]
+    if mechanism == "relation-based":
+        gaps += [kappa - SHARED, 2 * (shared - MOST)]
+    elif mechanism == "inventory-based":
+        gaps += [PRIVATE - abs(kappa), 2 * (private - MOST), HALF - e.lost]
+    elif private >= MOST:
+        gaps += [0.0]
+    else:
+        # Between the two pure labels by every token's kappa, or by the tokens' shares.
+        between = min(SHARED - kappa, kappa - PRIVATE) if kappa > -PRIVATE else -PRIVATE - kappa
+        gaps += [max(between, min(MOST - shared, MOST - private) / 3)]
+    return float(np.clip(min(gaps), 0, 0.3))

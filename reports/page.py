@@ -1,0 +1,100 @@
+"""The page: a template filled with a run, everything it needs inside one file."""
+
+import base64
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from models.files import write_text
+from probes.registry import all_probes
+from probes.results import ModelResult, RunInfo
+from probes.runs import load_run
+from reports import formatting, vocabulary
+from reports.sections import probe_lines, sections
+
+REPORT_FILE = "report.html"
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_report(run: Path) -> Path:
+    """Write report.html into a run folder, whole or not at all.
+
+    Args:
+        run: folder of a finished run.
+
+    Returns:
+        Path of the report.
+
+    Raises:
+        MechprobeError: no run there, no results in it, or the folder cannot be written.
+    """
+    info, results = load_run(run)
+    path = run / REPORT_FILE
+    write_text(path, render(info, results))
+    return path
+
+
+def render(info: RunInfo, results: list[ModelResult]) -> str:
+    """Lay a run out as one HTML page that loads nothing from elsewhere.
+
+    Figures come from the probes registered here. A probe that is missing or whose figure
+    fails leaves a note in its place.
+
+    Args:
+        info: how the run was made.
+        results: its models, in the order they shall stand.
+    """
+    probes = all_probes()
+    counts: Counter[str] = Counter(result.label.mechanism for result in results)
+    style, script = _part("report.css"), _part("report.js")
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            info=info,
+            sections=sections(results, probes),
+            probes=probe_lines(results, probes),
+            counts={kind: counts[kind] for kind in vocabulary.MECHANISMS},
+            mechanisms=vocabulary.MECHANISMS,
+            attention=vocabulary.ATTENTION,
+            tokens=vocabulary.TOKENS,
+            style=style,
+            script=script,
+            style_hash=_hash(style),
+            script_hash=_hash(script),
+        )
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        number=formatting.number,
+        percent=formatting.percent,
+        sort_key=formatting.sort_key,
+        quantity=formatting.quantity,
+        span=formatting.span,
+        setting=formatting.setting,
+        settings=formatting.settings,
+    )
+    return environment
+
+
+def _part(name: str) -> Markup:
+    # Our own files, with nothing of the run in them: the only text that is not escaped.
+    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
+
+
+def _hash(part: str) -> str:
+    # For the content security policy: no script and no style but these two may act.
+    digest = hashlib.sha256(part.encode("utf-8")).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"

@@ -1,0 +1,128 @@
+"""What the page shows of each model, figures drawn; the template only lays it out."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from probes.registry import Probe
+from probes.results import ModelResult, ProbeResult
+from reports.figures import Image, to_data_uri
+from reports.formatting import anchors, first_sentence
+from reports.vocabulary import TOKENS
+
+WIDE = 560  # pixels; wider figures would be shrunk beyond reading in one column of the grid
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One probe on one model.
+
+    Args:
+        result: the stored numbers and words.
+        summary: what the probe measures; empty where the probe is not installed here.
+        image: its figure, None where there is none.
+        note: why there is no figure; empty where there is one or none is meant to be.
+        alt: the figure in words, for those who do not see it.
+    """
+
+    result: ProbeResult
+    summary: str
+    image: Image | None
+    note: str
+    alt: str
+
+    @property
+    def wide(self) -> bool:
+        """Whether its figure needs a row of its own to stay readable."""
+        return self.image is not None and self.image.width > WIDE
+
+
+@dataclass(frozen=True)
+class Section:
+    """One model.
+
+    Args:
+        result: everything the run knows about it.
+        anchor: fragment identifier of the section.
+        findings: its probes, in the order of the run.
+        tokens: how many tokens of each kind, kinds that occur only.
+    """
+
+    result: ModelResult
+    anchor: str
+    findings: list[Finding]
+    tokens: dict[str, int]
+
+
+@dataclass(frozen=True)
+class ProbeLine:
+    """One version of a probe that took part, for the reproduction table."""
+
+    name: str
+    kind: str
+    version: str
+    package: str
+    summary: str
+
+
+def sections(results: list[ModelResult], probes: Mapping[str, Probe]) -> list[Section]:
+    """Draw and collect all models, in the order given.
+
+    Args:
+        results: models of a run.
+        probes: registered probes by name; their figures are used.
+    """
+    names = anchors(result.name for result in results)
+    return [_section(r, anchor, probes) for r, anchor in zip(results, names, strict=True)]
+
+
+def probe_lines(results: list[ModelResult], probes: Mapping[str, Probe]) -> list[ProbeLine]:
+    """Every probe of a run once for each version and package it came in."""
+    lines = {
+        ProbeLine(
+            name=found.probe,
+            kind=found.kind,
+            version=found.provenance.version,
+            package=found.provenance.package,
+            summary=_summary(probes.get(found.probe)),
+        ): None
+        for result in results
+        for found in result.probes
+    }
+    return sorted(lines, key=lambda line: (line.name, line.version, line.package))
+
+
+def _section(result: ModelResult, anchor: str, probes: Mapping[str, Probe]) -> Section:
+    found: Counter[str] = Counter(result.label.tokens)
+    return Section(
+        result=result,
+        anchor=anchor,
+        findings=[_finding(r, result.name, probes.get(r.probe)) for r in result.probes],
+        tokens={kind: found[kind] for kind in TOKENS if kind in found},
+    )
+
+
+def _finding(result: ProbeResult, model: str, probe: Probe | None) -> Finding:
+    image, note = _picture(result, probe)
+    says = first_sentence(result.words)
+    alt = f"{result.probe} of {model}" + (f": {says}" if says else "")
+    return Finding(result, _summary(probe), image, note, alt)
+
+
+def _picture(result: ProbeResult, probe: Probe | None) -> tuple[Image | None, str]:
+    if probe is None:
+        return None, (
+            f"No figure: the probe {result.probe} is not installed here"
+            f" (it came from {result.provenance.package})."
+        )
+    if probe.draw is None:
+        return None, ""
+    try:
+        return to_data_uri(probe.draw(result)), ""
+    except Exception as error:  # a foreign figure may fail in any way; the report must not
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return None, f"No figure: drawing it failed ({reason[:200]})."
+
+
+def _summary(probe: Probe | None) -> str:
+    return "" if probe is None else probe.summary

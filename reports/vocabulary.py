@@ -1,0 +1,51 @@
+"""The words of a label: what each kind means, and the mark that stands for it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Term:
+    """One kind on one axis of a label.
+
+    Args:
+        meaning: a sentence for readers who meet the word here first.
+        mark: a letter or sign for the token strip.
+    """
+
+    meaning: str
+    mark: str = ""
+
+
+MECHANISMS: dict[str, Term] = {
+    "relation-based": Term(
+        "Attention compares tokens and writes the count along a direction that all tokens share;"
+        " the feed-forward layer only reads that one counter (or a few)."
+    ),
+    "inventory-based": Term(
+        "Attention merely adds tokens up; the feed-forward layer keeps a look-up for each token."
+        " There are as many counters as tokens."
+    ),
+    "mixed": Term(
+        "Some tokens share a counter and others have their own, or the causal checks disagree;"
+        " the reasons say which."
+    ),
+    "unsolved": Term(
+        "The model does not count well enough to have a counting mechanism, or its count was not"
+        " found in the residual stream. Its evidence is shown all the same: it may lean one way."
+    ),
+}
+
+ATTENTION: dict[str, Term] = {
+    "semantic": Term("where attention goes depends on which tokens stand there"),
+    "positional": Term("where attention goes depends on the positions alone"),
+    "mixed": Term("it depends on both"),
+    "uninformed": Term("it depends on neither: every position is treated alike"),
+}
+
+TOKENS: dict[str, Term] = {
+    "shared": Term("follows the count written for other tokens", "S"),
+    "private": Term("follows its own count only", "P"),
+    "partial": Term("follows others' counts in part", "½"),
+    "opposed": Term("moves against others' counts", "−"),
+    "silent": Term("does not follow even its own count", "0"),
+}

@@ -1,0 +1,26 @@
+"""Every test runs with array shapes checked: annotations of our packages are contracts."""
+
+import os
+
+import torch
+from hypothesis import HealthCheck, settings
+from jaxtyping import install_import_hook
+
+import tests.typechecker
+
+os.environ["MPLBACKEND"] = "Agg"
+
+# Before anything of ours is imported.
+install_import_hook(
+    ["models", "probes", "reports", "analyses"], f"{tests.typechecker.__name__}.checked"
+)
+
+torch.set_num_threads(1)
+settings.register_profile(
+    "mechprobe",
+    deadline=None,
+    derandomize=True,
+    max_examples=15,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("mechprobe")

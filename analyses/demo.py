@@ -22,7 +22,7 @@ from probes import ModelResult
 T, L = 16, 10
 # Sizes where both mechanisms occur: p = 4 leaves no room for a look-up, d = 8 none for
 # orthogonal tokens, p = 64 leaves room for everything.
-FULL_SIZES = ((32, 4), (16, 16), (32, 64), (8, 64))
+FULL_SIZES = ((32, 4), (8, 64), (32, 64))
 QUICK_SIZES = ((16, 32),)
 FULL_PLAN = TrainingPlan(steps=4000, batch=64, lr=5e-3)
 QUICK_PLAN = TrainingPlan(steps=1200, batch=64, lr=1e-2)
@@ -30,9 +30,7 @@ CONSTRUCTIONS = (
     "bos+sftm",
     "dot",
     "lin",
-    "dot+sftm",
     "bos+sftm-circle",
-    "bos+sftm-inventory",
     "dot-lookup",
     "dot-frame",
     "dot-relation-groups",

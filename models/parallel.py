@@ -42,7 +42,7 @@ def run_all(
     order = sorted(range(len(jobs)), key=lambda i: -share[i])
     context = multiprocessing.get_context("forkserver")
     # The server imports the heavy packages once; workers of every later pool start from it.
-    context.set_forkserver_preload(["probes"])
+    context.set_forkserver_preload([work.__module__])
     bar = tqdm(
         total=sum(share),
         desc=title,

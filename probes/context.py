@@ -21,6 +21,11 @@ POST = "blocks.0.mlp.hook_post"
 N_SEQUENCES = 1024
 
 
+def needs_counts(model: HookedTransformer, task: HistogramTask) -> str | None:
+    """Why a probe that compares counts does not apply, or None where it does."""
+    return f"L={task.L} leaves a single count to compare" if task.L < 3 else None
+
+
 class Context:
     """One model under study: the model, its task, a seed, and what probes measure in common.
 
@@ -48,6 +53,28 @@ class Context:
         digest = hashlib.sha256(f"{self.seed}/{purpose}".encode()).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
+    # All draws go through these three, so that a comparison can hand over the same ones.
+
+    def sample(self, purpose: str, n: int) -> Int[Tensor, "batch pos"]:
+        """Draw sequences from the task's own distribution."""
+        return self.task.sample(n, self.generator(purpose))
+
+    def balanced(self, purpose: str, reps: int) -> BalancedSequences:
+        """Draw sequences with every count of every token equally often."""
+        return self.task.balanced(reps, self.generator(purpose))
+
+    def lots(
+        self, purpose: str, shape: tuple[int, ...], token_axes: tuple[int, ...] = (0,)
+    ) -> Float[Tensor, "..."]:
+        """Uniform random numbers to choose by, in [0, 1).
+
+        Args:
+            purpose: what for; each has a generator of its own.
+            shape: of the numbers.
+            token_axes: axes that are indexed by tokens.
+        """
+        return torch.rand(shape, generator=self.generator(purpose), dtype=torch.float64)
+
     @cached_property
     def model_hash(self) -> str:
         """Fingerprint of the model."""
@@ -56,7 +83,7 @@ class Context:
     @cached_property
     def tokens(self) -> Int[Tensor, "batch pos"]:
         """Sequences from the task's own distribution."""
-        return self.task.sample(N_SEQUENCES, self.generator("sequences"))
+        return self.sample("sequences", N_SEQUENCES)
 
     @cached_property
     def _run(self) -> tuple[Tensor, ActivationCache]:
@@ -96,8 +123,7 @@ class Context:
 
     def cells(self, purpose: str, reps: int) -> CountCells:
         """Run the model on fresh balanced sequences."""
-        data = self.task.balanced(reps, self.generator(purpose))
-        return self.run_cells(data)
+        return self.run_cells(self.balanced(purpose, reps))
 
     def run_cells(self, data: BalancedSequences) -> CountCells:
         """Residual streams and answers at the marked positions of given sequences."""

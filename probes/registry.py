@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from models import HistogramTask, HookedTransformer, MechprobeError
 from probes.context import Context
+from probes.invariances import checked
 from probes.results import Metric, ProbeResult, Provenance
 
 if TYPE_CHECKING:
@@ -167,10 +168,10 @@ def probe(
         version: raise it when the numbers change.
         kind: "causal" for probes that intervene.
         parameters: fixed settings worth recording with each result.
-        invariances: symmetries of models/symmetries.py that the metrics do not see.
+        invariances: symmetries that the metrics do not see (names: probes/invariances.py).
 
     Raises:
-        MechprobeError: the name is taken.
+        MechprobeError: the name is taken, or an invariance is unknown.
     """
 
     def register(measure: Measure) -> Probe:
@@ -183,7 +184,7 @@ def probe(
             version=version,
             kind=kind,
             parameters=parameters or {},
-            invariances=invariances,
+            invariances=checked(invariances, f"probe {name}"),
             package=_package(measure.__module__),
         )
         _PROBES[name] = made

@@ -17,7 +17,7 @@ SCHEMA_VERSION = 1
 
 
 def _to_array(value: object) -> np.ndarray:
-    if isinstance(value, list):
+    if value is None or isinstance(value, list):
         value = _none_to_nan(value)
     elif hasattr(value, "detach"):
         value = value.detach().cpu().numpy()

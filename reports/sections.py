@@ -1,16 +1,22 @@
 """What the page shows of each model, figures drawn; the template only lays it out."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from probes.registry import Probe
+from models.parallel import run_all
+from probes.registry import Probe, all_probes
 from probes.results import ModelResult, ProbeResult
 from reports.figures import Image, to_data_uri
 from reports.formatting import anchors, first_sentence
 from reports.vocabulary import TOKENS
 
+MANY = 40  # figures; from here on several processes save more time than they take to start
 WIDE = 560  # pixels; wider figures would be shrunk beyond reading in one column of the grid
+
+
+# A figure, or why there is none.
+Picture = tuple[Image | None, str]
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,11 @@ def sections(results: list[ModelResult], probes: Mapping[str, Probe]) -> list[Se
         probes: registered probes by name; their figures are used.
     """
     names = anchors(result.name for result in results)
-    return [_section(r, anchor, probes) for r, anchor in zip(results, names, strict=True)]
+    drawn = _draw_all(results, probes)
+    return [
+        _section(result, anchor, pictures, probes)
+        for result, anchor, pictures in zip(results, names, drawn, strict=True)
+    ]
 
 
 def probe_lines(results: list[ModelResult], probes: Mapping[str, Probe]) -> list[ProbeLine]:
@@ -92,24 +102,52 @@ def probe_lines(results: list[ModelResult], probes: Mapping[str, Probe]) -> list
     return sorted(lines, key=lambda line: (line.name, line.version, line.package))
 
 
-def _section(result: ModelResult, anchor: str, probes: Mapping[str, Probe]) -> Section:
+def _draw_all(results: list[ModelResult], probes: Mapping[str, Probe]) -> list[list[Picture]]:
+    if sum(len(result.probes) for result in results) < MANY:
+        return [[_picture(found, probes.get(found.probe)) for found in r.probes] for r in results]
+    index = range(len(results))
+    jobs = [(i, results[i].probes) for i in index]
+    done = {job[0]: pictures for job, pictures in run_all(_draw_model, jobs, "drawing")}
+    return [
+        [
+            # A probe that only this process knows is drawn here.
+            picture or _picture(found, probes.get(found.probe))
+            for found, picture in zip(results[i].probes, done[i], strict=True)
+        ]
+        for i in index
+    ]
+
+
+def _draw_model(job: tuple[int, Sequence[ProbeResult]]) -> list[Picture | None]:
+    known = all_probes()
+    return [
+        _picture(found, known[found.probe]) if found.probe in known else None for found in job[1]
+    ]
+
+
+def _section(
+    result: ModelResult, anchor: str, pictures: list[Picture], probes: Mapping[str, Probe]
+) -> Section:
     found: Counter[str] = Counter(result.label.tokens)
     return Section(
         result=result,
         anchor=anchor,
-        findings=[_finding(r, result.name, probes.get(r.probe)) for r in result.probes],
+        findings=[
+            _finding(r, result.name, picture, _summary(probes.get(r.probe)))
+            for r, picture in zip(result.probes, pictures, strict=True)
+        ],
         tokens={kind: found[kind] for kind in TOKENS if kind in found},
     )
 
 
-def _finding(result: ProbeResult, model: str, probe: Probe | None) -> Finding:
-    image, note = _picture(result, probe)
+def _finding(result: ProbeResult, model: str, picture: Picture, summary: str) -> Finding:
+    image, note = picture
     says = first_sentence(result.words)
     alt = f"{result.probe} of {model}" + (f": {says}" if says else "")
-    return Finding(result, _summary(probe), image, note, alt)
+    return Finding(result, summary, image, note, alt)
 
 
-def _picture(result: ProbeResult, probe: Probe | None) -> tuple[Image | None, str]:
+def _picture(result: ProbeResult, probe: Probe | None) -> Picture:
     if probe is None:
         return None, (
             f"No figure: the probe {result.probe} is not installed here"

@@ -2,7 +2,7 @@
 
 from models.counting.config import ARCHITECTURES, Architecture, CountingConfig
 from models.counting.forward import forward
-from models.counting.train import TrainingPlan, train
+from models.counting.training import TrainingPlan, train
 from models.counting.weights import Weights, check, fingerprint, initial, shapes
 
 __all__ = [

@@ -12,8 +12,9 @@ from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
 from probes.bars import accuracy_bars
-from probes.context import POST, Context
+from probes.context import POST, Context, needs_counts
 from probes.drawing import heatmap
+from probes.invariances import all_but
 from probes.neurons import activations, attributions
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
@@ -46,16 +47,8 @@ def serving(a: Float[Tensor, "neuron token"], cover: float) -> Bool[Tensor, "neu
         "ablation": "mean over counts of the token",
         "max_tokens": MAX_TOKENS,
     },
-    invariances=(
-        "residual_gl",
-        "qk_gauge",
-        "permute_neurons",
-        "rescale_neurons",
-        "add_dead_neurons",
-        "relabel_tokens",
-        "logits",
-        "shift_scores",
-    ),
+    # A neuron split in two counts twice.
+    invariances=all_but("split_neurons"),
 )
 def ablate_neurons(context: Context) -> Measurement:
     """Accuracy by token when the neurons that carry 90 % of one token's count are ablated."""
@@ -64,7 +57,7 @@ def ablate_neurons(context: Context) -> Measurement:
     masks = serving(attributions(context, active), COVER)
     body = task.scored(tokens, 1)
     flat = active.mean(1).to(context.logits.dtype)[body]
-    chosen = torch.linspace(0, task.T - 1, min(task.T, MAX_TOKENS)).round().long()
+    chosen = context.lots("ablated tokens", (task.T,)).argsort()[:MAX_TOKENS].sort().values
     table = []
     for t in chosen:
 
@@ -101,6 +94,9 @@ def _by_token(
 ) -> Float[Tensor, " token"]:
     right = torch.bincount(body.flatten(), correct.flatten().double(), minlength=T)
     return right / torch.bincount(body.flatten(), minlength=T)
+
+
+ablate_neurons.applies(needs_counts)
 
 
 @ablate_neurons.figure

@@ -8,6 +8,7 @@ from transformer_lens.hook_points import HookPoint
 from probes.bars import accuracy_bars
 from probes.causal.remove_shared import lost
 from probes.context import PATTERN, Context
+from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
 
@@ -21,7 +22,7 @@ from probes.results import ProbeResult
         "lost": MetricSpec("share of the above-chance accuracy lost", "1"),
         "chance": MetricSpec("accuracy of the best constant answer", "1", 0, 1),
     },
-    invariances=("residual_gl", "qk_gauge", "neurons", "relabel_tokens", "logits", "shift_scores"),
+    invariances=INVARIANCES,
 )
 def mean_pattern(context: Context) -> Measurement:
     """Accuracy with mixing weights that do not depend on the input."""

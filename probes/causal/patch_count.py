@@ -6,7 +6,8 @@ from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
 from probes.bars import accuracy_bars
-from probes.context import RESID_MID, Context
+from probes.context import RESID_MID, Context, needs_counts
+from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
 from probes.transport import DOSES, differences
@@ -23,19 +24,19 @@ from probes.transport import DOSES, differences
         "chance": MetricSpec("accuracy of the best constant answer", "1", 0, 1),
     },
     parameters={"doses": list(DOSES)},
-    invariances=("residual_gl", "qk_gauge", "neurons", "relabel_tokens", "logits", "shift_scores"),
+    invariances=INVARIANCES,
 )
 def patch_count(context: Context) -> Measurement:
     """Does the answer follow a count that is written at hook_resid_mid of a full run?"""
     held = context.held_out
     T, C, R = held.predicted.shape
     delta, valid = differences(context.reference.means_for)
-    generator = context.generator("patch-count")
     # One admissible dose and one foreign source token for every sequence.
-    lottery = torch.rand(T, C, R, len(DOSES), generator=generator)
+    lottery = context.lots("patched dose", (T, C, R, len(DOSES)))
     dose = torch.where(valid[None, :, None], lottery, -1.0).argmax(-1)
     target = torch.arange(T).view(T, 1, 1).expand(T, C, R)
-    other = (target + torch.randint(1, T, (T, C, R), generator=generator)) % T
+    sources = context.lots("patched source", (T, C, R, T), token_axes=(0, 3))
+    other = sources.masked_fill(torch.eye(T, dtype=torch.bool)[:, None, None], -1.0).argmax(-1)
     count = torch.arange(C).view(1, C, 1).expand(T, C, R)
     flat, at = held.data.tokens.flatten(0, 2), held.data.position.flatten()
     row = torch.arange(len(at))
@@ -65,6 +66,9 @@ def patch_count(context: Context) -> Measurement:
             "chance": 1 / C,
         }
     )
+
+
+patch_count.applies(needs_counts)
 
 
 @patch_count.figure

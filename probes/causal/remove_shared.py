@@ -13,7 +13,8 @@ from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
 from probes.bars import accuracy_bars
-from probes.context import RESID_MID, Context
+from probes.context import RESID_MID, Context, needs_counts
+from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
 
@@ -78,7 +79,7 @@ def remove(context: Context) -> Removal:
         "lost": MetricSpec("share of the above-chance accuracy lost", "1"),
         "chance": MetricSpec("accuracy of the best constant answer", "1", 0, 1),
     },
-    invariances=("residual_gl", "qk_gauge", "neurons", "relabel_tokens", "logits", "shift_scores"),
+    invariances=INVARIANCES,
 )
 def remove_shared_count(context: Context) -> Measurement:
     """Accuracy once the count component common to all tokens is taken out."""
@@ -91,6 +92,9 @@ def remove_shared_count(context: Context) -> Measurement:
             "chance": removal.chance,
         }
     )
+
+
+remove_shared_count.applies(needs_counts)
 
 
 @remove_shared_count.figure

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from probes.context import PATTERN, SCORES, Context
 from probes.drawing import BLUE, ORANGE, blank, heatmap
+from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
 
@@ -58,15 +59,18 @@ def position_variance(
 def same_token_contrast(
     scores: Float[Tensor, "batch q k"], tokens: Int[Tensor, "batch pos"], T: int
 ) -> Float[Tensor, " T"]:
-    """Mean score to equal tokens elsewhere less mean score to different ones, per query token."""
+    """Mean score to equal tokens elsewhere less mean score to different ones, per query token.
+
+    Compared within rows that hold both, so that a constant in a row does not count; NaN for
+    tokens that have no such row.
+    """
     same = tokens.unsqueeze(-1) == tokens.unsqueeze(-2)
-    elsewhere = ~torch.eye(tokens.shape[1], dtype=torch.bool)
-    query = tokens.unsqueeze(-1).expand(same.shape)
-    out = []
-    for wanted in (same & elsewhere, ~same):
-        total = torch.zeros(T, dtype=scores.dtype).index_add_(0, query[wanted], scores[wanted])
-        out.append(total / torch.bincount(query[wanted], minlength=T).clamp(min=1))
-    return out[0] - out[1]
+    equal = same & ~torch.eye(tokens.shape[1], dtype=torch.bool)
+    here = equal.any(-1) & (~same).any(-1)
+    means = [(scores * pairs).sum(-1) / pairs.sum(-1).clamp(min=1) for pairs in (equal, ~same)]
+    rows = (means[0] - means[1])[here]
+    total = torch.zeros(T, dtype=scores.dtype).index_add_(0, tokens[here], rows)
+    return total / torch.bincount(tokens[here], minlength=T)
 
 
 @probe(
@@ -79,7 +83,7 @@ def same_token_contrast(
         "same_mass": MetricSpec("weight on equal tokens elsewhere, mean", "weight"),
         "different_mass": MetricSpec("weight on a different token, mean", "weight"),
     },
-    invariances=("residual_gl", "qk_gauge", "neurons", "relabel_tokens", "logits", "shift_scores"),
+    invariances=INVARIANCES,
 )
 def attention_dependence(context: Context) -> Measurement:
     """Whether mixing depends on tokens or on positions, and how it treats equal tokens."""
@@ -89,6 +93,7 @@ def attention_dependence(context: Context) -> Measurement:
     weights = task.scored(task.scored(context.cache[PATTERN][:, 0].double(), 1), 2)
     scores = task.scored(task.scored(context.cache[SCORES][:, 0].double(), 1), 2)
     contrast = same_token_contrast(scores, body, task.T)
+    known = contrast[~contrast.isnan()]
     same = (body.unsqueeze(-1) == body.unsqueeze(-2)) & ~torch.eye(task.L, dtype=torch.bool)
     different = body.unsqueeze(-1) != body.unsqueeze(-2)
     example = example_sequence(body)
@@ -96,8 +101,8 @@ def attention_dependence(context: Context) -> Measurement:
         metrics={
             "token_share": split.share,
             "variation": split.relative,
-            "contrast": contrast.mean(),
-            "contrast_positive": (contrast > 0).double().mean(),
+            "contrast": known.mean(),
+            "contrast_positive": (known > 0).double().mean(),
             "same_mass": weights[same].mean(),
             "different_mass": weights[different].mean(),
         },
@@ -167,7 +172,9 @@ def _draw(result: ProbeResult) -> Figure:
     tokens = result.arrays["tokens"].astype(int)
     bos = tokens[0] not in tokens[1:] and tokens[0] == len(result.arrays["contrast"])
     names = ["BOS" if bos and i == 0 else str(t) for i, t in enumerate(tokens)]
-    heatmap(left, result.arrays["pattern"], x="key token", y="query token", bar="mixing weight")
+    pattern = result.arrays["pattern"]
+    signed = bool((pattern < 0).any())
+    heatmap(left, pattern, x="key token", y="query token", bar="mixing weight", diverging=signed)
     at = np.arange(len(names)) + 0.5
     left.set_xticks(at, names, fontsize=7)
     left.set_yticks(at, names, fontsize=7)
@@ -176,7 +183,7 @@ def _draw(result: ProbeResult) -> Figure:
         for j, s in enumerate(tokens):
             if t == s and not (bos and (i == 0 or j == 0)):
                 left.add_patch(Rectangle((j, i), 1, 1, fill=False, ec=ORANGE, lw=1.2))
-    contrast = np.sort(result.arrays["contrast"])
+    contrast = np.sort(result.arrays["contrast"][~np.isnan(result.arrays["contrast"])])
     sns.barplot(x=np.arange(len(contrast)), y=contrast, ax=right, color=BLUE)
     right.axhline(0, color="k", lw=0.8)
     right.set(
@@ -190,9 +197,11 @@ def _draw(result: ProbeResult) -> Figure:
 
 @attention_dependence.words
 def _say(result: ProbeResult) -> str:
-    return (
+    text = (
         f"{result.value('token_share'):.0%} of the variation of the mixing weights is due to"
         f" tokens, the rest to positions; all variation is"
         f" {result.value('variation'):.0%} of the weights' size."
-        f" {result.value('contrast_positive'):.0%} of the tokens attract their own kind."
     )
+    if result.metrics["contrast_positive"].value is not None:
+        text += f" {result.value('contrast_positive'):.0%} of the tokens attract their own kind."
+    return text

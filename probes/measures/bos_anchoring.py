@@ -11,8 +11,9 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from models import HistogramTask, HookedTransformer
-from probes.context import PATTERN, SCORES, Context
+from probes.context import PATTERN, SCORES, Context, needs_counts
 from probes.drawing import BLUE, ORANGE, blank
+from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
 
@@ -39,7 +40,7 @@ def line_fit(
         "linear_r2": MetricSpec("R² of the BOS weight as a line in the count", "1", None, 1),
         "gap": MetricSpec("a in 1/(c e^a + ...), from the inverse fit", "score"),
     },
-    invariances=("residual_gl", "qk_gauge", "neurons", "relabel_tokens", "logits", "shift_scores"),
+    invariances=INVARIANCES,
 )
 def bos_anchoring(context: Context) -> Measurement:
     """How attention to BOS depends on token and count."""
@@ -77,7 +78,7 @@ def bos_anchoring(context: Context) -> Measurement:
 
 @bos_anchoring.applies
 def _needs_bos(model: HookedTransformer, task: HistogramTask) -> str | None:
-    return None if task.bos else "the model has no BOS token"
+    return needs_counts(model, task) if task.bos else "the model has no BOS token"
 
 
 @bos_anchoring.figure

@@ -4,8 +4,9 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from probes.context import Context
+from probes.context import Context, needs_counts
 from probes.drawing import BLUE, GREY, ORANGE, blank, heatmap
+from probes.invariances import INVARIANCES
 from probes.mechanism.rule import PRIVATE, SHARED
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
@@ -22,7 +23,7 @@ from probes.results import ProbeResult
         "counters": MetricSpec("clusters of tokens that carry each other's counts", "counters", 1),
     },
     parameters={"doses": [-2, -1, 1, 2], "cut": 0.5},
-    invariances=("residual_gl", "qk_gauge", "neurons", "relabel_tokens", "logits", "shift_scores"),
+    invariances=INVARIANCES,
 )
 def count_transport(context: Context) -> Measurement:
     """Which tokens share a counter: slopes of one token's answer on another's count."""
@@ -41,6 +42,9 @@ def count_transport(context: Context) -> Measurement:
         },
         arrays={"matrix": X, "kappa": kappa, "counter": found.counters},
     )
+
+
+count_transport.applies(needs_counts)
 
 
 @count_transport.figure
@@ -82,6 +86,11 @@ def _draw(result: ProbeResult) -> Figure:
 
 @count_transport.words
 def _say(result: ProbeResult) -> str:
+    if result.metrics["kappa"].value is None:
+        return (
+            "No token's answer follows its own count component: there is nothing to compare"
+            " transport between tokens with."
+        )
     return (
         f"Patched between tokens, the count moves the answer {result.value('kappa'):.2f} times as"
         f" far as a token's own; {result.value('shared'):.0%} of the tokens share a counter,"

@@ -5,18 +5,21 @@ product that a change of basis leaves alone.
 """
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
-from probes.context import RESID_MID, Context
+from probes.context import RESID_MID, Context, needs_counts
 from probes.drawing import BLUE, ORANGE, blank, heatmap
+from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
 
 
 def whitener(resid: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "d k"]:
     """Linear map to coordinates of unit covariance, without directions that hold nothing."""
+    if (resid == resid[0]).all():
+        return np.zeros((resid.shape[1], 1))
     full = PCA(svd_solver="full").fit(resid)
     keep = full.explained_variance_ > 1e-9 * full.explained_variance_[0]
     return np.asarray((full.components_[keep] / full.explained_variance_[keep, None] ** 0.5).T)
@@ -49,7 +52,7 @@ def shared_share(
         ),
         "linearity": MetricSpec("R² of the shared magnitude as a line in the count", "1", 0, 1),
     },
-    invariances=("residual_gl", "qk_gauge", "neurons", "relabel_tokens", "logits", "shift_scores"),
+    invariances=INVARIANCES,
 )
 def counting_subspace(context: Context) -> Measurement:
     """Directions in which the residual stream moves with the count, token by token."""
@@ -79,7 +82,7 @@ def counting_subspace(context: Context) -> Measurement:
             "dimension": participation(shared),
             "token_dimension": participation(mean.reshape(-1, mean.shape[-1])),
             "direction_cosine": cosines[rows].mean(),
-            "linearity": np.corrcoef(count, magnitude.mean(0))[0, 1] ** 2,
+            "linearity": linearity(count, magnitude.mean(0)),
         },
         arrays={"magnitude": magnitude, "cosines": cosines, "count": count},
     )
@@ -89,6 +92,18 @@ def participation(curve: Float[np.ndarray, "n k"]) -> float:
     """Effective number of dimensions, (sum of variances)^2 / sum of squared variances."""
     variances = np.linalg.svd(curve - curve.mean(0), compute_uv=False) ** 2
     return float(variances.sum() ** 2 / (variances**2).sum()) if variances.sum() > 0 else 1.0
+
+
+counting_subspace.applies(needs_counts)
+
+
+def linearity(
+    count: Int[np.ndarray, " count"], magnitude: Float[np.ndarray, " count"]
+) -> float | None:
+    """R² of a line in the count; None where the magnitude does not vary."""
+    if np.ptp(magnitude) < 1e-12:
+        return None
+    return float(np.corrcoef(count, magnitude)[0, 1] ** 2)
 
 
 @counting_subspace.figure

@@ -11,8 +11,9 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
-from probes.context import Context
+from probes.context import Context, needs_counts
 from probes.drawing import BLUE, GREY, ORANGE, blank
+from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
 
@@ -31,10 +32,12 @@ SAMPLES = 600
 def whitened(features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k"]:
     """Coordinates of unit variance, so that the decoder does not depend on the basis; labels play
     no part. Directions that hold nothing are dropped; one zero column is left where all do."""
+    if (features == features[0]).all():
+        return np.zeros((len(features), 1))
     full = PCA(svd_solver="full").fit(features)
     variance = full.explained_variance_
     keep = variance > max(1e-9 * float(variance[0]), 1e-30)
-    if not keep.any():
+    if not keep.any():  # nothing but rounding
         return np.zeros((len(features), 1))
     centred = features - full.mean_
     return np.asarray(centred @ full.components_[keep].T / variance[keep] ** 0.5)
@@ -73,22 +76,15 @@ _TARGETS = {"count": "the count", "token": "the token's identity"}
         "samples": SAMPLES,
         "decoder": "linear discriminant analysis on whitened activations",
     },
-    invariances=(
-        "residual_gl",
-        "qk_gauge",
-        "relabel_tokens",
-        "shift_scores",
-        "neurons up to their activations' rank",
-    ),
+    invariances=INVARIANCES,
 )
 def linear_decoders(context: Context) -> Measurement:
     """Where count and token identity can be decoded linearly."""
-    generator = context.generator("decoders")
-    cells = context.task.balanced(4, generator)
+    cells = context.balanced("decoders", 4)
     shape = cells.tokens.shape[:3]
     # A random part of the cells: a perfect balance would let a fold tell what it lacks.
     n = max(SAMPLES, FOLDS * 2 * context.task.T)
-    chosen = torch.randperm(shape.numel(), generator=generator)[:n]
+    chosen = context.lots("decoded cells", tuple(shape)).flatten().argsort()[:n]
     flat, at = cells.tokens.flatten(0, 2)[chosen], cells.position.flatten()[chosen]
     row = torch.arange(len(at))
     with torch.no_grad():
@@ -108,6 +104,9 @@ def linear_decoders(context: Context) -> Measurement:
         metrics[f"{target}_control"] = max(control)
         curves |= {target: real, f"{target}_shuffled": control}
     return Measurement(metrics=metrics, arrays=curves)
+
+
+linear_decoders.applies(needs_counts)
 
 
 @linear_decoders.figure

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from probes.context import Context
 from probes.drawing import BLUE, ORANGE, blank, heatmap
+from probes.invariances import all_but
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
 
@@ -42,7 +43,7 @@ def welch_bound(T: int, d: int) -> float:
             "standard deviation over mean of the embeddings' lengths", "1", 0
         ),
     },
-    invariances=("residual rotation", "qk_gauge", "neurons", "relabel_tokens", "logits"),
+    invariances=all_but("residual_gl"),
 )
 def mutual_coherence(context: Context) -> Measurement:
     """How much token embeddings overlap, against the Welch bound."""

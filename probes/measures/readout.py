@@ -10,8 +10,9 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from probes.context import Context
+from probes.context import Context, needs_counts
 from probes.drawing import SEQUENTIAL, blank, heatmap
+from probes.invariances import all_but
 from probes.neurons import activations, attributions
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
@@ -54,17 +55,8 @@ def reading_spectrum(
         "reading_rank": MetricSpec("effective rank of the read directions", "dimensions", 1),
         "top_direction": MetricSpec("share of the strongest read direction", "1", 0, 1),
     },
-    invariances=(
-        "residual_gl",
-        "qk_gauge",
-        "rescale_neurons",
-        "add_dead_neurons",
-        "permute_neurons",
-        "relabel_tokens",
-        "logits",
-        "shift_scores",
-        "split_neurons except active_neurons",
-    ),
+    # A neuron split in two counts twice.
+    invariances=all_but("split_neurons"),
 )
 def readout(context: Context) -> Measurement:
     """Neurons over tokens, the read directions of W_1, and decision regions."""
@@ -124,6 +116,9 @@ def decision_regions(
     return answer.view(GRID, GRID).T.int(), extent, path
 
 
+readout.applies(needs_counts)
+
+
 @readout.figure
 def _draw(result: ProbeResult) -> Figure:
     figure, (left, middle, right) = blank(3, width=3.9)
@@ -181,6 +176,8 @@ def _draw(result: ProbeResult) -> Figure:
 
 @readout.words
 def _say(result: ProbeResult) -> str:
+    if result.metrics["participation"].value is None:
+        return "No neuron's contribution to the answer moves with the count."
     return (
         f"{result.value('active_neurons'):.0f} active neurons, each serving"
         f" {result.value('participation'):.0%} of the tokens on average; the read directions have"

@@ -223,7 +223,7 @@ def test_divergence_is_told(monkeypatch):
     spoilt = initial(TINY, torch.Generator().manual_seed(2))
     spoilt["W_E"][0, 0] = float("inf")
     # The package gives the function of this name; the module is meant.
-    module = importlib.import_module("models.counting.train")
+    module = importlib.import_module("models.counting.training")
     monkeypatch.setattr(module, "initial", lambda config, generator: spoilt)
     with pytest.raises(MechprobeError, match="seed=2 diverged; use a smaller learning rate"):
         train(TINY, [2], TrainingPlan(steps=5, batch=8))

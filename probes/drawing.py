@@ -19,7 +19,8 @@ DIVERGING = "PuOr_r"
 
 def blank(columns: int = 1, width: float = 4.4, height: float = 3.2) -> tuple[Figure, list[Axes]]:
     """A figure with one row of axes."""
-    figure = Figure(figsize=(width * columns, height), layout="constrained")
+    figure = Figure(figsize=(width * columns, height))
+    figure.set_layout_engine("constrained", w_pad=0.08, wspace=0.06)
     with sns.axes_style("whitegrid", {"grid.color": ".92"}), sns.plotting_context("notebook", 0.75):
         axes = [figure.add_subplot(1, columns, i + 1) for i in range(columns)]
     return figure, axes
@@ -50,6 +51,10 @@ def heatmap(
     )
     axes.set(xlabel=x, ylabel=y)
     axes.tick_params(axis="both", rotation=0, labelsize=7)
+    colours = axes.collections[0].colorbar
+    if colours is not None:
+        colours.ax.tick_params(labelsize=7)
+        colours.ax.yaxis.label.set_fontsize(8)
 
 
 def _every(n: int) -> int:

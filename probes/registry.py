@@ -197,7 +197,12 @@ def all_probes() -> dict[str, Probe]:
     """Every probe by name: ours first, then those that installed packages bring."""
     _import_own()
     load_plugins()
-    return dict(_PROBES)
+    # Reading order: what was measured before what was done to the model, others' probes last.
+    order = sorted(
+        _PROBES.values(),
+        key=lambda p: (not p.measure.__module__.startswith("probes."), p.kind == "causal", p.name),
+    )
+    return {p.name: p for p in order}
 
 
 def find_probe(name: str) -> Probe:

@@ -101,7 +101,7 @@ ablate_neurons.applies(needs_counts)
 
 @ablate_neurons.figure
 def _draw(result: ProbeResult) -> Figure:
-    figure = accuracy_bars(
+    figure, (_, right) = accuracy_bars(
         {
             "the token\nitself": result.value("own_after"),
             "other\ntokens": result.value("others_after"),
@@ -109,10 +109,8 @@ def _draw(result: ProbeResult) -> Figure:
         result.value("accuracy_before"),
         result.value("chance"),
         "Ablating one token's neurons",
+        columns=2,
     )
-    figure.set_size_inches(8.4, 3.2)
-    right = figure.add_subplot(1, 2, 2)
-    figure.axes[0].set_subplotspec(figure.add_gridspec(1, 2)[0])
     heatmap(
         right,
         np.asarray(result.arrays["after"]),

@@ -47,12 +47,13 @@ def mean_pattern(context: Context) -> Measurement:
 
 @mean_pattern.figure
 def _draw(result: ProbeResult) -> Figure:
-    return accuracy_bars(
+    figure, _ = accuracy_bars(
         {"mean pattern": result.value("accuracy_after")},
         result.value("accuracy_before"),
         result.value("chance"),
         "Mixing weights without input dependence",
     )
+    return figure
 
 
 @mean_pattern.words

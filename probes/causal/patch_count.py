@@ -73,7 +73,7 @@ patch_count.applies(needs_counts)
 
 @patch_count.figure
 def _draw(result: ProbeResult) -> Figure:
-    return accuracy_bars(
+    figure, (axes,) = accuracy_bars(
         {
             "follows\nown": result.value("follows_own"),
             "follows\nother": result.value("follows_other"),
@@ -83,6 +83,8 @@ def _draw(result: ProbeResult) -> Figure:
         result.value("chance"),
         "Patching the count component",
     )
+    axes.set_ylabel("share of answers")
+    return figure
 
 
 @patch_count.words

@@ -99,12 +99,13 @@ remove_shared_count.applies(needs_counts)
 
 @remove_shared_count.figure
 def _draw(result: ProbeResult) -> Figure:
-    return accuracy_bars(
+    figure, _ = accuracy_bars(
         {"shared count\ncomponent removed": result.value("accuracy_after")},
         result.value("accuracy_before"),
         result.value("chance"),
         "Removing the shared count component",
     )
+    return figure
 
 
 @remove_shared_count.words

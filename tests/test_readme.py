@@ -1,0 +1,47 @@
+"""The README is true: its examples run, its probe is short, its links and picture are there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import probes.registry as registry
+from analyses.cli import main
+from probes import all_probes, study
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_first_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Loading, labelling and caching as the README shows them."""
+    exec(compile(BLOCKS[0], "README.md", "exec"), {})
+    assert "relation-based 1" in capsys.readouterr().out
+
+
+def test_probe_example_is_short_and_works() -> None:
+    """At most 25 lines of code, a registered probe with figure and words that passes the kit."""
+    code = [line for line in BLOCKS[1].splitlines() if line.strip()]
+    assert len(code) <= 25
+    all_probes()
+    before = set(registry._PROBES)
+    try:
+        exec(compile(BLOCKS[1], "README.md", "exec"), {})
+        import models
+
+        result = study(models.construct("dot", T=8, L=6), name="m")
+        mine = next(r for r in result.probes if r.probe == "neuron-sparsity")
+        assert mine.value("silent") == 0
+        assert "0% of the neurons" in mine.words
+    finally:
+        for name in set(registry._PROBES) - before:
+            del registry._PROBES[name]
+
+
+def test_commands_and_links_exist() -> None:
+    """Every `mechprobe X` in the README is a command, every relative link a file."""
+    for name in re.findall(r"^mechprobe (\w+)", README, re.MULTILINE):
+        assert name in main.commands
+    for link in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / link).exists(), link

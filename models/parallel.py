@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -17,6 +18,16 @@ Result = TypeVar("Result")
 def one_thread() -> None:
     """On a small machine one process a core beats many threads in one process."""
     torch.set_num_threads(1)
+
+
+def _begin() -> None:
+    one_thread()
+    # On Ctrl-C a worker unwinds, so that nothing half-written stays, and leaves without a word.
+    signal.signal(signal.SIGINT, _leave)
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit(130)
 
 
 def cores() -> int:
@@ -51,7 +62,7 @@ def run_all(
         mininterval=0.5,
     )
     workers = max(1, min(cores(), len(jobs)))
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=one_thread)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
     try:
         futures = {pool.submit(work, jobs[i]): i for i in order}
         for future in as_completed(futures):

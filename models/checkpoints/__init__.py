@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from models.checkpoints import native, published
 from models.checkpoints.native import save
 from models.errors import MechprobeError
@@ -28,7 +30,10 @@ def load(path: str | Path) -> HookedTransformer:
     config = _read_config(folder)
     for file, reader in _READERS.items():
         if (folder / file).is_file():
-            return reader(folder, config)
+            model = reader(folder, config)
+            # Half precision is for storing: counts are a few thousandths of a logit apart.
+            small = model.cfg.dtype not in (torch.float32, torch.float64)
+            return model.with_dtype(torch.float32) if small else model
     raise MechprobeError(f"{folder}: no weights here; {' or '.join(_READERS)} is wanted")
 
 

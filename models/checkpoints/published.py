@@ -70,7 +70,7 @@ def load_published(path: Path, config: Mapping[str, Any]) -> HookedTransformer:
     weights: Weights = {
         "W_E": state["semantic_emb.weight"],
         "W_in": _turned(state["fc1.weight"]),
-        "b_in": state["fc1.bias"],
+        "b_in": _filled(state["fc1.bias"], arguments.p),
         "W_out": _turned(state["fc2.weight"]),
         "b_out": state["fc2.bias"],
     }
@@ -93,7 +93,8 @@ def load_published(path: Path, config: Mapping[str, Any]) -> HookedTransformer:
         "mixing": "lin" if arguments.attention_input == "linear" else "dot",
         "softmax": not arguments.no_softmax,
         "bos": bos,
-        "n_classes": arguments.seq_len + 1,
+        # Some published models answer with more classes than seq_len + 1; never with fewer.
+        "n_classes": max(arguments.seq_len + 1, *state["fc2.weight"].shape[:1]),
     }
     checked = CountingConfig.checked(fields, where=str(path / "config.json"))
     check(checked, weights, where=str(file))
@@ -113,6 +114,11 @@ def _plain(value: object) -> bool:
 def _turned(weight: Tensor) -> Tensor:
     """Columns to rows; anything but a matrix is left for `check` to refuse."""
     return weight.T if weight.ndim == 2 else weight
+
+
+def _filled(bias: Tensor, size: int) -> Tensor:
+    """The published hand-built models keep one number for a whole bias; torch broadcasts it."""
+    return bias.expand(size).clone() if bias.ndim == 0 else bias
 
 
 def _state_dict(file: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Replace the mixing weights by their mean over inputs: must they depend on tokens?"""
 
 import torch
+from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
@@ -11,6 +12,20 @@ from probes.context import PATTERN, Context
 from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
+
+
+def fix_pattern(context: Context) -> Float[Tensor, "batch pos classes"]:
+    """Answers with the mixing weights held at their mean over inputs, position by position."""
+    mean: Tensor = context.cache[PATTERN].mean(0)
+
+    def replace(pattern: Tensor, hook: HookPoint) -> Tensor:
+        return mean.expand_as(pattern).clone()
+
+    with torch.no_grad():
+        logits: Tensor = context.model.run_with_hooks(
+            context.tokens, fwd_hooks=[(PATTERN, replace)]
+        )
+    return logits
 
 
 @probe(
@@ -27,13 +42,7 @@ from probes.results import ProbeResult
 def mean_pattern(context: Context) -> Measurement:
     """Accuracy with mixing weights that do not depend on the input."""
     tokens, task = context.tokens, context.task
-    mean: Tensor = context.cache[PATTERN].mean(0)
-
-    def replace(pattern: Tensor, hook: HookPoint) -> Tensor:
-        return mean.expand_as(pattern).clone()
-
-    with torch.no_grad():
-        logits = context.model.run_with_hooks(tokens, fwd_hooks=[(PATTERN, replace)])
+    logits = fix_pattern(context)
     after, chance = task.accuracy(logits, tokens), task.chance(tokens)
     return Measurement(
         metrics={

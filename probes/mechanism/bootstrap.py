@@ -38,7 +38,7 @@ def agreement(
     transport: Transport,
     removal: Removal,
     variation: Variation,
-    constant: bool,
+    fixed: tuple[float, bool],
     labels: tuple[Mechanism, AttentionKind],
     rng: np.random.Generator,
     replicates: int = REPLICATES,
@@ -48,6 +48,14 @@ def agreement(
     Sequences: the repetitions of every (token, count) cell behind the slopes, and the sequences
     behind accuracy, removal and attention. Tokens: which tokens the shares are taken over.
     Counters stay as they were found.
+
+    Args:
+        transport, removal, variation: what was measured.
+        fixed: what is not resampled of the attention's evidence: the share of answers that stay
+            under the mean pattern, and whether the mixing is a constant matrix.
+        labels: the labels to compare with.
+        rng: source of randomness.
+        replicates: how often to resample.
     """
     before = removal.before.double().mean(1).numpy()
     after = removal.after.double().mean(1).numpy()
@@ -70,7 +78,7 @@ def agreement(
         found = counting_mechanism(evidence)[0]
         same[b, 0] = found == labels[0]
         margins[b] = margin(found, evidence) * (1 if same[b, 0] else -1)
-        same[b, 1] = attention_kind(*variation.split(rows), constant)[0] == labels[1]
+        same[b, 1] = attention_kind(*variation.split(rows), *fixed)[0] == labels[1]
     return Agreement(float(same[:, 0].mean()), float(same[:, 1].mean()), float(margins.mean()))
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models import HistogramTask, HookedTransformer, MechprobeError
+from probes.causal.mean_pattern import fix_pattern
 from probes.causal.remove_shared import Removal, remove
 from probes.context import Context
 from probes.measures.attention_dependence import Variation, variation
@@ -91,9 +92,10 @@ def judge(context: Context) -> Verdict:
     )
     mechanism, why = counting_mechanism(evidence)
     constant = context.model.config.mixing == "lin"
-    attention, why_attention = attention_kind(split.share, split.relative, constant)
+    kept = (context.logits.argmax(-1) == fix_pattern(context).argmax(-1)).double().mean().item()
+    attention, why_attention = attention_kind(split.share, split.relative, kept, constant)
     rng = np.random.default_rng([context.seed, 7])
-    agreed = agreement(transport, removal, split, constant, (mechanism, attention), rng)
+    agreed = agreement(transport, removal, split, (kept, constant), (mechanism, attention), rng)
     return Verdict(mechanism, why, attention, why_attention, evidence, agreed, removal, split)
 
 

@@ -16,7 +16,8 @@ SHARED = 0.7  # least kappa of a token that shares a counter
 PRIVATE = 0.3  # greatest |kappa| of a token that keeps its own
 MOST = 0.85  # share of tokens that decides for the whole model
 HALF = 0.5  # share of above-chance accuracy an inventory may lose with the shared component
-INFORMED = 0.02  # least relative variation of mixing weights that depend on something
+INFORMED = 0.02  # relative variation of mixing weights that tells by itself
+KEPT = 0.99  # share of answers that weights without a message leave as they are
 ONE_SIDED = 0.8  # share of the variation that decides for tokens or positions
 
 
@@ -115,12 +116,15 @@ def count_counters(mechanism: Mechanism, evidence: CountEvidence) -> int | None:
     return len(sizes)
 
 
-def attention_kind(share: float, relative: float, constant: bool) -> tuple[AttentionKind, str]:
+def attention_kind(
+    share: float, relative: float, kept: float, constant: bool
+) -> tuple[AttentionKind, str]:
     """The attention label and the reason for it.
 
     Args:
         share: part of the weights' variation that is due to tokens.
         relative: all variation over the weights' root mean square.
+        kept: share of answers that stay when the weights are held at their mean over inputs.
         constant: whether the weights come from a matrix indexed by positions alone.
     """
     if constant:
@@ -128,11 +132,15 @@ def attention_kind(share: float, relative: float, constant: bool) -> tuple[Atten
             "the mixing weights are a constant matrix indexed by positions;"
             f" its entries vary by {relative:.0%} of their size"
         )
-    if relative < INFORMED:
+    if relative < INFORMED and kept >= KEPT:
         return "uninformed", (
-            f"the mixing weights vary by {relative:.1%} of their size, with tokens or positions"
+            f"the mixing weights vary by {relative:.1%} of their size, and {kept:.0%} of the"
+            " answers stay when they are held at their mean"
         )
     text = f"{share:.0%} of the mixing weights' variation is due to tokens"
+    if relative < INFORMED:
+        # A small signal on a large constant, as in models whose embeddings share a direction.
+        text += f"; it is small ({relative:.1%} of their size), yet the answers need it"
     if share >= ONE_SIDED:
         return "semantic", text
     if share <= 1 - ONE_SIDED:

@@ -49,3 +49,16 @@ class CountCells:
             out.append((self.resid * kept).sum(2) / kept.sum(2))
             out[-1][t] = all_means[t]
         return torch.stack(out)
+
+    @cached_property
+    def separable(self) -> float:
+        """Share of (target, other token, count) cells with a sequence free of the target.
+
+        With few tokens in long sequences one token's count tells another's: where this share is
+        small, a shared counter and private ones cannot be told apart.
+        """
+        T = self.resid.shape[0]
+        tokens = self.data.tokens
+        free = torch.stack([(tokens != t).all(-1).any(-1) for t in range(T)])
+        others = ~torch.eye(T, dtype=torch.bool)
+        return free[others].double().mean().item()

@@ -34,6 +34,11 @@ class Verdict:
     agreed: Agreement
     removal: Removal
     variation: Variation
+    separable: float
+
+
+# Least share of separable cells at which a label is trusted in full.
+SEPARABLE = 0.9
 
 
 def label(
@@ -57,13 +62,20 @@ def label_in(context: Context) -> MechanismLabel:
     v = judge(context)
     counters = count_counters(v.mechanism, v.evidence)
     reasons = [f"counting: {v.why}", f"attention: {v.why_attention}"]
+    # Accuracy alone makes a model unsolved; all else needs counts that can be told apart.
+    trust = 1.0 if v.mechanism == "unsolved" else min(1.0, v.separable / SEPARABLE)
+    if trust < 1:
+        reasons.append(
+            f"caution: with T={context.task.T} and L={context.task.L} only {v.separable:.0%} of the"
+            " cells tell one token's count from another's; the confidence is lowered accordingly"
+        )
     if counters is not None:
         reasons.insert(1, f"counters: {counters} group(s) of tokens carry each other's counts")
     return MechanismLabel(
         mechanism=v.mechanism,
         attention=v.attention,
         counters=counters,
-        confidence=calibrated(v.agreed.margin),
+        confidence=calibrated(v.agreed.margin) * trust,
         agreement=v.agreed.mechanism,
         attention_agreement=v.agreed.attention,
         accuracy=v.evidence.accuracy,
@@ -96,7 +108,17 @@ def judge(context: Context) -> Verdict:
     attention, why_attention = attention_kind(split.share, split.relative, kept, constant)
     rng = np.random.default_rng([context.seed, 7])
     agreed = agreement(transport, removal, split, (kept, constant), (mechanism, attention), rng)
-    return Verdict(mechanism, why, attention, why_attention, evidence, agreed, removal, split)
+    return Verdict(
+        mechanism,
+        why,
+        attention,
+        why_attention,
+        evidence,
+        agreed,
+        removal,
+        split,
+        context.reference.separable,
+    )
 
 
 def _evidence(v: Verdict) -> dict[str, Metric]:
@@ -113,6 +135,7 @@ def _evidence(v: Verdict) -> dict[str, Metric]:
         "private": (private, 0, 1, "share of tokens with |kappa| of at most 0.3"),
         "lost": (e.lost, None, None, "above-chance accuracy lost with the shared component"),
         "token_share": (v.variation.share, 0, 1, "mixing weights' variation due to tokens"),
+        "separable": (v.separable, 0, 1, "cells that tell one token's count from another's"),
         "variation": (v.variation.relative, 0, None, "mixing weights' variation over their size"),
     }
     return {

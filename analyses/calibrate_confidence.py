@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 import probes.mechanism.calibration as calibration
-from analyses.populations import Member, blends, damaged, possible, pure, untrained
+from analyses.populations import Member, blends, damaged, noisy_blends, possible, pure, untrained
 from models.files import write_text
 from models.parallel import run_all
 from probes.context import Context
@@ -40,17 +40,19 @@ def outcome(member: Member) -> Outcome:
 
 
 def population(number: int, seed: int) -> list[Member]:
-    """Half blends over the whole range, the rest pure, damaged and untrained."""
+    """A quarter each of blends and noisy blends over the whole range, the rest pure, damaged and
+    untrained."""
     Ts, Ls = (8, 16, 32), (6, 10, 15)
     plain = pure(Ts, Ls, 1, seed)
     rng = np.random.default_rng(seed)
     members = [plain[i] for i in rng.choice(len(plain), min(number // 5, len(plain)), False)]
-    members += blends(Ts, Ls, number // 2, 0.0, 1.0, seed)
+    members += blends(Ts, Ls, number // 4, 0.0, 1.0, seed)
+    members += noisy_blends(Ts, Ls, number // 4, seed + 1000)
     members += [m for m in damaged(number // 5, seed) if possible(m)]
     return members + untrained(Ts, Ls, number // 10, seed)
 
 
-def fit(outcomes: list[Outcome], seed: int) -> calibration.Calibration:
+def fit(outcomes: list[Outcome], asked: int, seed: int) -> calibration.Calibration:
     """Logistic regression of being right on the margin."""
     X = np.array([[o.margin] for o in outcomes])
     y = np.array([o.right for o in outcomes])
@@ -63,21 +65,21 @@ def fit(outcomes: list[Outcome], seed: int) -> calibration.Calibration:
         ceiling=1 - bound,
         models=len(y),
         seed=seed,
-        made_by=f"python -m analyses.calibrate_confidence --models {len(y)} --seed {seed}",
+        made_by=f"python -m analyses.calibrate_confidence --models {asked} --seed {seed}",
     )
 
 
 def main() -> None:
     """Run from the shell."""
     parser = argparse.ArgumentParser(description="Fit the confidence of mechanism labels.")
-    parser.add_argument("--models", type=int, default=800)
+    parser.add_argument("--models", type=int, default=1200)
     parser.add_argument("--seed", type=int, default=50_000)
     arguments = parser.parse_args()
     members = population(arguments.models, arguments.seed)
     found = list(run_all(outcome, members, "labelling"))
     order = {member: i for i, member in enumerate(members)}
     outcomes = [o for _, o in sorted(found, key=lambda pair: order[pair[0]])]
-    fitted = fit(outcomes, arguments.seed)
+    fitted = fit(outcomes, arguments.models, arguments.seed)
     write_text(OUTPUT, fitted.model_dump_json(indent=2) + "\n")
     right = np.mean([o.right for o in outcomes])
     print(f"{len(outcomes)} models, {right:.1%} labelled rightly; wrote {OUTPUT.name}:")

@@ -18,9 +18,17 @@ import pandas as pd
 import seaborn as sns
 import torch
 from matplotlib.figure import Figure
-from sklearn.calibration import calibration_curve
+from scipy.stats import binomtest
 
-from analyses.populations import Member, blends, damaged, possible, pure, untrained
+from analyses.populations import (
+    Member,
+    blends,
+    damaged,
+    noisy_blends,
+    possible,
+    pure,
+    untrained,
+)
 from models.files import write_text, write_whole
 from models.parallel import run_all
 from models.symmetries import random_symmetry
@@ -91,7 +99,8 @@ def members(seed: int) -> list[Member]:
     found = pure(Ts, Ls, 2, seed)
     found += blends(Ts, Ls, 90, 0.35, 0.65, seed)
     # Beyond the demanded range: what the reliability curve needs to be seen at all.
-    found += blends(Ts, Ls, 180, 0.0, 1.0, seed + 5000)
+    found += blends(Ts, Ls, 90, 0.0, 1.0, seed + 5000)
+    found += noisy_blends(Ts, Ls, 180, seed + 5500)
     found += [m for m in damaged(90, seed + 6000) if possible(m)]
     return found + untrained(Ts, Ls, 60, seed + 7000)
 
@@ -143,9 +152,16 @@ def reliability(table: pd.DataFrame) -> Figure:
     """Share of right labels against confidence, with how many models stand behind each point."""
     right = (table.mechanism == table.truth).to_numpy()
     figure, (axes, below) = blank(2)
-    share, mean = calibration_curve(right, table.confidence, n_bins=8, strategy="quantile")
     axes.plot([0, 1], [0, 1], color=GREY, ls=":", label="perfectly calibrated")
-    axes.plot(mean, share, color=BLUE, marker="o", label="labels (equal numbers a point)")
+    confidence = table.confidence.to_numpy()
+    bins = np.minimum((confidence * 8).astype(int), 7)
+    for b in np.unique(bins):
+        here = right[bins == b]
+        low, high = binomtest(int(here.sum()), len(here)).proportion_ci(method="wilson")
+        at, share = confidence[bins == b].mean(), here.mean()
+        axes.errorbar(at, share, [[share - low], [high - share]], color=BLUE, marker="o", capsize=2)
+        axes.annotate(f"{len(here)}", (at, share), (5, -9), textcoords="offset points", fontsize=7)
+    axes.plot([], [], color=BLUE, marker="o", label="labels: 95 % interval, number of models")
     axes.set(
         xlabel="confidence",
         ylabel="share of right labels",
@@ -153,17 +169,17 @@ def reliability(table: pd.DataFrame) -> Figure:
         xlim=(0, 1.02),
         ylim=(0, 1.02),
     )
-    axes.legend(fontsize=7)
+    axes.legend(fontsize=7, loc="lower right")
     sns.histplot(
         x=table.confidence,
         hue=np.where(right, "right", "wrong"),
         ax=below,
         bins=20,
         binrange=(0, 1),
-        multiple="stack",
+        multiple="dodge",
         palette={"right": BLUE, "wrong": "#D55E00"},
     )
-    below.set(xlabel="confidence", ylabel="models", title="Right and wrong labels")
+    below.set(xlabel="confidence", ylabel="models", title="Right and wrong labels", yscale="log")
     return figure
 
 

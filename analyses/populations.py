@@ -1,7 +1,7 @@
 """Populations of models whose mechanism is known: pure ones, blends, damaged and untrained ones."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -12,7 +12,7 @@ from models.counting import initial
 from models.hooked import copy_with
 from probes.mechanism.rule import SOLVED
 
-Kind = Literal["pure", "blend", "untrained", "damaged"]
+Kind = Literal["pure", "blend", "noisy blend", "untrained", "damaged"]
 TESTED = 20_000  # sequences behind the true accuracy of a damaged model
 
 
@@ -26,7 +26,7 @@ class Member:
         T, L, seed: sizes and seed.
         alpha: share of the relation-based part of a blend.
         groups: counters of a construction with several.
-        noise: relative size of the noise added to every weight of a damaged one.
+        noise: relative size of the noise added to every weight.
     """
 
     kind: Kind
@@ -58,17 +58,17 @@ class Member:
         return copy_with(model, **noisy)
 
     def truth(self, model: HookedTransformer) -> str:
-        """The counting mechanism it was built to have; damage may leave it unsolved."""
+        """The counting mechanism it was built to have; noise may leave it unsolved."""
         if self.kind == "untrained":
             return "unsolved"
-        if self.kind == "damaged" and true_accuracy(model) < SOLVED:
+        if self.noise and true_accuracy(model) < SOLVED:
             return "unsolved"
         sizes = Sizes(self.T, self.L, self.alpha or 0.0, self.groups or 1)
         return find_construction(self.name).truth(sizes)[0]
 
     def attention(self) -> str | None:
         """The attention kind it was built to have; None where it is not known."""
-        if self.kind in ("untrained", "damaged"):
+        if self.kind == "untrained" or self.noise:
             return None
         return CONSTRUCTIONS[self.name].attention
 
@@ -123,6 +123,17 @@ def blends(
             alpha=round(float(alpha), 4),
         )
         for i, alpha in enumerate(drawn)
+    ]
+
+
+def noisy_blends(Ts: Sequence[int], Ls: Sequence[int], number: int, seed: int) -> list[Member]:
+    """Blends of any alpha with noise on every weight: their tokens differ, as those of trained
+    models do, and their evidence lies anywhere between the labels."""
+    generator = torch.Generator().manual_seed(seed + 1)
+    noise = 10 ** (-2.5 + 1.5 * torch.rand(number, generator=generator))
+    return [
+        replace(member, kind="noisy blend", noise=round(float(size), 5))
+        for member, size in zip(blends(Ts, Ls, number, 0.0, 1.0, seed), noise, strict=True)
     ]
 
 

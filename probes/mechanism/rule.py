@@ -152,7 +152,8 @@ def margin(mechanism: Mechanism, evidence: CountEvidence) -> float:
     """Distance of the evidence from the nearest threshold that would change the label.
 
     In units of kappa, at most 0.3; accuracy counts three times and shares of tokens twice, for
-    they move in smaller steps. Zero where transport and removal contradict each other.
+    they move in smaller steps. Where transport and removal contradict each other it is the mean
+    of what speaks for the label and what speaks against, and may be negative.
     """
     e = evidence
     own = float(e.own.mean())
@@ -169,7 +170,8 @@ def margin(mechanism: Mechanism, evidence: CountEvidence) -> float:
     elif mechanism == "inventory-based":
         gaps += [PRIVATE - abs(kappa), 2 * (private - MOST), HALF - e.lost]
     elif private >= MOST:
-        gaps += [0.0]
+        against = PRIVATE - abs(kappa)
+        return float(np.clip((min(e.lost - HALF, 0.3) - against) / 2, -0.3, 0.3))
     else:
         # Between the two pure labels by every token's kappa, or by the tokens' shares.
         between = min(SHARED - kappa, kappa - PRIVATE) if kappa > -PRIVATE else -PRIVATE - kappa

@@ -75,7 +75,7 @@ def test_calibration_fit_learns_the_margin() -> None:
         calibrate_confidence.Outcome(float(m), bool(rng.random() < 1 / (1 + np.exp(-20 * m))))
         for m in margins
     ]
-    fitted = calibrate_confidence.fit(outcomes, 0)
+    fitted = calibrate_confidence.fit(outcomes, 400, 0)
     assert 12 < fitted.slope < 30
     assert abs(fitted.intercept) < 1
     assert 0 < fitted.floor < fitted.ceiling < 1

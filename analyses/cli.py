@@ -55,7 +55,7 @@ def main() -> None:
     "--out", type=click.Path(path_type=Path), default=Path("runs/demo"), show_default=True
 )
 @click.option("--quick", is_flag=True, help="Fewer models and steps, under a minute.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 def demo(out: Path, quick: bool, seed: int) -> int:
     """Train models of every architecture, label them, write a report."""
     from analyses.demo import demo as run_demo
@@ -84,7 +84,7 @@ def demo(out: Path, quick: bool, seed: int) -> int:
 @click.option("--steps", type=int, default=5000, show_default=True)
 @click.option("--batch", type=int, default=64, show_default=True)
 @click.option("--lr", type=float, default=5e-3, show_default=True, help="Peak learning rate.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -112,7 +112,7 @@ def train(
 @click.option("--L", "L", type=int, default=10, show_default=True, help="Sequence length.")
 @click.option("--alpha", type=float, help="Share of the relation-based part (blends only).")
 @click.option("--groups", type=int, help="Number of counters (dot-relation-groups only).")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Checkpoint folder to write.")
 def construct(
     name: str | None, listing: bool, T: int, L: int, alpha: float | None, groups: int | None,
@@ -162,7 +162,7 @@ def probes(schema: bool) -> int:
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option(
     "--run",
     "folder",

@@ -1,5 +1,6 @@
 """The main job: train models of every architecture, add constructions, label all, report."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,7 +119,8 @@ def demo(folder: Path, quick: bool, seed: int) -> tuple[list[ModelResult], list[
         for d, p in sizes
     ]
     built = [f"built-{name}".replace("+", "_") for name in names]
-    command = f"mechprobe demo --out {folder}{' --quick' if quick else ''} --seed {seed}"
+    words = ["mechprobe", "demo", "--out", str(folder), *(["--quick"] if quick else [])]
+    command = shlex.join([*words, "--seed", str(seed)])
     notes = [
         f"Histogram task with T={T} tokens and sequences of L={L}; each trained model saw"
         f" {plan.steps} steps of {plan.batch} fresh sequences (Adam, peak rate {plan.lr:g}).",

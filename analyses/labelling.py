@@ -1,5 +1,7 @@
 """Label checkpoints from the command: several paths, one bad one does not lose the others."""
 
+import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,8 +77,8 @@ def study_paths(paths: Sequence[Path], folder: Path, seed: int) -> list[str]:
     """Run every probe on checkpoints and keep a run folder; returns problems."""
     names = _unique_names(paths)
     jobs = [StudyJob(n, p, folder, seed) for n, p in zip(names, paths, strict=True)]
-    listed = " ".join(str(p) for p in paths)
-    command = f"mechprobe label {listed} --run {folder} --seed {seed}"
+    words = ["mechprobe", "label", *map(str, paths), "--run", str(folder), "--seed", str(seed)]
+    command = os.fsencode(shlex.join(words)).decode("utf-8", "replace")
     begin_run(folder, run_info("Labelled checkpoints", command, seed), names)
     _, problems = study_all(jobs)
     return problems
@@ -84,7 +86,8 @@ def study_paths(paths: Sequence[Path], folder: Path, seed: int) -> list[str]:
 
 def _unique_names(paths: Sequence[Path]) -> list[str]:
     """The folders' names, numbered where two are alike."""
-    plain = [path.resolve().name or "model" for path in paths]
+    names = (os.fsencode(path.resolve().name) for path in paths)
+    plain = [name.decode("utf-8", "replace") or "model" for name in names]
     return [
         name if plain.count(name) == 1 else f"{name}-{plain[: i + 1].count(name)}"
         for i, name in enumerate(plain)

@@ -1,13 +1,15 @@
 """Make run folders: study checkpoints in parallel, keep what is done, go on where it stopped."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import version as installed
 from pathlib import Path
 
 from models import HookedTransformer, MechprobeError, load, read_meta
 from models.parallel import run_all
 from probes import ModelResult, RunInfo, all_probes, study
+from probes.mechanism.calibration import version
 from probes.runs import RESULTS, load_result, save_result, save_run
 
 PACKAGES = ("mechprobe", "torch", "transformer-lens", "scikit-learn", "numpy", "seaborn")
@@ -39,9 +41,11 @@ def study_checkpoint(job: StudyJob) -> ModelResult | str:
     try:
         model = load(job.checkpoint)
         kept = load_result(job.run, job.name)
-        if kept is None or not is_current(kept, model, job.seed):
-            meta = read_meta(job.checkpoint)
-            path = str(job.checkpoint)
+        meta = read_meta(job.checkpoint)
+        # File names need not be text; results are.
+        path = os.fsencode(job.checkpoint).decode("utf-8", "replace")
+        known = kept is not None and (kept.path, kept.meta) == (path, meta)
+        if kept is None or not known or not is_current(kept, model, job.seed):
             kept = study(model, name=job.name, path=path, seed=job.seed, meta=meta)
             save_result(job.run, kept)
     except MechprobeError as error:
@@ -57,9 +61,12 @@ def is_current(kept: ModelResult, model: HookedTransformer, seed: int) -> bool:
     return (
         kept.model_hash == model.fingerprint()
         and kept.label.seed == seed
+        and kept.label.version == version()
+        and not kept.problems
         and made.keys() == wanted
         and all(
-            (made[n].version, made[n].package) == (known[n].version, known[n].package)
+            (made[n].version, made[n].package, made[n].parameters)
+            == (known[n].version, known[n].package, dict(known[n].parameters))
             for n in wanted
         )
     )
@@ -71,19 +78,19 @@ def study_all(
     """Study checkpoints on all cores.
 
     Returns:
-        Results and one line for each bad checkpoint, both in the order of the jobs.
+        Results, and one line for each bad checkpoint and each probe that failed.
     """
     found = dict(run_all(study_checkpoint, jobs, title))
     results = [found[job] for job in jobs]
-    return (
-        [r for r in results if isinstance(r, ModelResult)],
-        [r for r in results if isinstance(r, str)],
-    )
+    good = [r for r in results if isinstance(r, ModelResult)]
+    problems = [r for r in results if isinstance(r, str)]
+    problems += [f"{r.name}: {problem}" for r in good for problem in r.problems]
+    return good, problems
 
 
 def run_info(title: str, command: str, seed: int, notes: Iterable[str] = ()) -> RunInfo:
     """How to make a run again, with the versions it was made with."""
-    versions = {name: version(name) for name in PACKAGES}
+    versions = {name: installed(name) for name in PACKAGES}
     return RunInfo(title=title, command=command, seed=seed, versions=versions, notes=list(notes))
 
 

@@ -1,9 +1,10 @@
 """Probes, causal checks and mechanism labels for hooked models.
 
 `label(model)` gives a verdict, `find_probe(name)(model)` one result, `study(model, name=...)`
-everything; `@probe` registers a probe of your own.
+everything; `@probe` registers a probe of your own and `check_probe` checks it.
 """
 
+from probes.conformance import check_probe
 from probes.context import Context
 from probes.mechanism import label
 from probes.registry import Measurement, MetricSpec, Probe, all_probes, find_probe, probe
@@ -20,6 +21,7 @@ __all__ = [
     "ProbeResult",
     "RunInfo",
     "all_probes",
+    "check_probe",
     "find_probe",
     "json_schema",
     "label",

@@ -30,7 +30,7 @@ class Context:
     """One model under study: the model, its task, a seed, and what probes measure in common.
 
     Args:
-        model: hooked model (natural view).
+        model: hooked model, in either view.
         task: what it was asked.
         seed: every random draw derives from it.
 
@@ -44,7 +44,9 @@ class Context:
                 f"the model reads {model.cfg.n_ctx} positions of {model.W_E.shape[0]} tokens,"
                 f" the task gives {task.L + int(task.bos)} of {task.n_vocab}"
             )
-        self.model = model
+        # The widened view computes the same; probes read the natural coordinates.
+        natural = not model.cfg.widened
+        self.model = model if natural else HookedTransformer(model.config, model.weights())
         self.task = task
         self.seed = seed
 
@@ -89,6 +91,10 @@ class Context:
     def _run(self) -> tuple[Tensor, ActivationCache]:
         with torch.no_grad():
             logits, cache = self.model.run_with_cache(self.tokens)
+        if not all(value.isfinite().all() for value in (logits, *cache.values())):
+            raise MechprobeError(
+                "the model's activations overflow on its own sequences; its weights are too large"
+            )
         return logits, cache
 
     @property

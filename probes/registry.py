@@ -104,7 +104,7 @@ class Probe:
             seed: of every random draw.
 
         Raises:
-            MechprobeError: the probe does not apply, or broke its own declaration.
+            MechprobeError: the probe does not apply, failed, or broke its own declaration.
         """
         return self.on(Context(model, task or model.config.task(), seed))
 
@@ -113,7 +113,13 @@ class Probe:
         reason = self.why_not(context.model, context.task)
         if reason is not None:
             raise MechprobeError(f"probe {self.name}: {reason}")
-        measured = self.measure(context)
+        try:
+            measured = self.measure(context)
+        except MechprobeError:
+            raise
+        except Exception as error:  # a foreign probe may fail in any way
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            raise MechprobeError(f"probe {self.name}: {text[:300]}") from error
         undeclared = measured.metrics.keys() ^ self.specs.keys()
         if undeclared:
             raise MechprobeError(

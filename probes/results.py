@@ -119,6 +119,7 @@ class MechanismLabel(_Schema):
     accuracy: float = Field(ge=0, le=1)
     reasons: list[str]
     evidence: dict[str, Metric]
+    version: str = Field(default="", description="version of the rule and of its calibration")
     tokens: list[TokenKind] = Field(description="assignment of every token")
     seed: int
 
@@ -136,6 +137,7 @@ class ModelResult(_Schema):
     meta: dict[str, Any] = {}
     label: MechanismLabel
     probes: list[ProbeResult]
+    problems: list[str] = Field(default=[], description="probes that failed, a line each")
 
 
 class RunInfo(_Schema):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from models import HookedTransformer
+from models import HookedTransformer, MechprobeError
 from probes.context import Context
 from probes.mechanism import label_in
 from probes.registry import all_probes
@@ -19,7 +19,7 @@ def study(
     seed: int = 0,
     meta: Mapping[str, Any] | None = None,
 ) -> ModelResult:
-    """Run every probe that applies to a model and label it.
+    """Run every probe that applies to a model and label it; a probe that fails is noted.
 
     Args:
         model: hooked model (natural view).
@@ -29,12 +29,18 @@ def study(
         meta: where it comes from.
 
     Raises:
-        MechprobeError: a probe broke its declaration, or the sizes allow no label.
+        MechprobeError: the model cannot be measured, or its sizes allow no label.
     """
     config = model.config
     context = Context(model, config.task(), seed)
     verdict = label_in(context)
-    probes = all_probes().values()
+    results, problems = [], []
+    for probe in all_probes().values():
+        if probe.why_not(model, context.task) is None:
+            try:
+                results.append(probe.on(context))
+            except MechprobeError as error:
+                problems.append(str(error))
     return ModelResult(
         name=name,
         path=path,
@@ -45,5 +51,6 @@ def study(
         task=asdict(context.task),
         meta=dict(meta or {}),
         label=verdict,
-        probes=[p.on(context) for p in probes if p.why_not(model, context.task) is None],
+        probes=results,
+        problems=problems,
     )

@@ -16,7 +16,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 def test_first_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     """Loading, labelling and caching as the README shows them."""
-    exec(compile(BLOCKS[0], "README.md", "exec"), {})
+    exec(compile(BLOCKS[0], "README.md", "exec"), {"__name__": "__main__"})
     assert "relation-based 1" in capsys.readouterr().out
 
 
@@ -27,7 +27,7 @@ def test_probe_example_is_short_and_works() -> None:
     all_probes()
     before = set(registry._PROBES)
     try:
-        exec(compile(BLOCKS[1], "README.md", "exec"), {})
+        exec(compile(BLOCKS[1], "README.md", "exec"), {"__name__": "__main__"})
         import models
 
         result = study(models.construct("dot", T=8, L=6), name="m")

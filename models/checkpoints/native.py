@@ -16,7 +16,7 @@ from models.hooked import HookedTransformer
 WEIGHTS_FILE = "model.safetensors"
 
 
-def save(model: HookedTransformer, path: Path, meta: Mapping[str, Any] | None = None) -> None:
+def save(model: HookedTransformer, path: str | Path, meta: Mapping[str, Any] | None = None) -> None:
     """Write a checkpoint folder whole or not at all.
 
     Args:

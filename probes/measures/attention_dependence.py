@@ -96,13 +96,15 @@ def attention_dependence(context: Context) -> Measurement:
     known = contrast[~contrast.isnan()]
     same = (body.unsqueeze(-1) == body.unsqueeze(-2)) & ~torch.eye(task.L, dtype=torch.bool)
     different = body.unsqueeze(-1) != body.unsqueeze(-2)
+    # Where every score is the same, rounding is all there is.
+    rounding = 1e-5 * scores.abs().max()
     example = example_sequence(body)
     return Measurement(
         metrics={
             "token_share": split.share,
             "variation": split.relative,
             "contrast": known.mean(),
-            "contrast_positive": (known > 0).double().mean(),
+            "contrast_positive": (known > rounding).double().mean(),
             "same_mass": weights[same].mean(),
             "different_mass": weights[different].mean(),
         },
@@ -135,7 +137,7 @@ class Variation:
         position = float(known.mean()) if len(known) else 0.0
         total = token + position
         scale = float(self.square[rows].mean())
-        share = token / total if total > 1e-20 * max(scale, 1e-300) else 0.0
+        share = token / total if total > 1e-12 * max(scale, 1e-300) else 0.0
         return share, float((total / scale) ** 0.5) if scale > 0 else 0.0
 
     @property

@@ -36,9 +36,11 @@ def line_fit(
         "bos_score_positive": MetricSpec("share of tokens with a positive one", "1", 0, 1),
         "bos_mass": MetricSpec("mean mixing weight on BOS", "weight"),
         "mass_slope": MetricSpec("change of the BOS weight from count 1 to L-1", "weight"),
-        "inverse_r2": MetricSpec("R² of 1/(BOS weight) as a line in the count", "1", None, 1),
+        "inverse_r2": MetricSpec(
+            "R² of 1/(BOS weight) as a line in the count, mean over tokens", "1", None, 1
+        ),
         "linear_r2": MetricSpec("R² of the BOS weight as a line in the count", "1", None, 1),
-        "gap": MetricSpec("a in 1/(c e^a + ...), from the inverse fit", "score"),
+        "gap": MetricSpec("a in 1/(c e^a + ...), from the inverse fits, mean", "score"),
     },
     invariances=INVARIANCES,
 )
@@ -54,23 +56,29 @@ def bos_anchoring(context: Context) -> Measurement:
     centred = (scores[:, 0] - scores.mean(-1)).view(shape)
     mass = cache[PATTERN][row, 0, at, 0].double().view(shape)
     per_token = centred.mean((1, 2))
+    # Where every score is the same, rounding is all there is.
+    rounding = 1e-5 * scores.abs().max()
     by_count = mass.mean((0, 2)).numpy()
     count = cells.counts.double().numpy()
     _, _, linear = line_fit(count, by_count)
-    fits: list[float | None] = [None, None]
-    if (by_count > 0).all() and context.model.config.softmax:
-        _, slope, r2 = line_fit(count, 1 / by_count)
-        # 1/w = k + c e^a: the slope is e^a where it is positive.
-        fits = [r2, np.log(slope) if r2 is not None and slope > 0 else None]
+    r2s, gaps = [], []
+    each = mass.mean(2).numpy()
+    if (each > 0).all() and context.model.config.softmax:
+        for one in each:
+            _, slope, r2 = line_fit(count, 1 / one)
+            if r2 is not None:
+                r2s.append(r2)
+                # 1/w = k + c e^a: the slope is e^a where it is positive.
+                gaps += [np.log(slope)] if slope > 0 else []
     return Measurement(
         metrics={
             "bos_score": per_token.mean(),
-            "bos_score_positive": (per_token > 0).double().mean(),
+            "bos_score_positive": (per_token > rounding).double().mean(),
             "bos_mass": mass.mean(),
             "mass_slope": by_count[-1] - by_count[0],
-            "inverse_r2": fits[0],
+            "inverse_r2": np.mean(r2s) if r2s else None,
             "linear_r2": linear,
-            "gap": fits[1],
+            "gap": np.mean(gaps) if gaps else None,
         },
         arrays={"mass": mass.mean(2), "score": per_token, "count": count},
     )

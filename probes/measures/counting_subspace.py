@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
-from probes.context import RESID_MID, Context, needs_counts
+from probes.context import Context, needs_counts
 from probes.drawing import BLUE, ORANGE, blank, heatmap
 from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
@@ -56,8 +56,7 @@ def shared_share(
 )
 def counting_subspace(context: Context) -> Measurement:
     """Directions in which the residual stream moves with the count, token by token."""
-    sample = context.task.scored(context.cache[RESID_MID], 1).flatten(0, 1).double().numpy()
-    white = whitener(sample)
+    white = whitener(context.reference.resid.flatten(0, 2).double().numpy())
     half = context.reference.resid.double().numpy() @ white
     reps = half.shape[2] // 2
     curves = [
@@ -78,7 +77,7 @@ def counting_subspace(context: Context) -> Measurement:
     return Measurement(
         metrics={
             "shared_share": shared_share(*curves),
-            "variance_share": min(1.0, float((mean**2).sum(-1).mean() / white.shape[1])),
+            "variance_share": float((mean**2).sum(-1).mean() / white.shape[1]),
             "dimension": participation(shared),
             "token_dimension": participation(mean.reshape(-1, mean.shape[-1])),
             "direction_cosine": cosines[rows].mean(),
@@ -138,6 +137,8 @@ def _draw(result: ProbeResult) -> Figure:
 
 @counting_subspace.words
 def _say(result: ProbeResult) -> str:
+    if result.metrics["shared_share"].value is None:
+        return "The residual stream does not move with the count."
     return (
         f"Tokens share {result.value('shared_share'):.0%} of the variance that the count causes;"
         f" two tokens' count directions have a mean cosine of"

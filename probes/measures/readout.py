@@ -29,13 +29,13 @@ def participation(a: Float[Tensor, "neuron token"]) -> float:
 
 
 def reading_spectrum(
-    E: Float[Tensor, "token d"], W_in: Float[Tensor, "d p"], W_out: Float[Tensor, "p classes"]
+    E: Float[Tensor, "vocab d"], W_in: Float[Tensor, "d p"], W_out: Float[Tensor, "p classes"]
 ) -> Float[Tensor, " rank"]:
     """Gauge-fixed spectrum of W_1: shares of the read directions' total strength.
 
-    Neuron n reads the profile E w_n over tokens with strength |E w_n| |centred W_out_n|; the
-    spectrum is that of sum_n strength_n u_n u_n^T with unit profiles u_n. Basis changes, scaling,
-    splitting and dead neurons leave it alone.
+    Neuron n reads the profile E w_n over tokens and BOS with strength |E w_n| |centred W_out_n|;
+    the spectrum is that of sum_n strength_n u_n u_n^T with unit profiles u_n. Basis changes,
+    scaling, splitting and dead neurons leave it alone.
     """
     profile = (E @ W_in).double()
     out = W_out.double()
@@ -62,8 +62,7 @@ def readout(context: Context) -> Measurement:
     """Neurons over tokens, the read directions of W_1, and decision regions."""
     a = attributions(context, activations(context))
     w = context.model.weights()
-    T = context.task.T
-    spectrum = reading_spectrum(w["W_E"][:T], w["W_in"], w["W_out"])
+    spectrum = reading_spectrum(w["W_E"], w["W_in"], w["W_out"])
     regions, extent, path = decision_regions(context)
     strongest = a.sum(-1)
     order = np.lexsort((-strongest.numpy(), a.argmax(-1).numpy()))

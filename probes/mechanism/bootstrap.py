@@ -39,6 +39,7 @@ def agreement(
     removal: Removal,
     variation: Variation,
     fixed: tuple[float, bool],
+    separable: float,
     labels: tuple[Mechanism, AttentionKind],
     rng: np.random.Generator,
     replicates: int = REPLICATES,
@@ -47,12 +48,13 @@ def agreement(
 
     Sequences: the repetitions of every (token, count) cell behind the slopes, and the sequences
     behind accuracy, removal and attention. Tokens: which tokens the shares are taken over.
-    Counters stay as they were found.
+    Count means and counters stay as they were found.
 
     Args:
         transport, removal, variation: what was measured.
         fixed: what is not resampled of the attention's evidence: the share of answers that stay
             under the mean pattern, and whether the mixing is a constant matrix.
+        separable: share of cells that tell one token's count from another's.
         labels: the labels to compare with.
         rng: source of randomness.
         replicates: how often to resample.
@@ -74,6 +76,7 @@ def agreement(
             kappas[b, tokens],
             lost(accuracy, float(after[rows].mean()), removal.chance),
             transport.counters[tokens],
+            separable,
         )
         found = counting_mechanism(evidence)[0]
         same[b, 0] = found == labels[0]

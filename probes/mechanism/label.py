@@ -10,7 +10,7 @@ from probes.causal.remove_shared import Removal, remove
 from probes.context import Context
 from probes.measures.attention_dependence import Variation, variation
 from probes.mechanism.bootstrap import Agreement, agreement
-from probes.mechanism.calibration import calibrated
+from probes.mechanism.calibration import calibrated, version
 from probes.mechanism.rule import (
     CountEvidence,
     attention_kind,
@@ -34,11 +34,6 @@ class Verdict:
     agreed: Agreement
     removal: Removal
     variation: Variation
-    separable: float
-
-
-# Least share of separable cells at which a label is trusted in full.
-SEPARABLE = 0.9
 
 
 def label(
@@ -62,25 +57,22 @@ def label_in(context: Context) -> MechanismLabel:
     v = judge(context)
     counters = count_counters(v.mechanism, v.evidence)
     reasons = [f"counting: {v.why}", f"attention: {v.why_attention}"]
-    # Accuracy alone makes a model unsolved; all else needs counts that can be told apart.
-    trust = 1.0 if v.mechanism == "unsolved" else min(1.0, v.separable / SEPARABLE)
-    if trust < 1:
-        reasons.append(
-            f"caution: with T={context.task.T} and L={context.task.L} only {v.separable:.0%} of the"
-            " cells tell one token's count from another's; the confidence is lowered accordingly"
-        )
     if counters is not None:
-        reasons.insert(1, f"counters: {counters} group(s) of tokens carry each other's counts")
+        text = f"counters: {counters} group(s) of tokens carry each other's counts"
+        if v.mechanism == "mixed":
+            text += "; their borders are not sharp in a mixed model"
+        reasons.insert(1, text)
     return MechanismLabel(
         mechanism=v.mechanism,
         attention=v.attention,
         counters=counters,
-        confidence=calibrated(v.agreed.margin) * trust,
+        confidence=calibrated(v.agreed.margin),
         agreement=v.agreed.mechanism,
         attention_agreement=v.agreed.attention,
         accuracy=v.evidence.accuracy,
         reasons=reasons,
         evidence=_evidence(v),
+        version=version(),
         tokens=token_kinds(v.evidence.kappa),
         seed=context.seed,
     )
@@ -101,13 +93,17 @@ def judge(context: Context) -> Verdict:
         kappa=transport.kappa(),
         lost=removal.lost,
         counters=transport.counters,
+        separable=context.reference.separable,
     )
     mechanism, why = counting_mechanism(evidence)
     constant = context.model.config.mixing == "lin"
-    kept = (context.logits.argmax(-1) == fix_pattern(context).argmax(-1)).double().mean().item()
+    same = context.logits.argmax(-1) == fix_pattern(context).argmax(-1)
+    kept = context.task.scored(same, 1).double().mean().item()
     attention, why_attention = attention_kind(split.share, split.relative, kept, constant)
     rng = np.random.default_rng([context.seed, 7])
-    agreed = agreement(transport, removal, split, (kept, constant), (mechanism, attention), rng)
+    agreed = agreement(
+        transport, removal, split, (kept, constant), evidence.separable, (mechanism, attention), rng
+    )
     return Verdict(
         mechanism,
         why,
@@ -117,7 +113,6 @@ def judge(context: Context) -> Verdict:
         agreed,
         removal,
         split,
-        context.reference.separable,
     )
 
 
@@ -135,7 +130,7 @@ def _evidence(v: Verdict) -> dict[str, Metric]:
         "private": (private, 0, 1, "share of tokens with |kappa| of at most 0.3"),
         "lost": (e.lost, None, None, "above-chance accuracy lost with the shared component"),
         "token_share": (v.variation.share, 0, 1, "mixing weights' variation due to tokens"),
-        "separable": (v.separable, 0, 1, "cells that tell one token's count from another's"),
+        "separable": (e.separable, 0, 1, "cells that tell one token's count from another's"),
         "variation": (v.variation.relative, 0, None, "mixing weights' variation over their size"),
     }
     return {

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 
 from probes.results import AttentionKind, Mechanism, TokenKind
 
+RULE_VERSION = "1"  # raise it when the same evidence may give another label
 SOLVED = 0.9  # least accuracy of a model that counts
 FOLLOWS = 0.5  # least slope of the answer on a token's own count component
 SHARED = 0.7  # least kappa of a token that shares a counter
@@ -18,6 +19,7 @@ MOST = 0.85  # share of tokens that decides for the whole model
 HALF = 0.5  # share of above-chance accuracy an inventory may lose with the shared component
 INFORMED = 0.02  # relative variation of mixing weights that tells by itself
 KEPT = 0.99  # share of answers that weights without a message leave as they are
+SEPARABLE = 0.6  # least share of cells that tell one token's count from another's
 ONE_SIDED = 0.8  # share of the variation that decides for tokens or positions
 
 
@@ -31,6 +33,7 @@ class CountEvidence:
         kappa: leave-one-out transport of each token, NaN where undefined, [T].
         lost: share of above-chance accuracy lost with the shared count component.
         counters: cluster of each token, [T].
+        separable: share of cells that tell one token's count from another's.
     """
 
     accuracy: float
@@ -38,6 +41,7 @@ class CountEvidence:
     kappa: Float[np.ndarray, " token"]
     lost: float
     counters: Int[np.ndarray, " token"]
+    separable: float = 1.0
 
 
 def token_kinds(kappa: Float[np.ndarray, " token"]) -> list[TokenKind]:
@@ -70,6 +74,11 @@ def counting_mechanism(evidence: CountEvidence) -> tuple[Mechanism, str]:
         return "unsolved", (
             f"the answer follows a patched count of the token itself with slope {own:.2f} only"
             f" (at least {FOLLOWS} wanted), so its count was not found in the residual stream"
+        )
+    if e.separable < SEPARABLE:
+        return "unsolved", (
+            f"only {e.separable:.0%} of the cells tell one token's count from another's: with so"
+            " few tokens in such long sequences a shared counter and private ones look alike"
         )
     shared, private = token_shares(e.kappa)
     if shared >= MOST:
@@ -151,16 +160,17 @@ def attention_kind(
 def margin(mechanism: Mechanism, evidence: CountEvidence) -> float:
     """Distance of the evidence from the nearest threshold that would change the label.
 
-    In units of kappa, at most 0.3; accuracy counts three times and shares of tokens twice, for
-    they move in smaller steps. Where transport and removal contradict each other it is the mean
-    of what speaks for the label and what speaks against, and may be negative.
+    In units of kappa, at most 0.3; accuracy counts three times and the share of tokens behind a
+    pure label twice, for they move in smaller steps; among mixed tokens shares count a third.
+    Where transport and removal contradict each other it is the mean of what speaks for the label
+    and what speaks against, and may be negative.
     """
     e = evidence
     own = float(e.own.mean())
     if e.accuracy < SOLVED:
         return float(np.clip(3 * (SOLVED - e.accuracy), 0, 0.3))
     if mechanism == "unsolved":
-        return float(np.clip(FOLLOWS - own, 0, 0.3))
+        return float(np.clip(max(FOLLOWS - own, SEPARABLE - e.separable), 0, 0.3))
     known = e.kappa[~np.isnan(e.kappa)]
     kappa = float(known.mean()) if len(known) else 0.0
     shared, private = token_shares(e.kappa)

@@ -153,3 +153,48 @@ def test_train_writes_checkpoints(tmp_path: Path) -> None:
     again = run(*arguments)
     assert again.exit_code == 2
     assert "is there already" in again.stderr
+
+
+def test_overflow_is_said_and_loses_nothing(checkpoints: Path, tmp_path: Path) -> None:
+    """Finite weights whose activations overflow: a line for them, labels and results for others."""
+    model = models.load(checkpoints / "dot")
+    weights = {
+        name: w * (1e20 if name in ("W_E", "W_in") else 1) for name, w in model.weights().items()
+    }
+    models.save(models.HookedTransformer(model.config, weights), tmp_path / "huge")
+    result = run(
+        "label", tmp_path / "huge", checkpoints / "lin", "--run", tmp_path / "run", "--json"
+    )
+    assert result.exit_code == 2
+    assert "overflow" in result.stderr
+    assert [item["mechanism"] for item in json.loads(result.stdout)] == ["inventory-based"]
+    assert (tmp_path / "run" / "results" / "lin.json").exists()
+
+
+def test_a_failing_probe_is_noted(checkpoints: Path) -> None:
+    """Others' probes may fail in any way; the model keeps its label and its other results."""
+    import probes
+    from probes import registry
+
+    @probes.probe("falls-over", metrics={})
+    def falls_over(context: probes.Context) -> probes.Measurement:
+        """Raises."""
+        raise KeyError("no such hook")
+
+    try:
+        result = probes.study(models.load(checkpoints / "dot"), name="m")
+    finally:
+        del registry._PROBES["falls-over"]
+    assert result.problems == ["probe falls-over: KeyError: 'no such hook'"]
+    assert {r.probe for r in result.probes} >= {"count-transport", "readout"}
+    assert result.label.mechanism == "relation-based"
+
+
+def test_two_tokens_force_no_label() -> None:
+    """With two tokens either count gives the other: no mechanism is claimed."""
+    import probes
+
+    verdict = probes.label(models.construct("lin", T=2, L=6))
+    assert verdict.accuracy == 1
+    assert verdict.mechanism == "unsolved"
+    assert "look alike" in verdict.reasons[0]

@@ -1,0 +1,153 @@
+"""Does a probe keep what reports, runs and readers rely on? For authors of probes.
+
+from probes import check_probe, find_probe
+check_probe(find_probe("my-probe"))
+"""
+
+import io
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from models import HookedTransformer, MechprobeError, construct
+from probes.registry import Probe
+from probes.results import Metric, ProbeResult
+
+# Mixing with BOS, by comparing tokens, and by a constant matrix.
+SUBJECTS = ("bos+sftm", "dot-lookup", "lin")
+T, L = 6, 5
+SLACK = 1e-9  # rounding that a declared range allows
+ROUNDING = 1e-9  # linear algebra may round otherwise from call to call
+DIGITS = 1e-6  # arrays keep 7 digits in JSON
+
+
+def check_probe(probe: Probe) -> None:
+    """Run a probe on small hand-built models and check what it promises.
+
+    Where it applies: metrics are described, and finite or None, within their declared ranges;
+    results survive JSON and come out again for the same seed; model and hooks are left as they
+    were; words are a string and the figure draws. It must apply to one of a model with BOS, one
+    that compares tokens and one with a constant mixing matrix.
+
+    Raises:
+        MechprobeError: the first fault, in one line that names the probe.
+    """
+    faults = list(_declaration(probe))
+    applied = False
+    for name in SUBJECTS:
+        if faults:
+            break
+        model = construct(name, T=T, L=L)
+        condition: Callable[..., object] = probe.inapplicable or (lambda *_: None)
+        reason = condition(model, model.config.task())
+        if not (reason is None or isinstance(reason, str)):
+            faults.append(f"its condition returns {reason!r}; a reason or None is wanted")
+        elif reason is None:
+            applied = True
+            faults += [f"on {name}: {fault}" for fault in _on(probe, model)][:1]
+    if not faults and not applied:
+        faults.append(f"it applies to none of {', '.join(SUBJECTS)}")
+    if faults:
+        raise MechprobeError(f"probe {probe.name}: {' '.join(faults[0].split())}")
+
+
+def _declaration(probe: Probe) -> Iterator[str]:
+    if not probe.summary:
+        yield "the measure function needs a docstring, its first line is the summary"
+    for name, spec in probe.specs.items():
+        if not spec.description.strip():
+            yield f"metric {name} has no description"
+
+
+def _on(probe: Probe, model: HookedTransformer) -> Iterator[str]:
+    before, hooks = model.fingerprint(), _hooks(model)
+    try:
+        first, again = probe(model, seed=3), probe(model, seed=3)
+    except MechprobeError as error:
+        yield str(error).removeprefix(f"probe {probe.name}: ")
+        return
+    except Exception as error:  # an author's function may fail in any way
+        yield f"measuring raises {type(error).__name__}: {error}"
+        return
+    if model.fingerprint() != before:
+        yield "it changes the model's weights; work on a copy or through hooks"
+    if _hooks(model) != hooks:
+        yield "it leaves hooks on the model; use run_with_hooks"
+    if not isinstance(first.words, str):
+        yield f"its words are a {type(first.words).__name__}; a string is wanted"
+        return
+    yield from _values(first)
+    for name in differing(first, again, ROUNDING):
+        yield f"two runs with the same seed differ in {name}; draw from context.generator"
+    stored = ProbeResult.model_validate_json(first.model_dump_json())
+    for name in differing(first, stored, DIGITS):
+        yield f"{name} is not the same after JSON"
+    yield from _picture(probe, stored)
+
+
+def _values(result: ProbeResult) -> Iterator[str]:
+    for name, metric in result.metrics.items():
+        value = metric.value
+        low = -np.inf if metric.low is None else metric.low - SLACK
+        high = np.inf if metric.high is None else metric.high + SLACK
+        if value is not None and not np.isfinite(value):
+            yield f"metric {name} is {value}; None is wanted where it is not defined"
+        elif value is not None and not low <= value <= high:
+            yield f"metric {name} is {value}, outside its range {metric.low} to {metric.high}"
+
+
+def _picture(probe: Probe, stored: ProbeResult) -> Iterator[str]:
+    if probe.draw is None:
+        return
+    try:
+        figure = probe.draw(stored)
+        if isinstance(figure, Figure):
+            figure.savefig(io.BytesIO())
+        else:
+            yield f"its figure is a {type(figure).__name__}; a matplotlib Figure is wanted"
+    except Exception as error:  # an author's function may fail in any way
+        yield f"its figure raises {type(error).__name__}: {error}"
+
+
+def differing(first: ProbeResult, second: ProbeResult, tolerance: float) -> list[str]:
+    """What differs between two results of one probe.
+
+    Args:
+        first, second: the results.
+        tolerance: for numbers, relative to a metric or to an array's largest entry.
+    """
+    left, right = (r.model_dump(exclude={"arrays", "metrics"}) for r in (first, second))
+    out = [name for name in left if left[name] != right[name]]
+    for name in sorted(first.metrics.keys() | second.metrics.keys()):
+        a, b = (r.metrics.get(name) for r in (first, second))
+        if a is None or b is None or not _same_metric(a, b, tolerance):
+            out.append(f"metric {name}")
+    for name in sorted(first.arrays.keys() | second.arrays.keys()):
+        x, y = (r.arrays.get(name) for r in (first, second))
+        if x is None or y is None or not _alike(x, y, tolerance):
+            out.append(f"array {name}")
+    return out
+
+
+def _same_metric(a: Metric, b: Metric, tolerance: float) -> bool:
+    if a.model_dump(exclude={"value"}) != b.model_dump(exclude={"value"}):
+        return False
+    if a.value is None or b.value is None:
+        return a.value is b.value
+    return _alike(np.array([a.value]), np.array([b.value]), tolerance)
+
+
+def _alike(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
+    if a.shape != b.shape:
+        return False
+    a, b = a.astype(float), b.astype(float)
+    slack = tolerance * np.abs(a[np.isfinite(a)]).max(initial=0.0)
+    return bool(np.allclose(a, b, 0.0, slack, equal_nan=True))
+
+
+def _hooks(model: HookedTransformer) -> int:
+    return sum(
+        len(module._forward_hooks) + len(module._forward_pre_hooks) + len(module._backward_hooks)
+        for module in model.modules()
+    )

@@ -140,7 +140,6 @@ def test_harmonic_frames_meet_the_welch_bound(v, members):
 
 # T, L -> the (v, k) whose frame is used: each of the tabulated difference sets.
 FRAMES = {
-    (14, 5): (7, 3),
     (26, 5): (13, 4),
     (22, 8): (11, 5),
     (42, 6): (21, 5),

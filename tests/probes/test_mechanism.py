@@ -24,10 +24,11 @@ def axes(found: MechanismLabel) -> tuple[str, str, int | None]:
     return found.mechanism, found.attention, found.counters
 
 
-@pytest.mark.parametrize("T_L", [(8, 6), (16, 10)], ids=str)
-@pytest.mark.parametrize("name", PURE)
-def test_constructions_are_what_they_were_built_to_be(name: str, T_L: tuple[int, int]) -> None:
-    T, L = (14, 4) if name in FRAMES and T_L == (8, 6) else T_L
+@pytest.mark.parametrize(
+    ("name", "T", "L"),
+    [(n, 16, 10) for n in PURE] + [(n, 8, 6) for n in PURE if n not in FRAMES],
+)
+def test_constructions_are_what_they_were_built_to_be(name: str, T: int, L: int) -> None:
     found = label(construct(name, T=T, L=L, seed=3))
     assert axes(found) == CONSTRUCTIONS[name].truth(Sizes(T, L))
     assert found.accuracy == 1.0
@@ -35,11 +36,10 @@ def test_constructions_are_what_they_were_built_to_be(name: str, T_L: tuple[int,
     assert found.confidence > 0.9
 
 
-@pytest.mark.parametrize("T_L", [(8, 6), (16, 10)], ids=str)
+@pytest.mark.parametrize(("T", "L"), [(8, 6), (16, 10)])
 @pytest.mark.parametrize("name", BLENDS)
 @pytest.mark.parametrize("alpha", [0.05, 0.42, 0.58, 0.95])
-def test_blends_follow_alpha(name: str, T_L: tuple[int, int], alpha: float) -> None:
-    T, L = T_L
+def test_blends_follow_alpha(name: str, T: int, L: int, alpha: float) -> None:
     found = label(construct(name, T=T, L=L, alpha=alpha))
     mechanism, attention, counters = CONSTRUCTIONS[name].truth(Sizes(T, L, alpha))
     assert (found.mechanism, found.attention) == (mechanism, attention)
@@ -70,7 +70,7 @@ def test_untrained_models_are_unsolved(
 @settings(max_examples=15)
 @given(name=st.sampled_from([*PURE, *BLENDS]), seed=st.integers(0, 2**31), probe=st.integers(0, 99))
 def test_labels_survive_symmetries_and_seeds(name: str, seed: int, probe: int) -> None:
-    T, L = (14, 4) if name in FRAMES else (8, 6)
+    T, L = (16, 10) if name in FRAMES else (8, 6)
     model = construct(name, T=T, L=L, seed=seed % 100, alpha=0.42 if name in BLENDS else None)
     turned = random_symmetry(model, torch.Generator().manual_seed(seed))
     first, second = label(model, seed=0), label(turned, seed=probe)
@@ -83,7 +83,7 @@ def test_labels_survive_symmetries_and_seeds(name: str, seed: int, probe: int) -
 @given(name=st.sampled_from(PURE), seed=st.integers(0, 2**31))
 def test_unsolved_models_stay_unsolved(name: str, seed: int) -> None:
     """A construction whose neurons are silenced holds the counts and cannot say them."""
-    T, L = (14, 4) if name in FRAMES else (8, 6)
+    T, L = (16, 10) if name in FRAMES else (8, 6)
     model = construct(name, T=T, L=L)
     with torch.no_grad():
         model.blocks[0].mlp.b_in -= 1e6

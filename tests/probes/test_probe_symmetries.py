@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from models import CountingConfig, HookedTransformer, construct, symmetries
 from models.counting import initial
-from models.tasks import BalancedSequences
 from probes import Context, all_probes
 from probes.invariances import INVARIANCES
+from tests.probes.redrawn import Moved, Relabelled
 
 # Counts 1..5: the mean count, where an ablation leaves a model, is a count and no tie.
 SIZES = {"T": 7, "L": 6}
@@ -33,52 +33,6 @@ EXCEPTIONS = {
 }
 PAIRS = [(probe, symmetry) for probe in all_probes() for symmetry in INVARIANCES]
 DECLARED = [(p, s) for p, s in PAIRS if s in all_probes()[p].invariances]
-
-
-class Relabelled(Context):
-    """The same sequences in other tokens' names: token t stands for the old token order[t]."""
-
-    order: torch.Tensor
-
-    def sample(self, purpose: str, n: int) -> torch.Tensor:
-        return self._renamed(super().sample(purpose, n))
-
-    def balanced(self, purpose: str, reps: int) -> BalancedSequences:
-        data = super().balanced(purpose, reps)
-        rows = self.order
-        return BalancedSequences(self._renamed(data.tokens[rows]), data.position[rows], data.counts)
-
-    def lots(
-        self, purpose: str, shape: tuple[int, ...], token_axes: tuple[int, ...] = (0,)
-    ) -> torch.Tensor:
-        found = super().lots(purpose, shape, token_axes)
-        for axis in token_axes:
-            found = found.index_select(axis, self.order)
-        return found
-
-    def _renamed(self, tokens: torch.Tensor) -> torch.Tensor:
-        new = torch.cat([self.order.argsort(), torch.tensor([self.task.T])])  # BOS stays
-        return new[tokens]
-
-
-class Moved(Context):
-    """The same sequences with their positions permuted, BOS apart."""
-
-    order: torch.Tensor  # of the body
-
-    def sample(self, purpose: str, n: int) -> torch.Tensor:
-        return super().sample(purpose, n)[..., self._places()]
-
-    def balanced(self, purpose: str, reps: int) -> BalancedSequences:
-        data = super().balanced(purpose, reps)
-        places = self._places()
-        return BalancedSequences(
-            data.tokens[..., places], places.argsort()[data.position], data.counts
-        )
-
-    def _places(self) -> torch.Tensor:
-        start = int(self.task.bos)
-        return torch.cat([torch.arange(start), self.order + start])
 
 
 def seeded(seed: int) -> torch.Generator:

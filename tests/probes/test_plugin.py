@@ -1,0 +1,157 @@
+"""A package of probes from elsewhere, really installed, seen by the command and the report."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import models
+
+ROOT = Path(models.__file__).parents[1]
+COMMAND = "from analyses.cli import main; main()"
+
+PROJECT = """
+[build-system]
+requires = ["setuptools>=77"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "{name}"
+version = "4.5.6"
+
+[project.entry-points."mechprobe.probes"]
+{module} = "{module}"
+
+[tool.setuptools]
+py-modules = ["{module}"]
+"""
+
+MODULE = '''
+"""How large the logits are."""
+
+from matplotlib.figure import Figure
+
+from probes import Context, Measurement, MetricSpec, ProbeResult, probe
+
+
+@probe(
+    "logit-size",
+    metrics={"size": MetricSpec("root mean square logit", "logit", 0)},
+    version="2",
+    invariances=("residual_gl", "qk_gauge"),
+)
+def logit_size(context: Context) -> Measurement:
+    """Size of the logits on the model's own sequences."""
+    logits = context.task.scored(context.logits, 1)
+    return Measurement({"size": logits.square().mean().sqrt()}, {"first": logits[0]})
+
+
+@logit_size.figure
+def draw(result: ProbeResult) -> Figure:
+    figure = Figure(figsize=(3, 2))
+    figure.subplots().plot(result.arrays["first"])
+    return figure
+
+
+@logit_size.words
+def say(result: ProbeResult) -> str:
+    return f"Logits measure {result.value('size'):.3f} quietly & surely."
+'''
+
+BROKEN = """
+from probes import MetricSpec, probe
+
+probe("half-made", metrics={"x": MetricSpec("x")})(lambda context: None)
+raise RuntimeError("not today,\\nnor tomorrow")
+"""
+
+
+def install(folder: Path, site: Path, name: str, module: str, text: str) -> None:
+    """Write a package and install it with pip, without any network."""
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text(PROJECT.format(name=name, module=module))
+    (folder / f"{module}.py").write_text(text)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip += ["--no-deps", "--no-build-isolation", "--no-index", "--target", str(site), str(folder)]
+    subprocess.run(pip, check=True, capture_output=True, text=True)
+
+
+def run(site: Path, *arguments: str | Path, first: str = "") -> subprocess.CompletedProcess[str]:
+    """The command in a process that finds the packages in `site`; `first` runs before it."""
+    path = os.pathsep.join((str(site), str(ROOT)))
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"{first}\n{COMMAND}", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=site.parent,
+        env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder on the path with a good package installed."""
+    root = tmp_path_factory.mktemp("plugin")
+    install(root / "good", root / "site", "logit-probes", "logit_probes", MODULE)
+    return root / "site"
+
+
+def test_an_installed_probe_conforms_and_is_listed(site: Path) -> None:
+    check = "from probes import check_probe, find_probe; check_probe(find_probe('logit-size'))"
+    done = run(site, "probes", first=check)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[-1].split(maxsplit=2) == [  # others' probes come after ours
+        "logit-size",
+        "measure",
+        "Size of the logits on the model's own sequences.  [logit-probes 4.5.6]",
+    ]
+    assert lines[0].endswith("[mechprobe 0.1.0]")
+
+
+def test_a_study_and_its_report_hold_it(site: Path, tmp_path: Path) -> None:
+    models.save(models.construct("dot", T=5, L=4), tmp_path / "dot")
+    models.save(models.construct("bos", T=5, L=4), tmp_path / "bos")
+    folder = tmp_path / "run"
+    done = run(site, "label", tmp_path / "dot", tmp_path / "bos", "--run", folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("relation-based") == 2
+    for name in ("dot", "bos"):
+        stored = json.loads((folder / "results" / f"{name}.json").read_text())
+        (mine,) = (p for p in stored["probes"] if p["probe"] == "logit-size")
+        assert mine["provenance"]["package"] == "logit-probes 4.5.6"
+        assert mine["provenance"]["version"] == "2"
+        assert mine["metrics"]["size"]["value"] > 0
+        assert not stored["problems"]
+    done = run(site, "report", folder)
+    assert done.returncode == 0, done.stderr
+    html = (folder / "report.html").read_text()
+    assert len(re.findall(r"Logits measure [0-9.]+ quietly &amp; surely\.", html)) >= 2
+    assert sorted(re.findall(r'<img[^>]*alt="logit-size of (\w+)', html)) == ["bos", "dot"]
+    assert "logit-probes 4.5.6" in html
+    # Where the package is not installed its words stay, and the figure's place says why.
+    done = run(tmp_path / "none", "report", folder)
+    assert done.returncode == 0, done.stderr
+    html = (folder / "report.html").read_text()
+    assert "the probe logit-size is not installed here" in html
+    assert "quietly &amp; surely" in html
+    assert 'alt="logit-size' not in html
+
+
+def test_a_broken_package_is_one_line(site: Path, tmp_path: Path) -> None:
+    install(tmp_path / "broken", tmp_path / "site", "bad-probes", "bad_probes", BROKEN)
+    install(tmp_path / "good", tmp_path / "site", "logit-probes", "logit_probes", MODULE)
+    done = run(tmp_path / "site", "probes")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "mechprobe: probe package bad_probes: RuntimeError: not today, nor tomorrow; left out\n"
+    )
+    names = [line.split()[0] for line in done.stdout.splitlines()]
+    assert "logit-size" in names
+    assert "readout" in names
+    assert "half-made" not in names

@@ -127,6 +127,17 @@ class Context:
         """Count transport between all tokens."""
         return transport.measure(self.model, self.reference, self.held_out)
 
+    @cached_property
+    def activations(self) -> Float[Tensor, "token count neuron"]:
+        """Mean activation (hook_post) of every neuron for each token and count 1..L-1."""
+        data = self.reference.data
+        flat, at = data.tokens.flatten(0, 2), data.position.flatten()
+        with torch.no_grad():
+            _, cache = self.model.run_with_cache(flat, names_filter=POST)
+        post: Tensor = cache[POST]
+        each = post[torch.arange(len(at)), at].double()
+        return each.view(*data.tokens.shape[:3], -1).mean(2)
+
     def cells(self, purpose: str, reps: int) -> CountCells:
         """Run the model on fresh balanced sequences."""
         return self.run_cells(self.balanced(purpose, reps))

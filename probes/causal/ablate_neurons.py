@@ -15,7 +15,7 @@ from probes.bars import accuracy_bars
 from probes.context import POST, Context, needs_counts
 from probes.drawing import heatmap
 from probes.invariances import all_but
-from probes.neurons import activations, attributions
+from probes.neurons import attributions
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
 
@@ -53,10 +53,9 @@ def serving(a: Float[Tensor, "neuron token"], cover: float) -> Bool[Tensor, "neu
 def ablate_neurons(context: Context) -> Measurement:
     """Accuracy by token when the neurons that carry 90 % of one token's count are ablated."""
     task, tokens = context.task, context.tokens
-    active = activations(context)
-    masks = serving(attributions(context, active), COVER)
+    masks = serving(attributions(context), COVER)
     body = task.scored(tokens, 1)
-    flat = active.mean(1).to(context.logits.dtype)[body]
+    flat = context.activations.mean(1).to(context.logits.dtype)[body]
     chosen = context.lots("ablated tokens", (task.T,)).argsort()[:MAX_TOKENS].sort().values
     table = []
     for t in chosen:

@@ -13,7 +13,7 @@ from torch import Tensor
 from probes.context import Context, needs_counts
 from probes.drawing import SEQUENTIAL, blank, heatmap
 from probes.invariances import all_but
-from probes.neurons import activations, attributions
+from probes.neurons import attributions
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
 
@@ -60,7 +60,7 @@ def reading_spectrum(
 )
 def readout(context: Context) -> Measurement:
     """Neurons over tokens, the read directions of W_1, and decision regions."""
-    a = attributions(context, activations(context))
+    a = attributions(context)
     w = context.model.weights()
     spectrum = reading_spectrum(w["W_E"], w["W_in"], w["W_out"])
     regions, extent, path = decision_regions(context)

@@ -4,16 +4,15 @@ Everything maps rows: `x @ W`. Constructions, symmetries, training and checkpoin
 this dictionary; a stack of models has one more axis in front of each tensor.
 """
 
-import hashlib
 import math
 
 import torch
 from torch import Tensor
 
+import models.weights
 from models.counting.config import CountingConfig
-from models.errors import MechprobeError
-
-Weights = dict[str, Tensor]
+from models.weights import Weights as Weights
+from models.weights import check_weights
 
 
 def shapes(config: CountingConfig) -> dict[str, tuple[int, ...]]:
@@ -66,33 +65,10 @@ def check(config: CountingConfig, weights: Weights, where: str = "weights") -> N
     Raises:
         MechprobeError: a weight is missing, unknown, of another shape or type, or not finite.
     """
-    wanted = shapes(config)
-    for name in wanted.keys() - weights.keys():
-        raise MechprobeError(f"{where}: {name} is missing")
-    for name in weights.keys() - wanted.keys():
-        raise MechprobeError(f"{where}: {name} does not belong to a {config.architecture} model")
-    for name, shape in wanted.items():
-        found = tuple(weights[name].shape)
-        if found != shape:
-            raise MechprobeError(
-                f"{where}: {name} has shape {found}, but config says {shape}"
-                f" (T={config.T}, L={config.L}, d={config.d}, p={config.p})"
-            )
-        if not weights[name].is_floating_point():
-            raise MechprobeError(f"{where}: {name} holds {weights[name].dtype}, floats are wanted")
-        if weights[name].dtype != weights["W_E"].dtype:
-            raise MechprobeError(
-                f"{where}: {name} holds {weights[name].dtype}, but W_E {weights['W_E'].dtype};"
-                " one type is wanted"
-            )
-        if not weights[name].isfinite().all():
-            raise MechprobeError(f"{where}: {name} holds NaN or infinite values")
+    sizes = f"T={config.T}, L={config.L}, d={config.d}, p={config.p}"
+    check_weights(shapes(config), weights, where, config.architecture, sizes)
 
 
 def fingerprint(config: CountingConfig, weights: Weights) -> str:
     """SHA-256 of configuration and weights, the first 16 hex digits: a model's name for ever."""
-    digest = hashlib.sha256(config.model_dump_json().encode())
-    for name in sorted(weights):
-        digest.update(f"{name}{weights[name].dtype}".encode())
-        digest.update(weights[name].detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:16]
+    return models.weights.fingerprint(config.model_dump_json(), weights)

@@ -1,0 +1,37 @@
+"""The solvable attention model: shape, weights, forward pass, training, linear baseline."""
+
+from models.solvable.baseline import LinearBaseline, linear_baseline, linear_population
+from models.solvable.config import SolvableConfig
+from models.solvable.data import Dataset
+from models.solvable.forward import forward
+from models.solvable.lbfgs import Fit, minimise
+from models.solvable.overlaps import Overlaps, overlaps
+from models.solvable.problems import Problems
+from models.solvable.training import Trajectory, descend, start
+from models.solvable.weights import check, fingerprint, initial, positions, shapes, task_of, teacher
+from models.weights import Weights
+
+__all__ = [
+    "Dataset",
+    "Fit",
+    "LinearBaseline",
+    "Overlaps",
+    "Problems",
+    "SolvableConfig",
+    "Trajectory",
+    "Weights",
+    "check",
+    "descend",
+    "fingerprint",
+    "forward",
+    "initial",
+    "linear_baseline",
+    "linear_population",
+    "minimise",
+    "overlaps",
+    "positions",
+    "shapes",
+    "start",
+    "task_of",
+    "teacher",
+]

@@ -1,0 +1,110 @@
+"""Regression onto a teacher attention that looks at content and at position.
+
+Source: Cui, Behrens, Krzakala, Zdeborova, arXiv:2402.03902, section 2 (equation for the target).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from models.errors import MechprobeError
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionRegression:
+    """Targets y = T(x) x with T(x) = (1 - omega) softmax(x Q* Q*^T x^T / d) + omega A.
+
+    Args:
+        Q_star: the teacher's tied query and key weights.
+        omega: share of the positional part, in [0, 1].
+        A: the positional mixing matrix, L rows of L.
+        sigma: standard deviation of a token's entries, one a position.
+        covariance: a token's covariance at each position, in place of sigma_l^2 1.
+
+    Raises:
+        MechprobeError: omega outside [0, 1], or A and sigma of different lengths.
+    """
+
+    Q_star: Float[Tensor, "d teacher_rank"]
+    omega: float
+    A: tuple[tuple[float, ...], ...]
+    sigma: tuple[float, ...]
+    covariance: Float[Tensor, "L d d"] | None = None
+    name: str = "attention-regression"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.omega <= 1:
+            raise MechprobeError(f"omega={self.omega}: the positional share lies in [0, 1]")
+        if any(len(row) != self.L for row in self.A) or len(self.A) != self.L:
+            raise MechprobeError(f"A: {self.L} rows of {self.L} are wanted, as sigma says")
+
+    @property
+    def L(self) -> int:
+        """Tokens of a sequence."""
+        return len(self.sigma)
+
+    @property
+    def d(self) -> int:
+        """Width of a token."""
+        return self.Q_star.shape[0]
+
+    def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n L d"]:
+        """Draw n sequences of independent Gaussian tokens, in the type of Q_star.
+
+        Raises:
+            MechprobeError: a covariance is not positive definite.
+        """
+        dtype = self.Q_star.dtype
+        x: Tensor = torch.randn(n, self.L, self.d, generator=generator, dtype=dtype)
+        if self.covariance is None:
+            x *= torch.tensor(self.sigma, dtype=dtype).unsqueeze(1)
+            return x
+        factor, info = torch.linalg.cholesky_ex(self.covariance)
+        if info.any():
+            raise MechprobeError("covariance: not positive definite at every position")
+        colored: Tensor = factor.to(dtype) @ x.permute(1, 2, 0)
+        return colored.permute(2, 0, 1)
+
+    def attention(self, x: Float[Tensor, "n L d"]) -> Float[Tensor, "n L L"]:
+        """The teacher's softmax attention, the content part of the target mixing."""
+        h = x @ self.Q_star
+        scores: Tensor = h @ h.mT / self.d
+        return scores.softmax(-1)
+
+    def mixing(self, x: Float[Tensor, "n L d"]) -> Float[Tensor, "n L L"]:
+        """The target mixing matrix T of each sequence; its rows sum to one."""
+        A = torch.tensor(self.A, dtype=x.dtype)
+        return (1 - self.omega) * self.attention(x) + self.omega * A
+
+    def targets(self, x: Float[Tensor, "n L d"]) -> Float[Tensor, "n L d"]:
+        """What the student has to answer, y = T x."""
+        return self.mixing(x) @ x
+
+    def errors(
+        self, outputs: Float[Tensor, "n L d"], x: Float[Tensor, "n L d"]
+    ) -> Float[Tensor, " n"]:
+        """|y - f|^2 / (2 d) of each sequence."""
+        return (self.targets(x) - outputs).square().sum((-2, -1)) / (2 * self.d)
+
+    def loss(self, outputs: Float[Tensor, "n L d"], x: Float[Tensor, "n L d"]) -> Float[Tensor, ""]:
+        """Mean of the errors; differentiable."""
+        return self.errors(outputs, x).mean()
+
+    def error(self, outputs: Float[Tensor, "n L d"], x: Float[Tensor, "n L d"]) -> float:
+        """Mean of the errors; on fresh sequences the paper's generalisation error."""
+        return self.loss(outputs, x).item()
+
+    def describe(self) -> dict[str, Any]:
+        """The settings without tensors, ready for JSON."""
+        return {
+            "name": self.name,
+            "L": self.L,
+            "d": self.d,
+            "omega": self.omega,
+            "A": [list(row) for row in self.A],
+            "sigma": list(self.sigma),
+            "teacher_rank": self.Q_star.shape[1],
+        }

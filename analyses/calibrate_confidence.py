@@ -18,8 +18,8 @@ import probes.mechanism.calibration as calibration
 from analyses.populations import Member, blends, damaged, noisy_blends, possible, pure, untrained
 from models.files import write_text
 from models.parallel import run_all
-from probes.context import Context
-from probes.mechanism.label import judge
+from probes.counting import CountContext
+from probes.mechanism.counting import judge
 
 OUTPUT = Path(calibration.__file__).with_name(calibration.FILE)
 
@@ -35,7 +35,7 @@ class Outcome:
 def outcome(member: Member) -> Outcome:
     """Label one member and compare with its truth."""
     model = member.build()
-    verdict = judge(Context(model, model.config.task(), seed=member.seed % 97))
+    verdict = judge(CountContext(model, model.config.task(), seed=member.seed % 97))
     return Outcome(verdict.agreed.margin, verdict.mechanism == member.truth(model))
 
 

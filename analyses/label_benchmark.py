@@ -73,6 +73,8 @@ def examine(member: Member) -> Row:
     counters = None
     if member.kind == "pure":
         counters = member.T if truth == "inventory-based" else member.groups or 1
+    # The benchmark's models all count.
+    assert first.confidence is not None
     return Row(
         kind=member.kind,
         name=member.name,
@@ -82,12 +84,12 @@ def examine(member: Member) -> Row:
         truth=truth,
         true_attention=member.attention(),
         true_counters=counters,
-        mechanism=first.mechanism,
+        mechanism=str(first.mechanism),
         attention=first.attention,
         counters=first.counters,
         confidence=first.confidence,
-        transformed=again.mechanism,
-        reseeded=reseeded.mechanism,
+        transformed=str(again.mechanism),
+        reseeded=str(reseeded.mechanism),
         transformed_attention=again.attention,
         reseeded_attention=reseeded.attention,
     )

@@ -50,12 +50,14 @@ def as_object(item: Labelled) -> dict[str, Any]:
         "path": str(item.path),
         "architecture": item.architecture,
         "accuracy": v.accuracy,
+        "test_error": v.test_error,
         "mechanism": v.mechanism,
         "attention": v.attention,
         "counters": v.counters,
         "confidence": v.confidence,
         "agreement": v.agreement,
         "attention_agreement": v.attention_agreement,
+        "attention_confidence": v.attention_confidence,
         "reasons": v.reasons,
         "evidence": {name: metric.value for name, metric in v.evidence.items()},
         "tokens": v.tokens,
@@ -66,10 +68,17 @@ def as_object(item: Labelled) -> dict[str, Any]:
 def as_text(item: Labelled) -> str:
     """What `mechprobe label` prints of one model."""
     v = item.verdict
-    head = (
-        f"{item.path}: {v.mechanism} (confidence {v.confidence:.2f}), {v.attention} attention,"
-        f" accuracy {v.accuracy:.3f}"
-    )
+    attention = f"{v.attention} attention"
+    if v.attention_confidence is not None:
+        attention += f" (confidence {v.attention_confidence:.2f})"
+    found = [attention]
+    if v.mechanism is not None:
+        found.insert(0, f"{v.mechanism} (confidence {v.confidence:.2f})")
+    if v.accuracy is not None:
+        found.append(f"accuracy {v.accuracy:.3f}")
+    if v.test_error is not None:
+        found.append(f"test error {v.test_error:.5f}")
+    head = f"{item.path}: {', '.join(found)}"
     return "\n  ".join([head, *v.reasons])
 
 

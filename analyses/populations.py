@@ -6,7 +6,14 @@ from typing import Literal
 
 import torch
 
-from models import ARCHITECTURES, CONSTRUCTIONS, CountingConfig, HookedTransformer, MechprobeError
+from models import (
+    ARCHITECTURES,
+    CONSTRUCTIONS,
+    CountingConfig,
+    HistogramTask,
+    HookedTransformer,
+    MechprobeError,
+)
 from models.constructions import Sizes, construct, find_construction
 from models.counting import initial
 from models.hooked import copy_with
@@ -75,7 +82,7 @@ class Member:
 
 def true_accuracy(model: HookedTransformer) -> float:
     """Accuracy on many sequences, apart from those any probe draws."""
-    task = model.config.task()
+    task: HistogramTask = model.config.task()
     tokens = task.sample(TESTED, torch.Generator().manual_seed(987_654))
     with torch.no_grad():
         return task.accuracy(model(tokens), tokens)

@@ -9,7 +9,7 @@ from pathlib import Path
 from models import HookedTransformer, MechprobeError, load, read_meta
 from models.parallel import run_all
 from probes import ModelResult, RunInfo, all_probes, study
-from probes.mechanism.calibration import version
+from probes.mechanism import rule_version
 from probes.runs import RESULTS, load_result, save_result, save_run
 
 PACKAGES = ("mechprobe", "torch", "transformer-lens", "scikit-learn", "numpy", "seaborn")
@@ -57,11 +57,11 @@ def is_current(kept: ModelResult, model: HookedTransformer, seed: int) -> bool:
     """Whether a stored result is what studying the model now would give."""
     known = all_probes()
     made = {r.probe: r.provenance for r in kept.probes}
-    wanted = {n for n, p in known.items() if p.why_not(model, model.config.task()) is None}
+    wanted = {n for n, p in known.items() if p.why_not(model, model.task()) is None}
     return (
         kept.model_hash == model.fingerprint()
         and kept.label.seed == seed
-        and kept.label.version == version()
+        and kept.label.version == rule_version(model.task())
         and not kept.problems
         and made.keys() == wanted
         and all(
@@ -113,15 +113,13 @@ def table(results: Sequence[ModelResult]) -> str:
     columns: Mapping[str, Callable[[ModelResult], str]] = {
         "model": lambda r: r.name,
         "architecture": lambda r: r.architecture,
-        "T": lambda r: str(r.sizes["T"]),
-        "L": lambda r: str(r.sizes["L"]),
-        "d": lambda r: str(r.sizes["d"]),
-        "p": lambda r: str(r.sizes["p"]),
-        "accuracy": lambda r: f"{r.label.accuracy:.3f}",
-        "mechanism": lambda r: r.label.mechanism,
+        "sizes": lambda r: " ".join(f"{name}={size}" for name, size in r.sizes.items()),
+        "accuracy": lambda r: _or_dash(r.label.accuracy, ".3f"),
+        "test error": lambda r: _or_dash(r.label.test_error, ".2e"),
+        "mechanism": lambda r: r.label.mechanism or "-",
         "attention": lambda r: r.label.attention,
-        "counters": lambda r: "-" if r.label.counters is None else str(r.label.counters),
-        "confidence": lambda r: f"{r.label.confidence:.2f}",
+        "counters": lambda r: _or_dash(r.label.counters, "d"),
+        "confidence": lambda r: _or_dash(r.label.certainty, ".2f"),
     }
     rows = [list(columns)] + [[cell(r) for cell in columns.values()] for r in results]
     widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
@@ -129,3 +127,7 @@ def table(results: Sequence[ModelResult]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     )
+
+
+def _or_dash(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

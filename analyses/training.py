@@ -7,7 +7,15 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from models import CountingConfig, HookedTransformer, MechprobeError, TrainingPlan, save, train
+from models import (
+    CountingConfig,
+    HistogramTask,
+    HookedTransformer,
+    MechprobeError,
+    TrainingPlan,
+    save,
+    train,
+)
 from models.parallel import one_thread
 
 TESTED = 2000
@@ -49,7 +57,7 @@ def train_checkpoints(
 
 
 def _test(model: HookedTransformer) -> float:
-    task = model.config.task()
+    task: HistogramTask = model.config.task()
     tokens = task.sample(TESTED, torch.Generator().manual_seed(123_456))
     with torch.no_grad():
         return task.accuracy(model(tokens), tokens)

@@ -8,15 +8,18 @@ from models.constructions import CONSTRUCTIONS, construct
 from models.counting import ARCHITECTURES, CountingConfig, TrainingPlan, train
 from models.errors import MechprobeError
 from models.hooked import HookedTransformer
-from models.tasks import HistogramTask, Task
+from models.solvable import SolvableConfig
+from models.tasks import AttentionRegression, HistogramTask, Task
 
 __all__ = [
     "ARCHITECTURES",
     "CONSTRUCTIONS",
+    "AttentionRegression",
     "CountingConfig",
     "HistogramTask",
     "HookedTransformer",
     "MechprobeError",
+    "SolvableConfig",
     "Task",
     "TrainingPlan",
     "construct",

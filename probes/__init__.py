@@ -6,13 +6,17 @@ everything; `@probe` registers a probe of your own and `check_probe` checks it.
 
 from probes.conformance import check_probe
 from probes.context import Context
+from probes.contexts import context_for
+from probes.counting import CountContext
 from probes.mechanism import label
 from probes.registry import Measurement, MetricSpec, Probe, all_probes, find_probe, probe
 from probes.results import MechanismLabel, ModelResult, ProbeResult, RunInfo, json_schema
 from probes.study import study
+from probes.teacher import TeacherContext
 
 __all__ = [
     "Context",
+    "CountContext",
     "Measurement",
     "MechanismLabel",
     "MetricSpec",
@@ -20,8 +24,10 @@ __all__ = [
     "Probe",
     "ProbeResult",
     "RunInfo",
+    "TeacherContext",
     "all_probes",
     "check_probe",
+    "context_for",
     "find_probe",
     "json_schema",
     "label",

@@ -8,15 +8,23 @@ import io
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 
-from models import HookedTransformer, MechprobeError, construct
+from models import HookedTransformer, MechprobeError, SolvableConfig, construct
+from models.solvable import initial, planted
 from probes.registry import Probe
 from probes.results import Metric, ProbeResult
 
 # Mixing with BOS, by comparing tokens, and by a constant matrix.
-SUBJECTS = ("bos+sftm", "dot-lookup", "lin")
+COUNTING = ("bos+sftm", "dot-lookup", "lin")
 T, L = 6, 5
+# Students of a teacher attention with these overlaps, one and two columns.
+STUDENTS = {
+    "a positional student": (1, {"m": 0.5, "noise": 0.3}),
+    "a semantic student of rank two": (2, {"theta": 0.7, "noise": 0.3}),
+}
+D = 48
 SLACK = 1e-9  # rounding that a declared range allows
 ROUNDING = 1e-9  # linear algebra may round otherwise from call to call
 DIGITS = 1e-6  # arrays keep 7 digits in JSON
@@ -27,29 +35,42 @@ def check_probe(probe: Probe) -> None:
 
     Where it applies: metrics are described, and finite or None, within their declared ranges;
     results survive JSON and come out again for the same seed; model and hooks are left as they
-    were; words are a string and the figure draws. It must apply to one of a model with BOS, one
-    that compares tokens and one with a constant mixing matrix.
+    were; words are a string and the figure draws. It must apply to one of the models of its tasks:
+    counting with BOS, by comparing tokens or by a constant mixing matrix; a positional and a
+    semantic student of a teacher attention.
 
     Raises:
         MechprobeError: the first fault, in one line that names the probe.
     """
     faults = list(_declaration(probe))
     applied = False
-    for name in SUBJECTS:
+    for name, model in subjects(probe.tasks):
         if faults:
             break
-        model = construct(name, T=T, L=L)
         condition: Callable[..., object] = probe.inapplicable or (lambda *_: None)
-        reason = condition(model, model.config.task())
+        reason = condition(model, model.task())
         if not (reason is None or isinstance(reason, str)):
             faults.append(f"its condition returns {reason!r}; a reason or None is wanted")
         elif reason is None:
             applied = True
             faults += [f"on {name}: {fault}" for fault in _on(probe, model)][:1]
     if not faults and not applied:
-        faults.append(f"it applies to none of {', '.join(SUBJECTS)}")
+        names = ", ".join(name for name, _ in subjects(probe.tasks))
+        faults.append(f"it applies to none of {names or 'the models at hand'}")
     if faults:
         raise MechprobeError(f"probe {probe.name}: {' '.join(faults[0].split())}")
+
+
+def subjects(tasks: tuple[str, ...]) -> list[tuple[str, HookedTransformer]]:
+    """Small models whose mechanism is known, by name, of the tasks named."""
+    found = [(name, construct(name, T=T, L=L)) for name in COUNTING]
+    for name, (rank, overlaps) in STUDENTS.items():
+        config = SolvableConfig.of(d=D, rank=rank, teacher_rank=rank)
+        generator = torch.Generator().manual_seed(0)
+        weights = initial(config, generator)
+        weights["Q"] = planted(weights["Q_star"], rank, generator, **overlaps)
+        found.append((name, HookedTransformer(config, weights)))
+    return [(name, model) for name, model in found if model.task().name in tasks]
 
 
 def _declaration(probe: Probe) -> Iterator[str]:

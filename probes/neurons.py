@@ -3,10 +3,10 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from probes.context import Context
+from probes.counting import CountContext
 
 
-def attributions(context: Context) -> Float[Tensor, "neuron token"]:
+def attributions(context: CountContext) -> Float[Tensor, "neuron token"]:
     """Spread of each neuron's contribution to the logits over the counts of each token.
 
     Standard deviation over counts of the neuron's mean activation times the length of its

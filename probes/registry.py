@@ -9,8 +9,9 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
 from typing import TYPE_CHECKING, Any, Literal
 
-from models import HistogramTask, HookedTransformer, MechprobeError
+from models import HookedTransformer, MechprobeError, Task
 from probes.context import Context
+from probes.contexts import context_for
 from probes.invariances import checked
 from probes.results import Metric, ProbeResult, Provenance
 
@@ -44,7 +45,8 @@ class Measurement:
     arrays: Mapping[str, Any] = field(default_factory=dict)
 
 
-Measure = Callable[[Context], Measurement]
+# Of one context each: that of the task the probe reads.
+Measure = Callable[[Any], Measurement]
 
 
 @dataclass
@@ -62,10 +64,11 @@ class Probe:
     kind: Literal["measure", "causal"]
     parameters: Mapping[str, Any]
     invariances: tuple[str, ...]
+    tasks: tuple[str, ...]
     package: str
     draw: Callable[[ProbeResult], "Figure"] | None = None
     say: Callable[[ProbeResult], str] | None = None
-    inapplicable: Callable[[HookedTransformer, HistogramTask], str | None] | None = None
+    inapplicable: Callable[[HookedTransformer, Any], str | None] | None = None
 
     @property
     def summary(self) -> str:
@@ -83,18 +86,20 @@ class Probe:
         return say
 
     def applies(
-        self, reason: Callable[[HookedTransformer, HistogramTask], str | None]
+        self, reason: Callable[[HookedTransformer, Any], str | None]
     ) -> Callable[..., str | None]:
         """Attach the condition."""
         self.inapplicable = reason
         return reason
 
-    def why_not(self, model: HookedTransformer, task: HistogramTask) -> str | None:
+    def why_not(self, model: HookedTransformer, task: Task) -> str | None:
         """Why this probe does not apply to a model, or None where it does."""
+        if task.name not in self.tasks:
+            return f"reads models of {', '.join(self.tasks)}, this one's task is {task.name}"
         return None if self.inapplicable is None else self.inapplicable(model, task)
 
     def __call__(
-        self, model: HookedTransformer, task: HistogramTask | None = None, seed: int = 0
+        self, model: HookedTransformer, task: Task | None = None, seed: int = 0
     ) -> ProbeResult:
         """Measure one model.
 
@@ -106,7 +111,7 @@ class Probe:
         Raises:
             MechprobeError: the probe does not apply, failed, or broke its own declaration.
         """
-        return self.on(Context(model, task or model.config.task(), seed))
+        return self.on(context_for(model, task, seed))
 
     def on(self, context: Context) -> ProbeResult:
         """Measure within a context, sharing what other probes there computed."""
@@ -165,6 +170,7 @@ def probe(
     kind: Literal["measure", "causal"] = "measure",
     parameters: Mapping[str, Any] | None = None,
     invariances: tuple[str, ...] = (),
+    tasks: tuple[str, ...] = ("histogram",),
 ) -> Callable[[Measure], Probe]:
     """Register a measure function as a probe.
 
@@ -175,6 +181,7 @@ def probe(
         kind: "causal" for probes that intervene.
         parameters: fixed settings worth recording with each result.
         invariances: symmetries that the metrics do not see (names: probes/invariances.py).
+        tasks: names of the tasks whose models it reads; it is given their context.
 
     Raises:
         MechprobeError: the name is taken, or an invariance is unknown.
@@ -191,6 +198,7 @@ def probe(
             kind=kind,
             parameters=parameters or {},
             invariances=checked(invariances, f"probe {name}"),
+            tasks=tuple(tasks),
             package=_package(measure.__module__),
         )
         _PROBES[name] = made

@@ -103,25 +103,46 @@ TokenKind = Literal["shared", "private", "partial", "opposed", "silent"]
 class MechanismLabel(_Schema):
     """The verdict on one model, on two axes, with the numbers behind it."""
 
-    mechanism: Mechanism
+    mechanism: Mechanism | None = Field(
+        description="counting mechanism; None for models that do not count"
+    )
     attention: AttentionKind
     counters: int | None = Field(description="number of counters; None for unsolved models")
-    confidence: float = Field(
+    confidence: float | None = Field(
         ge=0, le=1, description="calibrated probability that the counting mechanism is right"
     )
-    agreement: float = Field(
+    agreement: float | None = Field(
         ge=0,
         le=1,
         description="share of bootstrap replicates with"
         " the same counting mechanism, before calibration",
     )
     attention_agreement: float = Field(ge=0, le=1, description="the same for attention")
-    accuracy: float = Field(ge=0, le=1)
+    attention_confidence: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="probability that the attention label is right, against the measured"
+        " finite-size noise; None where only the agreement is known",
+    )
+    accuracy: float | None = Field(
+        ge=0, le=1, description="share of right answers; None where answers are not classes"
+    )
+    test_error: float | None = Field(
+        default=None, ge=0, description="mean squared error on fresh data, as the task defines it"
+    )
     reasons: list[str]
     evidence: dict[str, Metric]
     version: str = Field(default="", description="version of the rule and of its calibration")
-    tokens: list[TokenKind] = Field(description="assignment of every token")
+    tokens: list[TokenKind] = Field(
+        default=[], description="assignment of every token of an alphabet"
+    )
     seed: int
+
+    @property
+    def certainty(self) -> float | None:
+        """Confidence on the axis that the model has its mechanism on: counting, else attention."""
+        return self.attention_confidence if self.mechanism is None else self.confidence
 
 
 class ModelResult(_Schema):

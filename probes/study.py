@@ -1,11 +1,10 @@
 """Everything about one model: all probes that apply, and the label, over shared measurements."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from models import HookedTransformer, MechprobeError
-from probes.context import Context
+from probes.contexts import context_for
 from probes.mechanism import label_in
 from probes.registry import all_probes
 from probes.results import ModelResult
@@ -32,7 +31,7 @@ def study(
         MechprobeError: the model cannot be measured, or its sizes allow no label.
     """
     config = model.config
-    context = Context(model, config.task(), seed)
+    context = context_for(model, seed=seed)
     verdict = label_in(context)
     results, problems = [], []
     for probe in all_probes().values():
@@ -46,9 +45,9 @@ def study(
         path=path,
         family=config.family,
         architecture=config.architecture,
-        sizes={"T": config.T, "L": config.L, "d": config.d, "p": config.p},
+        sizes=config.sizes,
         model_hash=context.model_hash,
-        task=asdict(context.task),
+        task=context.task.describe(),
         meta=dict(meta or {}),
         label=verdict,
         probes=results,

@@ -48,36 +48,58 @@ def render(info: RunInfo, results: list[ModelResult]) -> str:
         results: its models, in the order they shall stand.
     """
     probes = all_probes()
-    counts: Counter[str] = Counter(result.label.mechanism for result in results)
-    style, script = _part("report.css"), _part("report.js")
+    counts: Counter[str] = Counter(
+        r.label.mechanism for r in results if r.label.mechanism is not None
+    )
+    # Models that do not count are told apart by their attention.
+    attending: Counter[str] = Counter(
+        r.label.attention for r in results if r.label.mechanism is None
+    )
+    sizes = dict.fromkeys(name for result in results for name in result.sizes)
+    style, script = part("report.css"), part("report.js")
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             info=info,
             sections=sections(results, probes),
             probes=probe_lines(results, probes),
-            counts={kind: counts[kind] for kind in vocabulary.MECHANISMS},
+            counts={kind: counts[kind] for kind in vocabulary.MECHANISMS} if counts else {},
+            attending={kind: n for kind in vocabulary.ATTENTION if (n := attending[kind])},
+            sizes=list(sizes),
+            columns=_columns(list(sizes), bool(counts), bool(attending)),
+            size_meanings={n: vocabulary.SIZES.get(n, "") for n in sizes},
             mechanisms=vocabulary.MECHANISMS,
             attention=vocabulary.ATTENTION,
             tokens=vocabulary.TOKENS,
             style=style,
             script=script,
-            style_hash=_hash(style),
-            script_hash=_hash(script),
+            style_hash=policy_hash(style),
+            script_hash=policy_hash(script),
         )
     )
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def _columns(sizes: list[str], counting: bool, attending: bool) -> list[tuple[str, str]]:
+    """Title and kind of each column of the overview."""
+    columns = [("Model", "text"), ("Architecture", "text")]
+    columns += [(size, "number") for size in sizes]
+    columns += [("Accuracy", "number")] * counting + [("Test error", "number")] * attending
+    columns += [("Mechanism", "text")] * counting
+    columns += [("Attention", "text"), ("Confidence", "number")]
+    return columns + [("Counters", "number")] * counting
+
+
+def environment() -> Environment:
+    """Templates, escaping whatever a run put into them, with the filters for numbers."""
+    templates = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
+    templates.filters.update(
         number=formatting.number,
         percent=formatting.percent,
         sort_key=formatting.sort_key,
@@ -86,15 +108,17 @@ def _environment() -> Environment:
         setting=formatting.setting,
         settings=formatting.settings,
     )
-    return environment
+    return templates
 
 
-def _part(name: str) -> Markup:
+def part(name: str) -> Markup:
+    """A style sheet or script of ours, as it is."""
     # Our own files, with nothing of the run in them: the only text that is not escaped.
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
 
 
-def _hash(part: str) -> str:
+def policy_hash(text: str) -> str:
+    """The hash by which a content security policy knows a style or script."""
     # For the content security policy: no script and no style but these two may act.
-    digest = hashlib.sha256(part.encode("utf-8")).digest()
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
     return f"sha256-{base64.b64encode(digest).decode('ascii')}"

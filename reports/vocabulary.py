@@ -42,6 +42,15 @@ ATTENTION: dict[str, Term] = {
     "uninformed": Term("it depends on neither: every position is treated alike"),
 }
 
+SIZES = {
+    "T": "alphabet size",
+    "L": "sequence length",
+    "d": "width of the embeddings",
+    "p": "hidden neurons",
+    "rank": "columns of the queries and keys",
+    "teacher_rank": "columns of the teacher's",
+}
+
 TOKENS: dict[str, Term] = {
     "shared": Term("follows the count written for other tokens", "S"),
     "private": Term("follows its own count only", "P"),

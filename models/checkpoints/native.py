@@ -8,10 +8,9 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from models.counting import CountingConfig, check
 from models.errors import MechprobeError
 from models.files import whole_folder
-from models.hooked import HookedTransformer
+from models.hooked import HookedTransformer, family_of
 
 WEIGHTS_FILE = "model.safetensors"
 
@@ -49,11 +48,14 @@ def load_native(path: Path, config: Mapping[str, Any]) -> HookedTransformer:
         MechprobeError: configuration or weights are damaged or do not fit each other.
     """
     fields = {key: value for key, value in config.items() if key != "meta"}
-    checked = CountingConfig.checked(fields, where=str(path / "config.json"))
+    where = str(path / "config.json")
+    # Configurations without a family are counting models, the first there were.
+    family = family_of(fields.get("family", "counting"), where)
+    checked = family.config(fields, where)
     file = path / WEIGHTS_FILE
     try:
         weights = load_file(file)
     except (SafetensorError, OSError, ValueError) as error:
         raise MechprobeError(f"{file}: not a whole safetensors file ({error})") from None
-    check(checked, weights, where=str(file))
+    family.check(checked, weights, where=str(file))
     return HookedTransformer(checked, weights)

@@ -3,7 +3,7 @@
 from models.counting.config import ARCHITECTURES, Architecture, CountingConfig
 from models.counting.forward import forward
 from models.counting.training import TrainingPlan, train
-from models.counting.weights import Weights, check, fingerprint, initial, shapes
+from models.counting.weights import Weights, check, initial, shapes
 
 __all__ = [
     "ARCHITECTURES",
@@ -12,7 +12,6 @@ __all__ = [
     "TrainingPlan",
     "Weights",
     "check",
-    "fingerprint",
     "forward",
     "initial",
     "shapes",

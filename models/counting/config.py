@@ -115,6 +115,11 @@ class CountingConfig(BaseModel):
         """Positions of a sequence, BOS included."""
         return self.L + int(self.bos)
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The four sizes by name."""
+        return {"T": self.T, "L": self.L, "d": self.d, "p": self.p}
+
     def task(self) -> HistogramTask:
         """The task such a model answers."""
         return HistogramTask(T=self.T, L=self.L, bos=self.bos)

@@ -9,7 +9,6 @@ import math
 import torch
 from torch import Tensor
 
-import models.weights
 from models.counting.config import CountingConfig
 from models.weights import Weights as Weights
 from models.weights import check_weights
@@ -67,8 +66,3 @@ def check(config: CountingConfig, weights: Weights, where: str = "weights") -> N
     """
     sizes = f"T={config.T}, L={config.L}, d={config.d}, p={config.p}"
     check_weights(shapes(config), weights, where, config.architecture, sizes)
-
-
-def fingerprint(config: CountingConfig, weights: Weights) -> str:
-    """SHA-256 of configuration and weights, the first 16 hex digits: a model's name for ever."""
-    return models.weights.fingerprint(config.model_dump_json(), weights)

@@ -7,6 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
+from models.errors import MechprobeError
+
 
 @dataclass
 class HookedConfig:
@@ -14,10 +16,12 @@ class HookedConfig:
 
     `d_model` is the width of the residual stream of this view; `d_vocab` counts input tokens in
     the natural view and classes in the widened one (where W_U lives in the residual stream).
+    `d_value` is the width of a value, d_head that of a query.
     """
 
     d_model: int
     d_head: int
+    d_value: int
     d_mlp: int
     d_vocab: int
     d_vocab_out: int
@@ -46,36 +50,82 @@ class Embed(nn.Module):
         return self.W_E[tokens]
 
 
+class Inputs(nn.Module):
+    """In place of an embedding where the tokens are vectors already; pads them to the stream.
+
+    Raises:
+        MechprobeError: the inputs are not real vectors of the model's width and length.
+    """
+
+    def __init__(self, cfg: HookedConfig) -> None:
+        super().__init__()
+        self.cfg = cfg
+
+    def forward(self, x: Tensor) -> Float[Tensor, "batch pos d_model"]:
+        wanted = (self.cfg.n_ctx, self.cfg.d_value)
+        if x.ndim != 3 or tuple(x.shape[1:]) != wanted or not x.is_floating_point():
+            raise MechprobeError(
+                f"inputs of shape {tuple(x.shape)} and type {x.dtype}: real vectors of shape"
+                f" (batch, {wanted[0]}, {wanted[1]}) are wanted"
+            )
+        return nn.functional.pad(x, (0, self.cfg.d_model - self.cfg.d_value))
+
+
+class PosEmbed(nn.Module):
+    """Fixed positional encodings W_pos [pos, d_model]; constants, but kept in the state dict."""
+
+    W_pos: Tensor
+
+    def __init__(self, W_pos: Float[Tensor, "pos d_model"]) -> None:
+        super().__init__()
+        self.register_buffer("W_pos", W_pos)
+
+    def forward(self, inputs: Tensor) -> Float[Tensor, "batch pos d_model"]:
+        return self.W_pos.expand(inputs.shape[0], *self.W_pos.shape).clone()
+
+
 class Attention(nn.Module):
     """Mixing of positions: scores, pattern (after the softmax, where there is one), z, out.
 
-    W_V and W_O are constants: values are the raw embeddings (arXiv:2407.11542, section 2).
+    Values are the first d_value coordinates of the stream as they are (arXiv:2407.11542,
+    section 2; arXiv:2402.03902, section 2), and the output goes to the coordinates from
+    `write_at` on: W_V and W_O are constant selections.
     """
 
-    W_V: Tensor
-    W_O: Tensor
-
-    def __init__(self, cfg: HookedConfig, d_value: int) -> None:
+    def __init__(self, cfg: HookedConfig, write_at: int = 0) -> None:
         super().__init__()
         self.cfg = cfg
-        select = torch.eye(cfg.d_model, d_value, dtype=cfg.dtype)
-        self.register_buffer("W_V", select.unsqueeze(0).clone(), persistent=False)
-        self.register_buffer("W_O", select.T.unsqueeze(0).clone(), persistent=False)
+        self.write_at = write_at
         self.hook_v = HookPoint()
         self.hook_attn_scores = HookPoint()
         self.hook_pattern = HookPoint()
         self.hook_z = HookPoint()
+
+    @property
+    def W_V(self) -> Float[Tensor, "1 d_model d_value"]:
+        """Constant: selects the values."""
+        return torch.eye(self.cfg.d_model, self.cfg.d_value, dtype=self.cfg.dtype).unsqueeze(0)
+
+    @property
+    def W_O(self) -> Float[Tensor, "1 d_value d_model"]:
+        """Constant: places the output in the stream."""
+        chosen = torch.zeros(1, self.cfg.d_value, self.cfg.d_model, dtype=self.cfg.dtype)
+        chosen[0].diagonal(self.write_at).fill_(1)
+        return chosen
 
     def scores(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch head q k"]:
         """Mixing scores before the softmax."""
         raise NotImplementedError
 
     def forward(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
-        value = self.hook_v(torch.einsum("bpd,hde->bphe", x, self.W_V))
+        # Slices, not products with W_V and W_O: the same numbers, and d^2 fewer of them.
+        size = self.cfg.d_value
+        value = self.hook_v(x[..., :size].unsqueeze(2))
         scores = self.hook_attn_scores(self.scores(x))
         pattern = self.hook_pattern(scores.softmax(-1) if self.cfg.softmax else scores)
         z = self.hook_z(torch.einsum("bhqk,bkhe->bqhe", pattern, value))
-        return torch.einsum("bqhe,hed->bqd", z, self.W_O)
+        right = self.cfg.d_model - size - self.write_at
+        return nn.functional.pad(z.sum(2), (self.write_at, right))
 
 
 class DotAttention(Attention):
@@ -84,11 +134,10 @@ class DotAttention(Attention):
     def __init__(
         self,
         cfg: HookedConfig,
-        d_value: int,
         W_Q: Float[Tensor, "d_model d_head"],
         W_K: Float[Tensor, "d_model d_head"],
     ) -> None:
-        super().__init__(cfg, d_value)
+        super().__init__(cfg)
         self.W_Q = nn.Parameter(W_Q.unsqueeze(0))
         self.W_K = nn.Parameter(W_K.unsqueeze(0))
         self.hook_q = HookPoint()
@@ -101,11 +150,37 @@ class DotAttention(Attention):
         return torch.einsum("bqhe,bkhe->bhqk", query, key) / self.cfg.attn_scale
 
 
+class TiedAttention(Attention):
+    """Queries and keys by one matrix Q: scores <x_i Q, x_j Q> / attn_scale."""
+
+    def __init__(self, cfg: HookedConfig, Q: Float[Tensor, "d_model d_head"], write_at: int):
+        super().__init__(cfg, write_at)
+        self.Q = nn.Parameter(Q)
+        self.hook_q = HookPoint()
+        self.hook_k = HookPoint()
+
+    @property
+    def W_Q(self) -> Float[Tensor, "1 d_model d_head"]:
+        """Q."""
+        return self.Q.unsqueeze(0)
+
+    @property
+    def W_K(self) -> Float[Tensor, "1 d_model d_head"]:
+        """Q as well."""
+        return self.Q.unsqueeze(0)
+
+    def scores(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch head q k"]:
+        """Mixing scores before the softmax."""
+        field = (x @ self.Q).unsqueeze(2)
+        query, key = self.hook_q(field), self.hook_k(field)
+        return torch.einsum("bqhe,bkhe->bhqk", query, key) / self.cfg.attn_scale
+
+
 class ConstantAttention(Attention):
     """Scores are a learned constant W_mix [pos, pos]; there are no queries and keys."""
 
-    def __init__(self, cfg: HookedConfig, d_value: int, W_mix: Float[Tensor, "pos pos"]) -> None:
-        super().__init__(cfg, d_value)
+    def __init__(self, cfg: HookedConfig, W_mix: Float[Tensor, "pos pos"]) -> None:
+        super().__init__(cfg)
         self.W_mix = nn.Parameter(W_mix)
 
     def scores(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch head q k"]:
@@ -163,14 +238,46 @@ class Block(nn.Module):
         return self.read_out(mid)
 
 
-class Unembed(nn.Module):
-    """Picks the classes out of the last residual stream; a constant, not a learned map."""
+class AttentionBlock(nn.Module):
+    """One layer of attention alone, without a residual: what it mixes is the answer. In the
+    widened view the answer has coordinates of its own and adds to the stream."""
 
-    W_U: Tensor
-
-    def __init__(self, W_U: Float[Tensor, "d_out classes"]) -> None:
+    def __init__(self, attn: TiedAttention, widened: bool) -> None:
         super().__init__()
-        self.register_buffer("W_U", W_U, persistent=False)
+        self.attn = attn
+        self.widened = widened
+        self.hook_resid_pre = HookPoint()
+        self.hook_attn_out = HookPoint()
+        self.hook_resid_post = HookPoint()
+
+    def forward(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
+        pre = self.hook_resid_pre(x)
+        out: Tensor = self.hook_attn_out(self.attn(pre))
+        post: Tensor = self.hook_resid_post(pre + out if self.widened else out)
+        return post
+
+
+class Unembed(nn.Module):
+    """Picks the answer out of the last residual stream; a constant, not a learned map.
+
+    Args:
+        cfg: gives the number of outputs.
+        width: of the stream it reads.
+        read_at: first coordinate of the answer.
+    """
+
+    def __init__(self, cfg: HookedConfig, width: int, read_at: int) -> None:
+        super().__init__()
+        self.cfg = cfg
+        self.width = width
+        self.read_at = read_at
+
+    @property
+    def W_U(self) -> Float[Tensor, "d_out classes"]:
+        """Constant selection."""
+        chosen = torch.zeros(self.width, self.cfg.d_vocab_out, dtype=self.cfg.dtype)
+        chosen.diagonal(-self.read_at).fill_(1)
+        return chosen
 
     def forward(self, x: Float[Tensor, "... d_out"]) -> Float[Tensor, "... classes"]:
-        return x @ self.W_U
+        return x[..., self.read_at : self.read_at + self.cfg.d_vocab_out]

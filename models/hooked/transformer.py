@@ -1,115 +1,109 @@
-"""`HookedTransformer`: a counting transformer behind TransformerLens's hooks and accessors.
+"""`HookedTransformer`: a small attention model behind TransformerLens's hooks and accessors.
 
 TransformerLens 4 removed its class of this name; ours keeps its hook names, its cache and its
 weight accessors on top of the `HookedRootModule` that TransformerLens 4 keeps.
 """
 
 import copy
-from typing import Any, cast
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from transformer_lens import ActivationCache, FactoredMatrix, HookedRootModule
 from transformer_lens.hook_points import HookPoint
 
-from models.counting import CountingConfig, Weights, check, fingerprint
-from models.hooked.components import (
-    MLP,
-    Block,
-    ConstantAttention,
-    DotAttention,
-    Embed,
-    HookedConfig,
-    Unembed,
-)
+from models.errors import MechprobeError
+from models.hooked.counting import CountingFamily
+from models.hooked.family import Family, ModelConfig
+from models.hooked.solvable import SolvableFamily
+from models.tasks import Task
+from models.weights import Weights, fingerprint
+
+# A new family is one more file beside this one and one more entry here.
+FAMILIES: dict[str, Family] = {f.name: f for f in (CountingFamily(), SolvableFamily())}
+
+
+def family_of(name: object, where: str) -> Family:
+    """Look a family up.
+
+    Raises:
+        MechprobeError: unknown name.
+    """
+    if name not in FAMILIES:
+        raise MechprobeError(f"{where}: family {name!r} is unknown; known: {', '.join(FAMILIES)}")
+    return FAMILIES[str(name)]
 
 
 class HookedTransformer(HookedRootModule):  # type: ignore[misc]
-    """A counting transformer as a hooked model, in evaluation mode.
+    """A model of one of the known families as a hooked model, in evaluation mode.
 
     Two views of the same weights (docs/hooked_model.md): the natural one, whose residual stream
-    has the model's own width d and ends in the classes, and `widened()`, whose stream has d +
-    classes coordinates so that it is a sum of embed, attention and feed-forward and every
-    decomposition of ActivationCache is exact.
+    has the model's own width d and ends in the answer, and `widened()`, whose stream has
+    coordinates of their own for the answer so that it is a sum of what the layers write and
+    every decomposition of ActivationCache is exact.
 
     Args:
-        config: shape and kind.
-        weights: as `models.counting.shapes` names them.
+        config: shape and kind, a `CountingConfig` or a `SolvableConfig`.
+        weights: as the family's `shapes` names them.
         widened: build the widened view.
 
     Raises:
         MechprobeError: weights do not fit the configuration.
     """
 
-    def __init__(self, config: CountingConfig, weights: Weights, widened: bool = False) -> None:
+    def __init__(self, config: ModelConfig, weights: Weights, widened: bool = False) -> None:
         super().__init__()
-        check(config, weights)
-        self.config = config
-        dtype = weights["W_E"].dtype
-        extra = config.n_classes if widened else 0
-        self.cfg = HookedConfig(
-            d_model=config.d + extra,
-            d_head=config.d,
-            d_mlp=config.p,
-            d_vocab=config.n_classes if widened else config.n_vocab,
-            d_vocab_out=config.n_classes,
-            n_ctx=config.n_ctx,
-            attn_scale=config.d**0.5,
-            softmax=config.softmax,
-            widened=widened,
-            dtype=dtype,
-        )
-        w = {name: weight.detach().clone() for name, weight in weights.items()}
-        pad = nn.functional.pad
-        self.embed = Embed(pad(w["W_E"], (0, extra)))
+        self.family = family_of(config.family, "configuration")
+        self.family.check(config, weights)
+        # Its type is the family's; what is special to one is asked for by code that knows it.
+        self.config: Any = config
+        own = {name: weight.detach().clone() for name, weight in weights.items()}
+        self.parts = self.family.build(config, own, widened)
+        self.cfg = self.parts.cfg
+        self.embed: Any = self.parts.embed
         self.hook_embed = HookPoint()
-        attention: DotAttention | ConstantAttention
-        if config.mixing == "lin":
-            attention = ConstantAttention(self.cfg, config.d, w["W_mix"])
-        else:
-            W_Q, W_K = (pad(w[name], (0, 0, 0, extra)) for name in ("W_Q", "W_K"))
-            attention = DotAttention(self.cfg, config.d, W_Q, W_K)
-        left = config.d if widened else 0
-        mlp = MLP(
-            pad(w["W_in"], (0, 0, 0, extra)),
-            w["b_in"],
-            pad(w["W_out"], (left, 0)),
-            pad(w["b_out"], (left, 0)),
-        )
-        self.blocks = nn.ModuleList([Block(attention, mlp, widened)])
-        classes = torch.eye(config.n_classes, dtype=dtype)
-        self.unembed = Unembed(pad(classes, (0, 0, left, 0)))
+        if self.parts.pos_embed is not None:
+            self.pos_embed = self.parts.pos_embed
+            self.hook_pos_embed = HookPoint()
+        # Iterating gives plain modules; what a layer has is up to the family.
+        self.blocks: Any = nn.ModuleList(self.parts.blocks)
+        self.unembed = self.parts.unembed
         self.setup()
         self.eval()
 
     # -- running --------------------------------------------------------------------------------
 
     def forward(
-        self,
-        tokens: Int[Tensor, "batch pos"],
-        return_type: str = "logits",
-        targets: Int[Tensor, "batch scored"] | None = None,
+        self, inputs: Tensor, return_type: str = "logits", targets: Tensor | None = None
     ) -> Tensor:
-        """Logits [batch, pos, classes]; with return_type="loss" the mean cross-entropy of the
-        task's targets (computed from the tokens unless given) over the scored positions."""
-        resid = self.hook_embed(self.embed(tokens))
+        """Answers [batch, pos, classes] (of width d for solvable models) to token ids [batch,
+        pos] or vectors [batch, pos, d]; with return_type="loss" the task's mean loss, against
+        its own targets unless others are given.
+
+        Raises:
+            MechprobeError: inputs of the wrong shape or type.
+        """
+        resid = self.hook_embed(self.embed(inputs))
+        if self.parts.pos_embed is not None:
+            resid = resid + self.hook_pos_embed(self.parts.pos_embed(inputs))
         for block in self.blocks:
             resid = block(resid)
-        logits: Tensor = self.unembed(resid)
+        answers: Tensor = self.unembed(resid)
         if return_type == "logits":
-            return logits
+            return answers
         if return_type != "loss":
             raise ValueError(f"return_type {return_type!r} is unknown; choose logits or loss")
-        task = self.config.task()
-        wanted = task.targets(tokens) if targets is None else targets
-        scored = task.scored(logits, 1)
-        return nn.functional.cross_entropy(scored.flatten(0, 1), wanted.flatten())
+        return self.task().loss(answers, inputs, targets)
 
     def read_out(self, resid_mid: Float[Tensor, "... d_model"]) -> Float[Tensor, "... classes"]:
         """Logits from blocks.0.hook_resid_mid, position by position, through the same hooks:
-        what a run with that activation patched in would answer."""
-        logits: Tensor = self.unembed(self._block.read_out(resid_mid))
+        what a run with that activation patched in would answer.
+
+        Raises:
+            AttributeError: the model has no feed-forward layer.
+        """
+        logits: Tensor = self.unembed(self.blocks[-1].read_out(resid_mid))
         return logits
 
     def run_with_cache(  # type: ignore[no-untyped-def]
@@ -134,23 +128,14 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
         return HookedTransformer(self.config, self.weights(), widened=True)
 
     def weights(self) -> Weights:
-        """The natural weights, as `models.counting.shapes` names them; copies, detached."""
-        c, attn, mlp = self.config, self._block.attn, self._block.mlp
-        left = c.d if self.cfg.widened else 0
-        mixing: Weights = (
-            {"W_mix": attn.W_mix}
-            if isinstance(attn, ConstantAttention)
-            else {"W_Q": attn.W_Q[0, : c.d], "W_K": attn.W_K[0, : c.d]}
-        )
-        named = {
-            "W_E": self.embed.W_E[:, : c.d],
-            **mixing,
-            "W_in": mlp.W_in[: c.d],
-            "b_in": mlp.b_in,
-            "W_out": mlp.W_out[:, left:],
-            "b_out": mlp.b_out[left:],
-        }
+        """The natural weights, as the family's `shapes` names them; copies, detached."""
+        named = self.family.natural(self.config, self.parts)
         return {name: weight.detach().clone() for name, weight in named.items()}
+
+    def task(self) -> Task:
+        """What the model was asked."""
+        weights = self.family.natural(self.config, self.parts)
+        return self.family.task(self.config, {n: w.detach() for n, w in weights.items()})
 
     def with_dtype(self, dtype: torch.dtype) -> "HookedTransformer":
         """A copy in another floating-point type."""
@@ -159,7 +144,7 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
 
     def fingerprint(self) -> str:
         """Hash of configuration and weights, 16 hex digits."""
-        return fingerprint(self.config, self.weights())
+        return fingerprint(self.config.model_dump_json(), self.weights())
 
     def __deepcopy__(self, memo: dict[int, object]) -> "HookedTransformer":
         # Hook points refer back to the root module, so a copy is built anew.
@@ -174,18 +159,28 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
 
     @property
     def W_E(self) -> Float[Tensor, "vocab d_model"]:
-        """Token embeddings; rows are tokens, BOS last."""
-        return self.embed.W_E
+        """Token embeddings; rows are tokens, BOS last. Models that read vectors have none."""
+        if self.parts.takes_vectors:
+            raise AttributeError(f"a {self.config.architecture} model reads vectors, it has no W_E")
+        W_E: Tensor = self.embed.W_E
+        return W_E
+
+    @property
+    def W_pos(self) -> Float[Tensor, "pos d_model"]:
+        """Positional encodings; only models that know positions have them."""
+        if self.parts.pos_embed is None:
+            raise AttributeError(f"a {self.config.architecture} model has no W_pos")
+        return self.parts.pos_embed.W_pos
 
     @property
     def W_U(self) -> Float[Tensor, "d_out classes"]:
-        """Constant selection of the classes."""
+        """Constant selection of the answer."""
         return self.unembed.W_U
 
     @property
     def b_U(self) -> Float[Tensor, " classes"]:
-        """Zero: the last bias of these models is b_out."""
-        return self.W_U.new_zeros(self.cfg.d_vocab_out)
+        """Zero: the last bias of these models is b_out, where there is one."""
+        return torch.zeros(self.cfg.d_vocab_out, dtype=self.cfg.dtype)
 
     @property
     def W_Q(self) -> Float[Tensor, "layer head d_model d_head"]:
@@ -246,9 +241,9 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
         self, layer: int, mlp_input: bool = False, include_mlp_biases: bool = True
     ) -> Float[Tensor, " d_model"]:
         """Sum of the biases written to the stream before `layer`; the attention has none."""
-        total = self.W_E.new_zeros(self.cfg.d_model)
-        if include_mlp_biases:
-            for block in [self._block][:layer]:
+        total = torch.zeros(self.cfg.d_model, dtype=self.cfg.dtype)
+        if include_mlp_biases and not self.cfg.attn_only:
+            for block in list(self.blocks)[:layer]:
                 total = total + block.mlp.b_out
         return total
 
@@ -266,27 +261,25 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
 
     def tl_parameters(self) -> dict[str, Tensor]:
         """Weights under TransformerLens's names, constants included."""
-        attn, mlp = self._block.attn, self._block.mlp
-        named: dict[str, Tensor] = {
-            "embed.W_E": self.W_E,
-            "blocks.0.attn.W_V": attn.W_V,
-            "blocks.0.attn.W_O": attn.W_O,
-            "blocks.0.mlp.W_in": mlp.W_in,
-            "blocks.0.mlp.b_in": mlp.b_in,
-            "blocks.0.mlp.W_out": mlp.W_out,
-            "blocks.0.mlp.b_out": mlp.b_out,
-            "unembed.W_U": self.W_U,
-            "unembed.b_U": self.b_U,
+        named: dict[str, Tensor] = {"unembed.W_U": self.W_U, "unembed.b_U": self.b_U}
+        if not self.parts.takes_vectors:
+            named["embed.W_E"] = self.W_E
+        if self.parts.pos_embed is not None:
+            named["pos_embed.W_pos"] = self.W_pos
+        places = {
+            "attn": ("W_Q", "W_K", "W_mix", "W_V", "W_O"),
+            "mlp": ("W_in", "b_in", "W_out", "b_out"),
         }
-        own = ("W_mix",) if self.config.mixing == "lin" else ("W_Q", "W_K")
-        return named | {f"blocks.0.attn.{name}": getattr(attn, name) for name in own}
-
-    @property
-    def _block(self) -> Block:
-        return cast(Block, self.blocks[0])
+        for layer, block in enumerate(self.blocks):
+            for part, names in places.items():
+                for name in names:
+                    weight = getattr(getattr(block, part, None), name, None)
+                    if weight is not None:
+                        named[f"blocks.{layer}.{part}.{name}"] = weight
+        return named
 
     def _stacked(self, part: str, name: str) -> Tensor:
-        tensors = [getattr(getattr(block, part), name, None) for block in self.blocks]
+        tensors = [getattr(getattr(block, part, None), name, None) for block in self.blocks]
         found = [tensor for tensor in tensors if tensor is not None]
         if len(found) < len(tensors):
             raise AttributeError(f"a {self.config.architecture} model has no {name}")

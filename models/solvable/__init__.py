@@ -6,9 +6,10 @@ from models.solvable.data import Dataset
 from models.solvable.forward import forward
 from models.solvable.lbfgs import Fit, minimise
 from models.solvable.overlaps import Overlaps, overlaps
+from models.solvable.planted import planted
 from models.solvable.problems import Problems
 from models.solvable.training import Trajectory, descend, start
-from models.solvable.weights import check, fingerprint, initial, positions, shapes, task_of, teacher
+from models.solvable.weights import check, initial, positions, shapes, task_of, teacher
 from models.weights import Weights
 
 __all__ = [
@@ -22,13 +23,13 @@ __all__ = [
     "Weights",
     "check",
     "descend",
-    "fingerprint",
     "forward",
     "initial",
     "linear_baseline",
     "linear_population",
     "minimise",
     "overlaps",
+    "planted",
     "positions",
     "shapes",
     "start",

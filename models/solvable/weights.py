@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-import models.weights
 from models.errors import MechprobeError
 from models.solvable.config import SolvableConfig
 from models.tasks import AttentionRegression
@@ -77,11 +76,6 @@ def check(config: SolvableConfig, weights: Weights, where: str = "weights") -> N
             raise MechprobeError(f"{where}: covariance is not symmetric at every position")
         if torch.linalg.cholesky_ex(covariance).info.any():
             raise MechprobeError(f"{where}: covariance is not positive definite at every position")
-
-
-def fingerprint(config: SolvableConfig, weights: Weights) -> str:
-    """SHA-256 of configuration and weights, the first 16 hex digits: a model's name for ever."""
-    return models.weights.fingerprint(config.model_dump_json(), weights)
 
 
 def task_of(config: SolvableConfig, weights: Weights) -> AttentionRegression:

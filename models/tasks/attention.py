@@ -84,18 +84,23 @@ class AttentionRegression:
         return self.mixing(x) @ x
 
     def errors(
-        self, outputs: Float[Tensor, "n L d"], x: Float[Tensor, "n L d"]
+        self,
+        answers: Float[Tensor, "n L d"],
+        inputs: Float[Tensor, "n L d"],
+        targets: Float[Tensor, "n L d"] | None = None,
     ) -> Float[Tensor, " n"]:
         """|y - f|^2 / (2 d) of each sequence."""
-        return (self.targets(x) - outputs).square().sum((-2, -1)) / (2 * self.d)
+        wanted = self.targets(inputs) if targets is None else targets
+        return (wanted - answers).square().sum((-2, -1)) / (2 * self.d)
 
-    def loss(self, outputs: Float[Tensor, "n L d"], x: Float[Tensor, "n L d"]) -> Float[Tensor, ""]:
-        """Mean of the errors; differentiable."""
-        return self.errors(outputs, x).mean()
-
-    def error(self, outputs: Float[Tensor, "n L d"], x: Float[Tensor, "n L d"]) -> float:
+    def loss(
+        self,
+        answers: Float[Tensor, "n L d"],
+        inputs: Float[Tensor, "n L d"],
+        targets: Float[Tensor, "n L d"] | None = None,
+    ) -> Float[Tensor, ""]:
         """Mean of the errors; on fresh sequences the paper's generalisation error."""
-        return self.loss(outputs, x).item()
+        return self.errors(answers, inputs, targets).mean()
 
     def describe(self) -> dict[str, Any]:
         """The settings without tensors, ready for JSON."""

@@ -1,42 +1,36 @@
-"""What a probe may ask of a task; a new task is one file that offers these."""
+"""What models and probes may ask of a task; a new task is one file that offers these."""
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
 
 @runtime_checkable
 class Task(Protocol):
-    """A sequence-to-sequence task over token ids."""
+    """A sequence-to-sequence task: what is asked, how it is sampled and scored.
 
-    name: str
-
-    @property
-    def n_vocab(self) -> int:
-        """Number of token ids, special tokens included."""
-        ...
+    Sequences are token ids [n, pos] or vectors [n, pos, d]; what else a task offers (accuracy,
+    balanced sequences, a teacher) is for the probes that are written for it.
+    """
 
     @property
-    def n_classes(self) -> int:
-        """Number of classes a model answers with."""
+    def name(self) -> str:
+        """Name that probes say they read."""
         ...
 
-    def sample(self, n: int, generator: torch.Generator) -> Int[Tensor, "n pos"]:
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw n sequences."""
         ...
 
-    def targets(self, tokens: Int[Tensor, "*batch pos"]) -> Int[Tensor, "*batch scored"]:
-        """The right class at every scored position."""
+    def targets(self, inputs: Tensor) -> Tensor:
+        """The right answers."""
         ...
 
-    def scored(self, values: Tensor, dim: int) -> Tensor:
-        """Keep the scored positions of a tensor with positions along `dim`."""
+    def loss(self, answers: Tensor, inputs: Tensor, targets: Tensor | None = None) -> Tensor:
+        """Mean training loss of a model's answers, against its own targets unless given."""
         ...
 
-    def accuracy(
-        self, logits: Float[Tensor, "*batch pos classes"], tokens: Int[Tensor, "*batch pos"]
-    ) -> float:
-        """Share of scored positions answered rightly, in [0, 1]."""
+    def describe(self) -> dict[str, Any]:
+        """The settings, ready for JSON."""
         ...

@@ -3,8 +3,8 @@
 Source: Behrens, Biggio, Zdeborova, arXiv:2407.11542, section 2. `[B,A,A,D,E] -> [1,2,2,1,1]`.
 """
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -92,6 +92,21 @@ class HistogramTask:
     ) -> float:
         """Share of scored positions answered rightly, in [0, 1]."""
         return self.correct(logits, tokens).double().mean().item()
+
+    def loss(
+        self,
+        answers: Float[Tensor, "*batch pos classes"],
+        inputs: Int[Tensor, "*batch pos"],
+        targets: Int[Tensor, "*batch scored"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """Mean cross-entropy over the scored positions."""
+        wanted = self.targets(inputs) if targets is None else targets
+        scored = self.scored(answers, -2)
+        return torch.nn.functional.cross_entropy(scored.flatten(0, -2), wanted.flatten())
+
+    def describe(self) -> dict[str, Any]:
+        """The settings, ready for JSON."""
+        return asdict(self)
 
     def chance(self, tokens: Int[Tensor, "*batch pos"]) -> float:
         """Accuracy of the best constant answer on these sequences, in [0, 1]."""

@@ -9,9 +9,11 @@ This is not convex: as w moves the minimiser jumps from one valley to another. S
 started three times, from w and from the two points +-z where the second term is least. Two
 valleys are there where w leans little to the minimum x, w.x / |x|^2 small: such points are
 searched anew in every call, the others follow their minimum, which makes calls near by cheap.
+(no_type_check: the tests' shape checks are Python wrappers, which numba cannot compile.)
 """
 
 import math
+from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -29,12 +31,14 @@ _BLUR = 3e-5
 
 
 @njit(inline="always")
-def _logistic(z):  # type: ignore[no-untyped-def]
+@no_type_check
+def _logistic(z):
     return 1.0 / (1.0 + math.exp(-min(max(z, -40.0), 40.0)))
 
 
 @njit(inline="always")
-def _targets(z, c, k, omega, a11, a22):  # type: ignore[no-untyped-def]
+@no_type_check
+def _targets(z, c, k, omega, a11, a22):
     """Diagonal of the teacher's mixing matrix for one point z = (xi_u, xi_v, eta_u, eta_v)."""
     yu, yv = c * z[2] + k * z[0], c * z[3] + k * z[1]
     t1 = (1.0 - omega) * _logistic(yu * (yu + yv)) + omega * a11
@@ -43,7 +47,8 @@ def _targets(z, c, k, omega, a11, a22):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", error_model="numpy")
-def _energy(u, v, wu, wv, stiff, s2, t1, t2):  # type: ignore[no-untyped-def]
+@no_type_check
+def _energy(u, v, wu, wv, stiff, s2, t1, t2):
     """Value, gradient and Hessian of the prox's objective; stiff = 1/V, s2 = sigma^2."""
     p, q = _logistic(u * (u + v)), _logistic(u * (u - v))
     a, b, pp, qq = p - t1, q - t2, p * (1.0 - p), q * (1.0 - q)
@@ -61,7 +66,8 @@ def _energy(u, v, wu, wv, stiff, s2, t1, t2):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy", cache=True)
-def descend(u, v, wu, wv, stiff, s2, t1, t2, flat):  # type: ignore[no-untyped-def]
+@no_type_check
+def descend(u, v, wu, wv, stiff, s2, t1, t2, flat):
     """The minimum downhill of (u, v): Newton's steps, damped where the curvature asks for it."""
     f, gu, gv, huu, huv, hvv = _energy(u, v, wu, wv, stiff, s2, t1, t2)
     for _ in range(60):
@@ -87,7 +93,8 @@ def descend(u, v, wu, wv, stiff, s2, t1, t2, flat):  # type: ignore[no-untyped-d
 
 
 @njit(error_model="numpy", cache=True)
-def search(wu, wv, stiff, s2, t1, t2):  # type: ignore[no-untyped-def]
+@no_type_check
+def search(wu, wv, stiff, s2, t1, t2):
     """Best minimum, the second best where there is one (else at infinity), and the lean."""
     au, av, af = descend(wu, wv, wu, wv, stiff, s2, t1, t2, _FLAT)
     bu, bv, bf = 0.0, 0.0, math.inf
@@ -111,6 +118,7 @@ def search(wu, wv, stiff, s2, t1, t2):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy", cache=True)
+@no_type_check
 def averages(
     points: Float[np.ndarray, "n 4"],
     q: float,
@@ -172,3 +180,34 @@ def averages(
         for i in range(n):
             torn[i] = lean[i] < _MARGIN * furthest
     return total / n
+
+
+@njit(error_model="numpy", cache=True)
+@no_type_check
+def outputs(
+    w: Float[np.ndarray, "n 2"], t: Float[np.ndarray, "n 2"], V: float, s2: float
+) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
+    """Output function g = (x - w) / V of single samples and its slope; always a new search.
+
+    Args:
+        w: fields (w_u, w_v).
+        t: targets (t1, t2).
+        V: of the prox, theory's convention.
+        s2: sigma^2.
+
+    Returns:
+        g; its divergence dg_u/dw_u + dg_v/dw_v within the valley of the minimum, where
+        dx/dw = (1/V) H^-1 with H the objective's Hessian; and whether a second valley was found,
+        across which g jumps where the two are equally deep.
+    """
+    n, stiff = len(w), 1.0 / V
+    g, divergence, two = np.zeros((n, 2)), np.zeros(n), np.zeros(n, np.bool_)
+    for i in range(n):
+        wu, wv, t1, t2 = w[i, 0], w[i, 1], t[i, 0], t[i, 1]
+        u, v, _, _, _, second, _ = search(wu, wv, stiff, s2, t1, t2)
+        _, _, _, huu, huv, hvv = _energy(u, v, wu, wv, stiff, s2, t1, t2)
+        g[i, 0], g[i, 1] = (u - wu) * stiff, (v - wv) * stiff
+        trace = (huu + hvv) / (huu * hvv - huv * huv)
+        divergence[i] = stiff * (stiff * trace - 2.0)
+        two[i] = second < math.inf
+    return g, divergence, two

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
 from probes.bars import accuracy_bars
-from probes.context import POST, Context, needs_counts
+from probes.counting import POST, CountContext, needs_counts
 from probes.drawing import heatmap
 from probes.invariances import all_but
 from probes.neurons import attributions
@@ -50,7 +50,7 @@ def serving(a: Float[Tensor, "neuron token"], cover: float) -> Bool[Tensor, "neu
     # A neuron split in two counts twice.
     invariances=all_but("split_neurons"),
 )
-def ablate_neurons(context: Context) -> Measurement:
+def ablate_neurons(context: CountContext) -> Measurement:
     """Accuracy by token when the neurons that carry 90 % of one token's count are ablated."""
     task, tokens = context.task, context.tokens
     masks = serving(attributions(context), COVER)

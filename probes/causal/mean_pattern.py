@@ -8,13 +8,14 @@ from transformer_lens.hook_points import HookPoint
 
 from probes.bars import accuracy_bars
 from probes.causal.remove_shared import lost
-from probes.context import PATTERN, Context
+from probes.context import PATTERN
+from probes.counting import CountContext
 from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
 
 
-def fix_pattern(context: Context) -> Float[Tensor, "batch pos classes"]:
+def fix_pattern(context: CountContext) -> Float[Tensor, "batch pos classes"]:
     """Answers with the mixing weights held at their mean over inputs, position by position."""
     mean: Tensor = context.cache[PATTERN].mean(0)
 
@@ -39,7 +40,7 @@ def fix_pattern(context: Context) -> Float[Tensor, "batch pos classes"]:
     },
     invariances=INVARIANCES,
 )
-def mean_pattern(context: Context) -> Measurement:
+def mean_pattern(context: CountContext) -> Measurement:
     """Accuracy with mixing weights that do not depend on the input."""
     tokens, task = context.tokens, context.task
     logits = fix_pattern(context)

@@ -6,7 +6,7 @@ from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
 from probes.bars import accuracy_bars
-from probes.context import RESID_MID, Context, needs_counts
+from probes.counting import RESID_MID, CountContext, needs_counts
 from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
@@ -26,7 +26,7 @@ from probes.transport import DOSES, differences
     parameters={"doses": list(DOSES)},
     invariances=INVARIANCES,
 )
-def patch_count(context: Context) -> Measurement:
+def patch_count(context: CountContext) -> Measurement:
     """Does the answer follow a count that is written at hook_resid_mid of a full run?"""
     held = context.held_out
     T, C, R = held.predicted.shape

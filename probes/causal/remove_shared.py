@@ -13,7 +13,7 @@ from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
 from probes.bars import accuracy_bars
-from probes.context import RESID_MID, Context, needs_counts
+from probes.counting import RESID_MID, CountContext, needs_counts
 from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
@@ -50,7 +50,7 @@ def shared_component(
     return others - others.mean(1, keepdim=True)
 
 
-def remove(context: Context) -> Removal:
+def remove(context: CountContext) -> Removal:
     """Run with the shared component subtracted at hook_resid_mid."""
     task, tokens = context.task, context.tokens
     component = shared_component(context.reference.means_for)
@@ -81,7 +81,7 @@ def remove(context: Context) -> Removal:
     },
     invariances=INVARIANCES,
 )
-def remove_shared_count(context: Context) -> Measurement:
+def remove_shared_count(context: CountContext) -> Measurement:
     """Accuracy once the count component common to all tokens is taken out."""
     removal = remove(context)
     return Measurement(

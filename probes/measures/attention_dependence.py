@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from probes.context import PATTERN, SCORES, Context
+from probes.context import PATTERN, SCORES
+from probes.counting import CountContext
 from probes.drawing import BLUE, ORANGE, blank, heatmap
 from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
@@ -85,7 +86,7 @@ def same_token_contrast(
     },
     invariances=INVARIANCES,
 )
-def attention_dependence(context: Context) -> Measurement:
+def attention_dependence(context: CountContext) -> Measurement:
     """Whether mixing depends on tokens or on positions, and how it treats equal tokens."""
     split = variation(context)
     task = context.task
@@ -151,7 +152,7 @@ class Variation:
         return self.split()[1]
 
 
-def variation(context: Context) -> Variation:
+def variation(context: CountContext) -> Variation:
     """Split the variation of a model's mixing weights on its own sequences."""
     pattern = context.cache[PATTERN][:, 0].double()
     rows = context.task.scored(pattern, 1)

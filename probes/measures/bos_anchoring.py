@@ -11,7 +11,8 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from models import HistogramTask, HookedTransformer
-from probes.context import PATTERN, SCORES, Context, needs_counts
+from probes.context import PATTERN, SCORES
+from probes.counting import CountContext, needs_counts
 from probes.drawing import BLUE, ORANGE, blank
 from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
@@ -44,7 +45,7 @@ def line_fit(
     },
     invariances=INVARIANCES,
 )
-def bos_anchoring(context: Context) -> Measurement:
+def bos_anchoring(context: CountContext) -> Measurement:
     """How attention to BOS depends on token and count."""
     cells = context.reference.data
     flat = cells.tokens.flatten(0, 2)
@@ -63,7 +64,7 @@ def bos_anchoring(context: Context) -> Measurement:
     _, _, linear = line_fit(count, by_count)
     r2s, gaps = [], []
     each = mass.mean(2).numpy()
-    if (each > 0).all() and context.model.config.softmax:
+    if (each > 0).all() and context.config.softmax:
         for one in each:
             _, slope, r2 = line_fit(count, 1 / one)
             if r2 is not None:

@@ -4,7 +4,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from probes.context import Context, needs_counts
+from probes.counting import CountContext, needs_counts
 from probes.drawing import BLUE, GREY, ORANGE, blank, heatmap
 from probes.invariances import INVARIANCES
 from probes.mechanism.rule import PRIVATE, SHARED
@@ -25,7 +25,7 @@ from probes.results import ProbeResult
     parameters={"doses": [-2, -1, 1, 2], "cut": 0.5},
     invariances=INVARIANCES,
 )
-def count_transport(context: Context) -> Measurement:
+def count_transport(context: CountContext) -> Measurement:
     """Which tokens share a counter: slopes of one token's answer on another's count."""
     found = context.transport
     X, kappa = found.matrix(), found.kappa()

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
-from probes.context import Context, needs_counts
+from probes.counting import CountContext, needs_counts
 from probes.drawing import BLUE, ORANGE, blank, heatmap
 from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
@@ -54,7 +54,7 @@ def shared_share(
     },
     invariances=INVARIANCES,
 )
-def counting_subspace(context: Context) -> Measurement:
+def counting_subspace(context: CountContext) -> Measurement:
     """Directions in which the residual stream moves with the count, token by token."""
     white = whitener(context.reference.resid.flatten(0, 2).double().numpy())
     half = context.reference.resid.double().numpy() @ white

@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
-from probes.context import Context, needs_counts
+from probes.counting import CountContext, needs_counts
 from probes.drawing import BLUE, GREY, ORANGE, blank
 from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
@@ -91,7 +91,7 @@ _TARGETS = {"count": "the count", "token": "the token's identity"}
     },
     invariances=INVARIANCES,
 )
-def linear_decoders(context: Context) -> Measurement:
+def linear_decoders(context: CountContext) -> Measurement:
     """Where count and token identity can be decoded linearly."""
     cells = context.balanced("decoders", 4)
     shape = cells.tokens.shape[:3]

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from probes.context import Context
+from probes.counting import CountContext
 from probes.drawing import BLUE, ORANGE, blank, heatmap
 from probes.invariances import all_but
 from probes.registry import Measurement, MetricSpec, probe
@@ -45,7 +45,7 @@ def welch_bound(T: int, d: int) -> float:
     },
     invariances=all_but("residual_gl"),
 )
-def mutual_coherence(context: Context) -> Measurement:
+def mutual_coherence(context: CountContext) -> Measurement:
     """How much token embeddings overlap, against the Welch bound."""
     T = context.task.T
     E = context.model.W_E.detach()

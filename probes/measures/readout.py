@@ -10,7 +10,7 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from probes.context import Context, needs_counts
+from probes.counting import CountContext, needs_counts
 from probes.drawing import SEQUENTIAL, blank, heatmap
 from probes.invariances import all_but
 from probes.neurons import attributions
@@ -58,7 +58,7 @@ def reading_spectrum(
     # A neuron split in two counts twice.
     invariances=all_but("split_neurons"),
 )
-def readout(context: Context) -> Measurement:
+def readout(context: CountContext) -> Measurement:
     """Neurons over tokens, the read directions of W_1, and decision regions."""
     a = attributions(context)
     w = context.model.weights()
@@ -88,7 +88,7 @@ def readout(context: Context) -> Measurement:
 
 
 def decision_regions(
-    context: Context,
+    context: CountContext,
 ) -> tuple[Tensor, list[float], Float[Tensor, "count 2"]]:
     """Answers over x' = a e_t + b e_other, and where the model's own residuals lie.
 

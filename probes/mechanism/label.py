@@ -1,139 +1,46 @@
-"""The verdict on one model: rule, bootstrap, calibrated confidence, reasons in words."""
+"""The verdict on one model: the labeller of its task, on the context of its task."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
-import numpy as np
-
-from models import HistogramTask, HookedTransformer, MechprobeError
-from probes.causal.mean_pattern import fix_pattern
-from probes.causal.remove_shared import Removal, remove
+from models import HookedTransformer, MechprobeError, Task
 from probes.context import Context
-from probes.measures.attention_dependence import Variation, variation
-from probes.mechanism.bootstrap import Agreement, agreement
-from probes.mechanism.calibration import calibrated, version
-from probes.mechanism.rule import (
-    CountEvidence,
-    attention_kind,
-    count_counters,
-    counting_mechanism,
-    token_kinds,
-    token_shares,
-)
-from probes.results import AttentionKind, Mechanism, MechanismLabel, Metric
+from probes.contexts import context_for
+from probes.mechanism import attention, calibration, counting
+from probes.results import MechanismLabel
+
+# A task with mechanisms of its own adds its labeller here, and the version of its rule below.
+LABELLERS: dict[str, Callable[..., MechanismLabel]] = {
+    "histogram": counting.label_in,
+    "attention-regression": attention.label_in,
+}
+_VERSIONS: dict[str, Callable[[], str]] = {
+    "histogram": calibration.version,
+    "attention-regression": attention.version,
+}
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """A label before its confidence is calibrated, with what it rests on."""
-
-    mechanism: Mechanism
-    why: str
-    attention: AttentionKind
-    why_attention: str
-    evidence: CountEvidence
-    agreed: Agreement
-    removal: Removal
-    variation: Variation
-
-
-def label(
-    model: HookedTransformer, task: HistogramTask | None = None, seed: int = 0
-) -> MechanismLabel:
-    """Which mechanism a model counts by, and what its attention depends on.
+def label(model: HookedTransformer, task: Task | None = None, seed: int = 0) -> MechanismLabel:
+    """Which mechanism a model uses, and what its attention depends on.
 
     Args:
-        model: hooked model (natural view).
+        model: hooked model, in either view.
         task: the model's own where left out.
         seed: of every random draw.
 
     Raises:
-        MechprobeError: L = 2, which leaves a single count to compare.
+        MechprobeError: there are no labels for the task, or none at the model's sizes.
     """
-    return label_in(Context(model, task or model.config.task(), seed))
+    return label_in(context_for(model, task, seed))
 
 
 def label_in(context: Context) -> MechanismLabel:
     """The same within a context, sharing what probes there measured."""
-    v = judge(context)
-    counters = count_counters(v.mechanism, v.evidence)
-    reasons = [f"counting: {v.why}", f"attention: {v.why_attention}"]
-    if counters is not None:
-        text = f"counters: {counters} group(s) of tokens carry each other's counts"
-        if v.mechanism == "mixed":
-            text += "; their borders are not sharp in a mixed model"
-        reasons.insert(1, text)
-    return MechanismLabel(
-        mechanism=v.mechanism,
-        attention=v.attention,
-        counters=counters,
-        confidence=calibrated(v.agreed.margin),
-        agreement=v.agreed.mechanism,
-        attention_agreement=v.agreed.attention,
-        accuracy=v.evidence.accuracy,
-        reasons=reasons,
-        evidence=_evidence(v),
-        version=version(),
-        tokens=token_kinds(v.evidence.kappa),
-        seed=context.seed,
-    )
+    name = context.task.name
+    if name not in LABELLERS:
+        raise MechprobeError(f"task {name}: no labels are known; known: {', '.join(LABELLERS)}")
+    return LABELLERS[name](context)
 
 
-def judge(context: Context) -> Verdict:
-    """Measure, decide, and decide again on resampled data.
-
-    Raises:
-        MechprobeError: L = 2, which leaves a single count to compare.
-    """
-    if context.task.L < 3:
-        raise MechprobeError(f"L={context.task.L}: a mechanism label needs L of at least 3")
-    transport, removal, split = context.transport, remove(context), variation(context)
-    evidence = CountEvidence(
-        accuracy=removal.before.double().mean().item(),
-        own=np.diagonal(transport.matrix()).copy(),
-        kappa=transport.kappa(),
-        lost=removal.lost,
-        counters=transport.counters,
-        separable=context.reference.separable,
-    )
-    mechanism, why = counting_mechanism(evidence)
-    constant = context.model.config.mixing == "lin"
-    same = context.logits.argmax(-1) == fix_pattern(context).argmax(-1)
-    kept = context.task.scored(same, 1).double().mean().item()
-    attention, why_attention = attention_kind(split.share, split.relative, kept, constant)
-    rng = np.random.default_rng([context.seed, 7])
-    agreed = agreement(
-        transport, removal, split, (kept, constant), evidence.separable, (mechanism, attention), rng
-    )
-    return Verdict(
-        mechanism,
-        why,
-        attention,
-        why_attention,
-        evidence,
-        agreed,
-        removal,
-        split,
-    )
-
-
-def _evidence(v: Verdict) -> dict[str, Metric]:
-    e = v.evidence
-    shared, private = token_shares(e.kappa)
-    known = e.kappa[~np.isnan(e.kappa)]
-    kappa = float(known.mean()) if len(known) else None
-    rows: dict[str, tuple[float | None, float | None, float | None, str]] = {
-        "accuracy": (e.accuracy, 0, 1, "share of right answers"),
-        "chance": (v.removal.chance, 0, 1, "accuracy of the best constant answer"),
-        "own_slope": (float(e.own.mean()), None, None, "answer's slope on the own count component"),
-        "kappa": (kappa, None, None, "cross-token over own slope, mean over tokens"),
-        "shared": (shared, 0, 1, "share of tokens with kappa of at least 0.7"),
-        "private": (private, 0, 1, "share of tokens with |kappa| of at most 0.3"),
-        "lost": (e.lost, None, None, "above-chance accuracy lost with the shared component"),
-        "token_share": (v.variation.share, 0, 1, "mixing weights' variation due to tokens"),
-        "separable": (e.separable, 0, 1, "cells that tell one token's count from another's"),
-        "variation": (v.variation.relative, 0, None, "mixing weights' variation over their size"),
-    }
-    return {
-        name: Metric(value=value, unit="1", low=low, high=high, description=text)
-        for name, (value, low, high, text) in rows.items()
-    }
+def rule_version(task: Task) -> str:
+    """Version of the rule that labels a task's models: what a stored label was made with."""
+    return _VERSIONS[task.name]() if task.name in _VERSIONS else ""

@@ -13,7 +13,6 @@ from models.solvable import (
     SolvableConfig,
     check,
     descend,
-    fingerprint,
     forward,
     initial,
     linear_baseline,
@@ -27,6 +26,7 @@ from models.solvable import (
     teacher,
 )
 from models.tasks import AttentionRegression
+from models.weights import fingerprint
 
 SETTINGS = {
     "paper": SolvableConfig.of(d=20),
@@ -153,12 +153,12 @@ def test_missing_weights_are_named():
 def test_fingerprint_is_of_configuration_and_weights():
     config = SETTINGS["paper"]
     names = {
-        fingerprint(config, made(config)),
-        fingerprint(config, made(config, seed=1)),
-        fingerprint(SolvableConfig.of(d=20, lam=0.02), made(config)),
+        fingerprint(config.model_dump_json(), made(config)),
+        fingerprint(config.model_dump_json(), made(config, seed=1)),
+        fingerprint(SolvableConfig.of(d=20, lam=0.02).model_dump_json(), made(config)),
     }
     assert len(names) == 3
-    assert fingerprint(config, made(config)) in names
+    assert fingerprint(config.model_dump_json(), made(config)) in names
 
 
 # Task and forward pass
@@ -196,8 +196,8 @@ def test_errors_are_half_squares_a_dimension(setting):
     outputs = forward(config, weights, x)
     by_hand = [((task.targets(x)[i] - outputs[i]) ** 2).sum() / (2 * config.d) for i in range(5)]
     torch.testing.assert_close(task.errors(outputs, x), torch.stack(by_hand))
-    assert task.error(outputs, x) == pytest.approx(sum(by_hand).item() / 5)
-    assert task.error(task.targets(x), x) == 0
+    assert task.loss(outputs, x).item() == pytest.approx(sum(by_hand).item() / 5)
+    assert task.loss(task.targets(x), x).item() == 0
 
 
 def test_samples_have_the_covariances_asked_for():
@@ -458,10 +458,10 @@ def test_linear_baseline_is_the_least_squares_solution(setting):
     found = linear_baseline(data, config.omega, config.A)
     rows, answers = (v.transpose(0, 1).reshape(config.L, -1).T for v in (x, y))
     torch.testing.assert_close(found.W, torch.linalg.lstsq(rows, answers).solution.T)
-    assert found.error == pytest.approx(task.error(found.W @ x, x))
+    assert found.error == pytest.approx(task.loss(found.W @ x, x).item())
     fresh = task.sample(30, generator(3))
     other = Dataset.draw(config, weights, 30, generator(3))
-    error = task.error(found.W @ fresh, fresh)
+    error = task.loss(found.W @ fresh, fresh).item()
     assert found.error_on(other, config.omega, config.A) == pytest.approx(error)
 
 

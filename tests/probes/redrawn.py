@@ -3,10 +3,10 @@
 import torch
 
 from models.tasks import BalancedSequences
-from probes import Context
+from probes import CountContext
 
 
-class Relabelled(Context):
+class Relabelled(CountContext):
     """The same sequences in other tokens' names: token t stands for the old token order[t]."""
 
     order: torch.Tensor
@@ -32,7 +32,7 @@ class Relabelled(Context):
         return new[tokens]
 
 
-class Moved(Context):
+class Moved(CountContext):
     """The same sequences with their positions permuted, BOS apart."""
 
     order: torch.Tensor  # of the body

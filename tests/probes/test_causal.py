@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from models import HookedTransformer, construct
-from probes import Context, find_probe
+from probes import CountContext, find_probe
 from probes.causal.ablate_neurons import serving
 from probes.causal.remove_shared import lost, shared_component
-from probes.context import PATTERN, POST, RESID_MID
+from probes.context import PATTERN
+from probes.counting import POST, RESID_MID
 
 SIZES = {"T": 8, "L": 6}
 RELATION = ["dot", "bos", "bos+sftm", "bos+sftm-binary"]
@@ -21,8 +22,8 @@ def values(name: str, model: HookedTransformer, seed: int = 0) -> dict[str, floa
     return {metric: result.value(metric) for metric in result.metrics}
 
 
-def context(model: HookedTransformer) -> Context:
-    return Context(model, model.config.task(), 0)
+def context(model: HookedTransformer) -> CountContext:
+    return CountContext(model, model.config.task(), 0)
 
 
 @pytest.mark.parametrize("name", RELATION)

@@ -9,7 +9,7 @@ import torch
 from matplotlib.figure import Figure
 
 from models import MechprobeError, construct
-from probes import Context, Measurement, MetricSpec, all_probes, check_probe
+from probes import CountContext, Measurement, MetricSpec, all_probes, check_probe
 from probes.conformance import differing
 from probes.registry import Probe
 from probes.registry import probe as register
@@ -23,69 +23,69 @@ def test_ours_conform(name: str) -> None:
     check_probe(all_probes()[name])
 
 
-def good(context: Context) -> Measurement:
+def good(context: CountContext) -> Measurement:
     """Accuracy, as an example."""
     return Measurement({"value": context.accuracy}, {"answers": context.logits[:4]})
 
 
-def undeclared(context: Context) -> Measurement:
+def undeclared(context: CountContext) -> Measurement:
     """Returns a metric too many."""
     return Measurement({"value": 0.5, "extra": 1.0})
 
 
-def missing(context: Context) -> Measurement:
+def missing(context: CountContext) -> Measurement:
     """Returns no metric."""
     return Measurement({})
 
 
-def outside(context: Context) -> Measurement:
+def outside(context: CountContext) -> Measurement:
     """Leaves its range."""
     return Measurement({"value": 1.0 + 1e-6})
 
 
-def infinite(context: Context) -> Measurement:
+def infinite(context: CountContext) -> Measurement:
     """Divides by zero."""
     return Measurement({"value": float("-inf")})
 
 
-def unsteady(context: Context) -> Measurement:
+def unsteady(context: CountContext) -> Measurement:
     """Has a memory."""
     return Measurement({"value": 1 / (1 + next(COUNTER))})
 
 
-def unsteady_array(context: Context) -> Measurement:
+def unsteady_array(context: CountContext) -> Measurement:
     """Has a memory in an array."""
     return Measurement({"value": 0.5}, {"noise": np.array([next(COUNTER)])})
 
 
-def mutating(context: Context) -> Measurement:
+def mutating(context: CountContext) -> Measurement:
     """Trains on."""
     with torch.no_grad():
         context.model.blocks[0].mlp.b_out += 1
     return Measurement({"value": 0.5})
 
 
-def hooking(context: Context) -> Measurement:
+def hooking(context: CountContext) -> Measurement:
     """Forgets a hook."""
     context.model.add_hook("hook_embed", lambda resid, hook: resid)
     return Measurement({"value": 0.5})
 
 
-def crashing(context: Context) -> Measurement:
+def crashing(context: CountContext) -> Measurement:
     """Divides by zero in Python."""
     return Measurement({"value": 1 / 0})
 
 
-def unwritable(context: Context) -> Measurement:
+def unwritable(context: CountContext) -> Measurement:
     """Has an infinity in an array, which JSON cannot say."""
     return Measurement({"value": 0.5}, {"odds": np.array([1.0, np.inf])})
 
 
-def silent(context: Context) -> Measurement:
+def silent(context: CountContext) -> Measurement:
     return Measurement({"value": 0.5})
 
 
-BROKEN: list[tuple[Callable[[Context], Measurement], str]] = [
+BROKEN: list[tuple[Callable[[CountContext], Measurement], str]] = [
     (undeclared, r"on bos\+sftm: metrics declared and returned differ in extra$"),
     (missing, "metrics declared and returned differ in value$"),
     (outside, r"metric value is 1\.000001, outside its range 0\.0 to 1\.0$"),
@@ -102,7 +102,7 @@ BROKEN: list[tuple[Callable[[Context], Measurement], str]] = [
 
 @pytest.mark.parametrize(("measure", "fault"), BROKEN, ids=[m.__name__ for m, _ in BROKEN])
 def test_broken_measures_are_named(
-    measure: Callable[[Context], Measurement], fault: str, own_registry: dict[str, Probe]
+    measure: Callable[[CountContext], Measurement], fault: str, own_registry: dict[str, Probe]
 ) -> None:
     made = register("broken", metrics=VALUE)(measure)
     with pytest.raises(MechprobeError, match=f"^probe broken: .*{fault}") as caught:

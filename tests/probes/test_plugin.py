@@ -35,7 +35,7 @@ MODULE = '''
 
 from matplotlib.figure import Figure
 
-from probes import Context, Measurement, MetricSpec, ProbeResult, probe
+from probes import CountContext, Measurement, MetricSpec, ProbeResult, probe
 
 
 @probe(
@@ -44,7 +44,7 @@ from probes import Context, Measurement, MetricSpec, ProbeResult, probe
     version="2",
     invariances=("residual_gl", "qk_gauge"),
 )
-def logit_size(context: Context) -> Measurement:
+def logit_size(context: CountContext) -> Measurement:
     """Size of the logits on the model's own sequences."""
     logits = context.task.scored(context.logits, 1)
     return Measurement({"size": logits.square().mean().sqrt()}, {"first": logits[0]})

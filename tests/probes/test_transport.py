@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from models import HookedTransformer, construct
-from probes import Context
-from probes.context import RESID_MID
+from probes import CountContext
+from probes.counting import RESID_MID
 from probes.transport import DOSES, cluster, differences, kappa, slope
 
 SIZES = {"T": 8, "L": 6}
 
 
-def context(model: HookedTransformer, seed: int = 0) -> Context:
-    return Context(model, model.config.task(), seed)
+def context(model: HookedTransformer, seed: int = 0) -> CountContext:
+    return CountContext(model, model.config.task(), seed)
 
 
 @pytest.mark.parametrize("name", ["dot", "bos", "bos+sftm", "bos+sftm-relation-split"])

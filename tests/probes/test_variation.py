@@ -8,7 +8,7 @@ import torch
 
 from models import HookedTransformer, construct
 from models.hooked import copy_with
-from probes import Context, find_probe, label
+from probes import CountContext, find_probe, label
 from probes.measures.attention_dependence import (
     Variation,
     example_sequence,
@@ -128,7 +128,7 @@ def test_attention_of_models(untrained: Callable[..., HookedTransformer]) -> Non
     for seed in range(3):
         # Scores by tokens alone: no position can matter.
         model = untrained("bos+sftm", 8, 6, 12, 8, seed)
-        assert variation(Context(model, model.config.task())).share == pytest.approx(1.0)
+        assert variation(CountContext(model, model.config.task())).share == pytest.approx(1.0)
         assert attention(model) in ("semantic", "uninformed")
 
 

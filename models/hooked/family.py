@@ -1,0 +1,90 @@
+"""What a model family gives so that its weights become a hooked model; one file a family."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from torch import nn
+
+from models.hooked.components import HookedConfig, Inputs, PosEmbed, Unembed
+from models.tasks import Task
+from models.weights import Weights
+
+
+@runtime_checkable
+class ModelConfig(Protocol):
+    """What every family's configuration offers."""
+
+    @property
+    def family(self) -> str:
+        """Name of the family."""
+        ...
+
+    @property
+    def architecture(self) -> str:
+        """Kind of model within the family."""
+        ...
+
+    @property
+    def n_ctx(self) -> int:
+        """Positions of a sequence."""
+        ...
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Sizes by name, for tables."""
+        ...
+
+    def model_dump_json(self) -> str:
+        """The configuration as JSON."""
+        ...
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Modules of one view of a model, in the order they run."""
+
+    cfg: HookedConfig
+    embed: nn.Module
+    pos_embed: PosEmbed | None
+    blocks: list[nn.Module]
+    unembed: Unembed
+
+    @property
+    def takes_vectors(self) -> bool:
+        """Whether the inputs are vectors instead of token ids."""
+        return isinstance(self.embed, Inputs)
+
+
+@runtime_checkable
+class Family(Protocol):
+    """How weights of a family become modules and come back."""
+
+    name: str
+
+    def config(self, data: object, where: str) -> Any:
+        """Validate a stored configuration.
+
+        Raises:
+            MechprobeError: with every fault in one line.
+        """
+        ...
+
+    def check(self, config: Any, weights: Weights, where: str = "weights") -> None:
+        """Compare weights with a configuration.
+
+        Raises:
+            MechprobeError: they do not fit.
+        """
+        ...
+
+    def build(self, config: Any, weights: Weights, widened: bool) -> Parts:
+        """Modules of a view; `weights` are copies that may be kept."""
+        ...
+
+    def natural(self, config: Any, parts: Parts) -> Weights:
+        """The weights a view was built from, as views into its parameters."""
+        ...
+
+    def task(self, config: Any, weights: Weights) -> Task:
+        """What the model was asked."""
+        ...

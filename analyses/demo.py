@@ -4,6 +4,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from analyses.demo_attention import attention_jobs, attention_notes, train_student
 from analyses.runs import StudyJob, begin_run, run_info, study_all
 from models import (
     ARCHITECTURES,
@@ -125,13 +126,17 @@ def demo(folder: Path, quick: bool, seed: int) -> tuple[list[ModelResult], list[
         f"Histogram task with T={T} tokens and sequences of L={L}; each trained model saw"
         f" {plan.steps} steps of {plan.batch} fresh sequences (Adam, peak rate {plan.lr:g}).",
         "Models whose name begins with 'built' are constructions with a known mechanism.",
+        *attention_notes(),
     ]
-    info = run_info("Counting transformers: the demo", command, seed, notes)
-    begin_run(folder, info, [job.name for job in jobs] + built)
+    students = attention_jobs(folder, quick, seed)
+    info = run_info("Small attention models: the demo", command, seed, notes)
+    begin_run(folder, info, [*(job.name for job in jobs), *(job.name for job in students), *built])
     weights = [job.d + job.p + 40.0 for job in jobs]
     for _ in run_all(train_one, jobs, "training", weights):
         pass
-    checkpoints = [job.checkpoint for job in jobs]
+    for _ in run_all(train_student, students, "training students"):
+        pass
+    checkpoints = [*(job.checkpoint for job in jobs), *(job.checkpoint for job in students)]
     checkpoints += [construct_one(name, folder, seed) for name in names]
     studies = [StudyJob(path.name, path, folder, seed) for path in checkpoints]
     return study_all(studies)

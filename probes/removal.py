@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from probes.drawing import BLUE, GREY, ORANGE, blank
+from probes.drawing import BLUE, GREEN, GREY, ORANGE, blank
 from probes.registry import Measurement, MetricSpec
 from probes.results import ProbeResult
 from probes.teacher import PARTS, TeacherContext
@@ -47,14 +47,15 @@ def bars(result: ProbeResult, part: str) -> Figure:
     figure, (axes,) = blank(1)
     names = {
         "untouched": ("error_before", BLUE),
-        f"without {part}": ("error_after", ORANGE),
-        f"{part} alone": ("error_alone", ORANGE),
+        "without it": ("error_after", ORANGE),
+        "by it alone": ("error_alone", GREEN),
         "uniform": ("error_uniform", GREY),
     }
     values = [1e3 * result.value(metric) for metric, _ in names.values()]
     drawn = axes.bar(list(names), values, color=[colour for _, colour in names.values()])
     axes.bar_label(drawn, fmt="%.2f", fontsize=8)
     axes.tick_params(axis="x", labelsize=8)
+    axes.margins(y=0.12)
     axes.set(ylabel=f"test error {UNIT} (10⁻³)", title=f"Attention and its {part} part")
     return figure
 

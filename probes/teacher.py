@@ -60,6 +60,8 @@ class TeacherContext(Context):
         largest first, signs so that m (or, without one, theta's largest entry) is positive: a
         choice among the rotations that leave Q Q^T as it is."""
         raw = self.model.weights()["Q"].double()
+        if not raw.square().sum().isfinite():
+            raise MechprobeError("the model's Q overflows when squared; its weights are too large")
         _, _, axes = torch.linalg.svd(raw, full_matrices=False)
         turned = raw @ axes.T
         o = overlaps(turned, self.Q_star)

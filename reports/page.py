@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -13,7 +13,7 @@ from probes.registry import all_probes
 from probes.results import ModelResult, RunInfo
 from probes.runs import load_run
 from reports import formatting, vocabulary
-from reports.sections import probe_lines, sections
+from reports.sections import overview, probe_lines, sections
 
 REPORT_FILE = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -55,20 +55,19 @@ def render(info: RunInfo, results: list[ModelResult]) -> str:
     attending: Counter[str] = Counter(
         r.label.attention for r in results if r.label.mechanism is None
     )
-    sizes = dict.fromkeys(name for result in results for name in result.sizes)
+    shown = sections(results, probes)
     style, script = part("report.css"), part("report.js")
     return (
         environment()
         .get_template("report.html.j2")
         .render(
             info=info,
-            sections=sections(results, probes),
+            sections=shown,
             probes=probe_lines(results, probes),
             counts={kind: counts[kind] for kind in vocabulary.MECHANISMS} if counts else {},
             attending={kind: n for kind in vocabulary.ATTENTION if (n := attending[kind])},
-            sizes=list(sizes),
-            columns=_columns(list(sizes), bool(counts), bool(attending)),
-            size_meanings={n: vocabulary.SIZES.get(n, "") for n in sizes},
+            tables=overview(shown),
+            size_meanings=defaultdict(str, vocabulary.SIZES),
             mechanisms=vocabulary.MECHANISMS,
             attention=vocabulary.ATTENTION,
             tokens=vocabulary.TOKENS,
@@ -78,16 +77,6 @@ def render(info: RunInfo, results: list[ModelResult]) -> str:
             script_hash=policy_hash(script),
         )
     )
-
-
-def _columns(sizes: list[str], counting: bool, attending: bool) -> list[tuple[str, str]]:
-    """Title and kind of each column of the overview."""
-    columns = [("Model", "text"), ("Architecture", "text")]
-    columns += [(size, "number") for size in sizes]
-    columns += [("Accuracy", "number")] * counting + [("Test error", "number")] * attending
-    columns += [("Mechanism", "text")] * counting
-    columns += [("Attention", "text"), ("Confidence", "number")]
-    return columns + [("Counters", "number")] * counting
 
 
 def environment() -> Environment:

@@ -61,6 +61,43 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Table:
+    """One table of the overview: models that count, or students of a teacher.
+
+    Args:
+        counting: which of the two.
+        sizes: names of the sizes its models have.
+        sections: its models.
+    """
+
+    counting: bool
+    sizes: list[str]
+    sections: list[Section]
+
+    @property
+    def title(self) -> str:
+        """Its heading, where there are two."""
+        return "Models that count" if self.counting else "Students of a teacher attention"
+
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        """Title and kind of each column."""
+        numbers = [(size, "number") for size in self.sizes]
+        own = [("Accuracy", "number"), ("Mechanism", "text")]
+        measured = own if self.counting else [("Test error", "number")]
+        verdict = [("Attention", "text"), ("Confidence", "number")]
+        counters = [("Counters", "number")] if self.counting else []
+        return [
+            ("Model", "text"),
+            ("Architecture", "text"),
+            *numbers,
+            *measured,
+            *verdict,
+            *counters,
+        ]
+
+
+@dataclass(frozen=True)
 class ProbeLine:
     """One version of a probe that took part, for the reproduction table."""
 
@@ -84,6 +121,17 @@ def sections(results: list[ModelResult], probes: Mapping[str, Probe]) -> list[Se
         _section(result, anchor, pictures, probes)
         for result, anchor, pictures in zip(results, names, drawn, strict=True)
     ]
+
+
+def overview(shown: Sequence[Section]) -> list[Table]:
+    """The overview's tables, those with models only."""
+    tables = []
+    for counting in (True, False):
+        own = [s for s in shown if (s.result.label.mechanism is not None) == counting]
+        sizes = dict.fromkeys(name for section in own for name in section.result.sizes)
+        if own:
+            tables.append(Table(counting, list(sizes), own))
+    return tables
 
 
 def probe_lines(results: list[ModelResult], probes: Mapping[str, Probe]) -> list[ProbeLine]:

@@ -79,6 +79,7 @@ def _draw(result: ProbeResult) -> Figure:
     values = [100 * np.nan_to_num(result.value(f"{name}_share")) for name in SHARES]
     bars = left.bar(SHARES, values, color=(GREEN, BLUE, PURPLE, GREY))
     left.bar_label(bars, fmt="%.0f", fontsize=8)
+    left.margins(y=0.12)
     left.axhline(0, color="black", lw=0.6)
     left.set(ylabel="share of the scores' power (%)", title="Where scores come from")
     left.tick_params(axis="x", labelsize=8)

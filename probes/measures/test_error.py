@@ -55,6 +55,7 @@ def _draw(result: ProbeResult) -> Figure:
         capsize=4,
     )
     axes.bar_label(drawn, fmt="%.2f", fontsize=8, padding=3)
+    axes.margins(y=0.12)
     axes.set(ylabel=f"test error {UNIT} (10⁻³)", title="Error ± two standard errors")
     return figure
 

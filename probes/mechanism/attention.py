@@ -124,11 +124,11 @@ def _reasons(
 ) -> list[str]:
     d = context.task.d
     found = []
-    for name, symbol, one in (("positional", "m", order.m), ("semantic", "theta", order.theta)):
+    for name, symbol, one in (("positional", "m", order.m), ("semantic", "θ", order.theta)):
         relation = "above" if one.present else "within"
         found.append(
-            f"{name}: {symbol} = {one.value:.4f} +- {one.error:.4f}, {relation} the"
-            f" {one.threshold:.4f} that 99 % of random Q of this size reach at d={d}"
+            f"{name}: {symbol} = {one.value:.4f} ± {one.error:.4f}, {relation} the"
+            f" {one.threshold:.4f} that 99 % of random Q of this size stay below at d={d}"
         )
     if not (order.m.present or order.theta.present):
         return found

@@ -4,10 +4,8 @@
   for (const element of document.querySelectorAll(".needs-script")) element.hidden = false;
 
   // Sorting: numbers by value, words by the alphabet, missing values last either way.
-  const table = document.getElementById("overview-table");
-  const headers = [...table.tHead.rows[0].cells];
   const words = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
-  const sortBy = (column) => {
+  const sortBy = (table, headers, column) => {
     const header = headers[column];
     const down = header.getAttribute("aria-sort") === "ascending";
     const compare = header.dataset.kind === "number"
@@ -24,9 +22,12 @@
     for (const other of headers) other.removeAttribute("aria-sort");
     header.setAttribute("aria-sort", down ? "descending" : "ascending");
   };
-  headers.forEach((header, column) => {
-    header.querySelector("button").addEventListener("click", () => sortBy(column));
-  });
+  for (const table of document.querySelectorAll("table.overview")) {
+    const headers = [...table.tHead.rows[0].cells];
+    headers.forEach((header, column) => {
+      header.querySelector("button").addEventListener("click", () => sortBy(table, headers, column));
+    });
+  }
 
   const setAll = (open) => { for (const model of models) model.open = open; };
   document.getElementById("expand-all").addEventListener("click", () => setAll(true));

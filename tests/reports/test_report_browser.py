@@ -21,13 +21,13 @@ def page(browser: Chrome, report_of_six: Path) -> Iterator[Chrome]:
 
 
 def column(page: Chrome, index: int) -> list[str]:
-    cells = page.find_elements(By.CSS_SELECTOR, f"#overview-table tbody tr > :nth-child({index})")
+    cells = page.find_elements(By.CSS_SELECTOR, f"table.overview tbody tr > :nth-child({index})")
     return [cell.text for cell in cells]
 
 
 def header(page: Chrome, index: int) -> tuple[str | None, list[str]]:
-    page.find_element(By.CSS_SELECTOR, f"#overview-table th:nth-child({index}) button").click()
-    head = page.find_element(By.CSS_SELECTOR, f"#overview-table thead th:nth-child({index})")
+    page.find_element(By.CSS_SELECTOR, f"table.overview th:nth-child({index}) button").click()
+    head = page.find_element(By.CSS_SELECTOR, f"table.overview thead th:nth-child({index})")
     return head.get_attribute("aria-sort"), column(page, index)
 
 
@@ -54,7 +54,7 @@ def test_sorts_numbers_and_words(page: Chrome) -> None:
 
 
 def test_sorts_by_keyboard(page: Chrome) -> None:
-    button = page.find_element(By.CSS_SELECTOR, "#overview-table th:nth-child(7) button")
+    button = page.find_element(By.CSS_SELECTOR, "table.overview th:nth-child(7) button")
     button.send_keys(Keys.ENTER)
     assert column(page, 7)[0] == "9.0 %"
     button.send_keys(Keys.SPACE)

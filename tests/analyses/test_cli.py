@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 import models
 from analyses.cli import main
+from models.solvable import initial, planted
 
 
 def run(*arguments: str) -> Result:
@@ -53,6 +55,36 @@ def test_label_is_reproducible(checkpoints: Path) -> None:
     )
     assert first.stdout == again.stdout
     assert first.stdout != other.stdout
+
+
+def test_students_are_labelled_beside_counting_models(checkpoints: Path, tmp_path: Path) -> None:
+    """Attention alone is judged; a run and its report hold both kinds, each in its own table."""
+    config = models.SolvableConfig.of(d=200)
+    generator = torch.Generator().manual_seed(0)
+    weights = initial(config, generator)
+    weights["Q"] = planted(weights["Q_star"], 1, generator, theta=0.6, noise=0.2)
+    models.save(models.HookedTransformer(config, weights), tmp_path / "student")
+    paths = (checkpoints / "dot", tmp_path / "student")
+    result = run("label", *paths, "--json", "--run", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    dot, student = json.loads(result.stdout)
+    assert dot["attention_confidence"] is None
+    assert dot["test_error"] is None
+    assert [student[key] for key in ("mechanism", "attention", "accuracy", "confidence")] == [
+        None,
+        "semantic",
+        None,
+        None,
+    ]
+    assert 0.8 < student["attention_confidence"] < 1
+    assert student["test_error"] == student["evidence"]["test_error"] > 0
+    words = run("label", tmp_path / "student").stdout
+    assert "semantic attention (confidence" in words
+    assert "test error" in words
+    assert run("report", tmp_path / "run").exit_code == 0
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "Models that count" in page
+    assert "Students of a teacher attention" in page
 
 
 def test_one_bad_path_does_not_lose_the_others(checkpoints: Path, tmp_path: Path) -> None:

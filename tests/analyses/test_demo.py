@@ -26,7 +26,9 @@ def test_demo_fills_a_run_and_goes_on(tmp_path: Path) -> None:
     run = tmp_path / "run"
     results, problems = demo(run, quick=True, seed=0)
     assert problems == []
-    assert {r.architecture for r in results if r.meta["origin"] == "trained"} == set(ARCHITECTURES)
+    counting = [r for r in results if r.family == "counting"]
+    trained = {r.architecture for r in counting if r.meta["origin"] == "trained"}
+    assert trained == set(ARCHITECTURES)
     built = {r.name: r.label.mechanism for r in results if r.meta["origin"] == "construction"}
     assert built == {
         "built-bos_sftm": "relation-based",
@@ -34,7 +36,13 @@ def test_demo_fills_a_run_and_goes_on(tmp_path: Path) -> None:
         "built-dot-lookup": "inventory-based",
         "built-bos-blend": "mixed",
     }
+    students = {r.meta["start"]: r.label.attention for r in results if r.family == "solvable"}
+    assert students.pop("random") in ("semantic", "positional", "mixed")
+    assert students == {kind: kind for kind in ("semantic", "positional")} | {
+        "untrained": "uninformed"
+    }
     info, stored = load_run(run)
+    assert any("Theory for d to infinity" in note for note in info.notes)
     assert {r.name for r in stored} == {r.name for r in results}
     assert info.command.startswith("mechprobe demo")
     before = {p: p.stat().st_mtime_ns for p in run.rglob("*.json")}

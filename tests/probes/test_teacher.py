@@ -138,7 +138,8 @@ def test_removal_hurts_only_the_part_that_is_there(kind, other):
     own, foreign = (find_probe(f"remove-{part}")(model) for part in (kind, other))
     assert own.value("needed") > 0.2
     assert own.value("error_after") == pytest.approx(own.value("error_uniform"), rel=0.1)
-    assert own.value("error_alone") == pytest.approx(own.value("error_before"), rel=0.05)
+    # Alone it is at least as good: tokens along ones only blur what positions say.
+    assert own.value("error_alone") < 1.05 * own.value("error_before")
     assert abs(foreign.value("needed")) < 0.02
     assert foreign.value("gain_alone") < 0.02
 

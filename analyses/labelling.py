@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analyses.runs import StudyJob, begin_run, run_info, study_all
+from analyses.runs import StudyJob, begin_run, run_info, study_all, sure
 from models import MechprobeError, load
 from models.parallel import one_thread
 from probes import MechanismLabel
@@ -70,10 +70,10 @@ def as_text(item: Labelled) -> str:
     v = item.verdict
     attention = f"{v.attention} attention"
     if v.attention_confidence is not None:
-        attention += f" (confidence {v.attention_confidence:.2f})"
+        attention += f" (confidence {sure(v.attention_confidence)})"
     found = [attention]
     if v.mechanism is not None:
-        found.insert(0, f"{v.mechanism} (confidence {v.confidence:.2f})")
+        found.insert(0, f"{v.mechanism} (confidence {sure(v.confidence or 0.0)})")
     if v.accuracy is not None:
         found.append(f"accuracy {v.accuracy:.3f}")
     if v.test_error is not None:

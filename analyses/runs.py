@@ -119,7 +119,7 @@ def table(results: Sequence[ModelResult]) -> str:
         "mechanism": lambda r: r.label.mechanism or "-",
         "attention": lambda r: r.label.attention,
         "counters": lambda r: _or_dash(r.label.counters, "d"),
-        "confidence": lambda r: _or_dash(r.label.certainty, ".2f"),
+        "confidence": lambda r: "-" if r.label.certainty is None else sure(r.label.certainty),
     }
     rows = [list(columns)] + [[cell(r) for cell in columns.values()] for r in results]
     widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
@@ -131,3 +131,8 @@ def table(results: Sequence[ModelResult]) -> str:
 
 def _or_dash(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
+
+
+def sure(confidence: float) -> str:
+    """A confidence on two digits, none of which turns it into certainty."""
+    return ">0.99" if 0.995 <= confidence < 1 else f"{confidence:.2f}"

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from models.errors import MechprobeError
 from models.hooked import HookedTransformer, copy_with
+from models.weights import Weights
 
 
 def residual_gl(model: HookedTransformer, G: Float[Tensor, "d d"]) -> HookedTransformer:
@@ -20,7 +21,7 @@ def residual_gl(model: HookedTransformer, G: Float[Tensor, "d d"]) -> HookedTran
         MechprobeError: G is singular.
     """
     inverse = _inverse(G, "residual_gl: G")
-    w = model.weights()
+    w = _counting(model)
     changed = {name: inverse @ w[name] for name in ("W_Q", "W_K", "W_in") if name in w}
     return copy_with(model, W_E=w["W_E"] @ G, **changed)
 
@@ -31,7 +32,7 @@ def qk_gauge(model: HookedTransformer, H: Float[Tensor, "d d"]) -> HookedTransfo
     Raises:
         MechprobeError: the model has a constant mixing matrix, or H is singular.
     """
-    w = model.weights()
+    w = _counting(model)
     if "W_Q" not in w:
         raise MechprobeError(f"qk_gauge: a {model.config.architecture} model has no W_Q and W_K")
     inverse = _inverse(H, "qk_gauge: H")
@@ -45,7 +46,7 @@ def permute_neurons(model: HookedTransformer, order: Int[Tensor, " p"]) -> Hooke
         MechprobeError: `order` is not a permutation of the neurons.
     """
     _check_permutation(order, model.config.p, "permute_neurons: order")
-    w = model.weights()
+    w = _counting(model)
     return copy_with(
         model, W_in=w["W_in"][:, order], b_in=w["b_in"][order], W_out=w["W_out"][order]
     )
@@ -59,7 +60,7 @@ def rescale_neurons(model: HookedTransformer, scale: Float[Tensor, " p"]) -> Hoo
     """
     if not (scale > 0).all():
         raise MechprobeError("rescale_neurons: scales must be positive, relu keeps no sign")
-    w = model.weights()
+    w = _counting(model)
     return copy_with(
         model,
         W_in=w["W_in"] * scale,
@@ -78,7 +79,7 @@ def split_neurons(
     """
     if len(set(neurons.tolist())) < len(neurons):
         raise MechprobeError("split_neurons: name each neuron once; split again for more twins")
-    w = model.weights()
+    w = _counting(model)
     kept = w["W_out"].clone()
     kept[neurons] *= (1 - share).unsqueeze(-1)
     return _with_neurons(
@@ -93,7 +94,7 @@ def add_dead_neurons(
     model: HookedTransformer, number: int, generator: torch.Generator
 ) -> HookedTransformer:
     """Add neurons that never fire: zero input weights and a negative bias."""
-    w = model.weights()
+    w = _counting(model)
     dtype = w["W_in"].dtype
     noise = torch.randn(number, w["W_out"].shape[1], generator=generator).to(dtype)
     return _with_neurons(
@@ -112,7 +113,7 @@ def relabel_tokens(model: HookedTransformer, order: Int[Tensor, " T"]) -> Hooked
     """
     T = model.config.T
     _check_permutation(order, T, "relabel_tokens: order")
-    w = model.weights()
+    w = _counting(model)
     return copy_with(model, W_E=torch.cat([w["W_E"][:T][order], w["W_E"][T:]]))
 
 
@@ -135,7 +136,7 @@ def shift_scores(
     """
     if not model.config.softmax:
         raise MechprobeError("shift_scores: without a softmax the scores are the weights")
-    w = model.weights()
+    w = _counting(model)
     if model.config.mixing == "lin":
         return copy_with(model, W_mix=w["W_mix"] + row.unsqueeze(-1))
     common = common_direction(model)
@@ -218,3 +219,12 @@ def _with_neurons(
     config = model.config.model_copy(update={"p": W_in.shape[1]})
     weights = model.weights() | {"W_in": W_in, "b_in": b_in, "W_out": W_out}
     return HookedTransformer(config, weights, model.cfg.widened)
+
+
+def _counting(model: HookedTransformer) -> Weights:
+    """A counting model's weights; these symmetries are those of no other family."""
+    if model.config.family != "counting":
+        raise MechprobeError(
+            f"symmetries of counting models do not hold for a {model.config.architecture} model"
+        )
+    return model.weights()

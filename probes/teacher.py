@@ -46,7 +46,7 @@ class TeacherContext(Context):
                 f" the task gives {task.L} vectors of width {task.d}"
             )
         super().__init__(model, task, seed)
-        self._errors: dict[frozenset[str], Tensor] = {}
+        self._kept: dict[frozenset[str], Tensor] = {}
 
     @property
     def config(self) -> SolvableConfig:
@@ -86,11 +86,13 @@ class TeacherContext(Context):
 
         Each column of Q is replaced by a random direction of its own length.
         """
-        d, rank = self.Q.shape
-        shape = (NULL_DRAWS, d, rank)
-        noise = torch.randn(shape, generator=self.generator("null"), dtype=torch.float64)
-        o = overlaps(noise * (self.Q.norm(dim=0) / noise.norm(dim=1, keepdim=True)), self.Q_star)
-        return {"m": o.m.norm(dim=-1), "theta": o.theta.flatten(1).norm(dim=-1)}
+        generator, lengths = self.generator("null"), self.Q.norm(dim=0)
+        m, theta = torch.empty(2, NULL_DRAWS, dtype=torch.float64)
+        for i in range(NULL_DRAWS):  # one by one: all at once could fill the memory
+            noise = torch.randn(self.Q.shape, generator=generator, dtype=torch.float64)
+            o = overlaps(noise * (lengths / noise.norm(dim=0)), self.Q_star)
+            m[i], theta[i] = o.m.norm(), o.theta.norm()
+        return {"m": m, "theta": theta}
 
     def rows(self, generator: torch.Generator) -> Int[Tensor, " d"]:
         """Coordinates drawn with replacement, for a bootstrap over them."""
@@ -129,27 +131,28 @@ class TeacherContext(Context):
         Args:
             kept: names out of PARTS; with none of them attention is uniform.
         """
-        names = frozenset(kept)
-        if names not in self._errors:
-            self._errors[names] = self._run_with(names)
-        return self._errors[names]
-
-    def _run_with(self, names: frozenset[str]) -> Tensor:
-        hooks = []
-        if names != frozenset(PARTS):
-            zero = torch.zeros_like(self.parts["semantic"])
-            field: Tensor = sum((self.parts[name] for name in sorted(names)), zero)
-            # hook_q holds x Q, without the factor 1 / sqrt(d) of the field.
-            fill = partial(_fill, field=field * math.sqrt(self.task.d))
-            hooks = [(QUERY, fill), (KEY, fill)]
-        with torch.no_grad():
-            answers = self.model.run_with_hooks(self.test_inputs, fwd_hooks=hooks)
+        answers = self.answers_with(kept)
         errors = self.task.errors(answers, self.test_inputs, self._test_targets).double()
         if not errors.isfinite().all():
             raise MechprobeError(
                 "the model's answers overflow on its own sequences; its weights are too large"
             )
         return errors
+
+    def answers_with(self, kept: Iterable[str]) -> Float[Tensor, "batch pos d"]:
+        """Answers to `test_inputs` with some parts of queries and keys only, as `errors_with`."""
+        names = frozenset(kept)
+        if names not in self._kept:
+            hooks = []
+            if names != frozenset(PARTS):
+                zero = torch.zeros_like(self.parts["semantic"])
+                field: Tensor = sum((self.parts[name] for name in sorted(names)), zero)
+                # hook_q holds x Q, without the factor 1 / sqrt(d) of the field.
+                fill = partial(_fill, field=field * math.sqrt(self.task.d))
+                hooks = [(QUERY, fill), (KEY, fill)]
+            with torch.no_grad():
+                self._kept[names] = self.model.run_with_hooks(self.test_inputs, fwd_hooks=hooks)
+        return self._kept[names]
 
     @cached_property
     def _test_targets(self) -> Float[Tensor, "batch pos d"]:

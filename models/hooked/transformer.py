@@ -278,6 +278,13 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
                         named[f"blocks.{layer}.{part}.{name}"] = weight
         return named
 
+    def __getattr__(self, name: str) -> Any:
+        # torch hides why a property has no value; its own message says more.
+        own = getattr(type(self), name, None)
+        if isinstance(own, property) and own.fget is not None:
+            return own.fget(self)
+        return super().__getattr__(name)
+
     def _stacked(self, part: str, name: str) -> Tensor:
         tensors = [getattr(getattr(block, part, None), name, None) for block in self.blocks]
         found = [tensor for tensor in tensors if tensor is not None]

@@ -23,6 +23,7 @@ BRANCHES: tuple[Branch, ...] = get_args(Branch)
 # Self-consistency: largest change of an overlap by one more step, relative for those above 1 (V).
 TOLERANCE = 1e-6
 FEW = 11  # log2 points of the search for the basin
+SPARE = 2**40  # added to a point set's number for the one that replaces it
 PRESENT = 5e-3  # |m|, or |theta| / sigma^2, of a branch that exists
 
 _LONGEST = 0.3  # of a Newton step, in logarithms of q and V and in m and theta
@@ -115,7 +116,8 @@ def solve(
         parameters: of the model.
         branch: which fixed point.
         log2_points: 2^log2_points quasi-random points in each of two sets, 8 to 22.
-        seed: of the scrambling; the sets are number 2 seed and 2 seed + 1.
+        seed: of the scrambling; the sets are number 2 seed and 2 seed + 1, each replaced once by
+            number + SPARE should it allow no solution.
         start: (q, m, theta, V) of a solution near by.
 
     Raises:
@@ -129,11 +131,12 @@ def solve(
         raise MechprobeError(f"2^{log2_points} points: between 2^8 and 2^22 are wanted")
     few = min(FEW, log2_points)
     guess = _basin(Evolution(parameters, few, 2 * seed), branch, start)
-    middle = range(min(few + 2, log2_points), log2_points, 3)
-    for log2 in middle:
-        guess = _newton(Evolution(parameters, log2, 2 * seed), branch, guess).state
+    slope = None
+    for log2 in range(min(few + 2, log2_points), log2_points, 3):
+        found = _newton(Evolution(parameters, log2, 2 * seed), branch, guess)
+        guess, slope = found.state, np.eye(len(found.jacobian)) - found.jacobian
     solved = [
-        _newton(Evolution(parameters, log2_points, number), branch, guess, exact=True)
+        _exact(parameters, branch, guess, slope, log2_points, number)
         for number in (2 * seed, 2 * seed + 1)
     ]
     return _assemble(parameters, branch, solved)
@@ -148,6 +151,22 @@ class _Solution:
     residual: float
     evolution: Evolution
     jacobian: Float[np.ndarray, "free free"]
+
+
+def _exact(
+    p: TheoryParameters,
+    branch: Branch,
+    guess: State,
+    slope: Float[np.ndarray, "free free"] | None,
+    log2: int,
+    number: int,
+) -> _Solution:
+    """The fixed point on a set of points, or on its spare: the prox jumps, so that on a finite set
+    there need not be one (1 or 2 sets in 100; half of them where the branch begins)."""
+    try:
+        return _newton(Evolution(p, log2, number), branch, guess, slope, exact=True)
+    except NotConvergedError:
+        return _newton(Evolution(p, log2, number + SPARE), branch, guess, exact=True)
 
 
 def _starts(p: TheoryParameters, branch: Branch) -> Iterator[tuple[State, float]]:
@@ -197,8 +216,16 @@ def _iterate(
     return state, moved
 
 
-def _newton(evolution: Evolution, branch: Branch, guess: State, exact: bool = False) -> _Solution:
+def _newton(
+    evolution: Evolution,
+    branch: Branch,
+    guess: State,
+    slope: Float[np.ndarray, "free free"] | None = None,
+    exact: bool = False,
+) -> _Solution:
     """Solve state = step(state): Newton's method, its Jacobian kept up by Broyden's updates.
+
+    It begins with the slope 1 - Jacobian of a similar problem, if one is given.
 
     Raises:
         BranchAbsentError, NotConvergedError: as `solve`; only where an exact solution is wanted.
@@ -206,7 +233,9 @@ def _newton(evolution: Evolution, branch: Branch, guess: State, exact: bool = Fa
     p, free = evolution.parameters, list(_FREE[branch])
     x = _coordinates(p, guess)
     step = evolution.step(_state(p, x), fresh=True)
-    slope = np.eye(len(free)) - _jacobian(evolution, x, step, free)
+    slope = (
+        np.eye(len(free)) - _jacobian(evolution, x, step, free) if slope is None else slope.copy()
+    )
     wanted = TOLERANCE / 2 if exact else 1e-4
     best, kept, stalled, checked, careful = math.inf, x, 0, False, False
     for _ in range(40):

@@ -54,13 +54,16 @@ class Evolution:
 
     Args:
         parameters: of the model.
-        log2: 2^log2 quasi-random points.
+        log2: 2^log2 points: quasi-random ones and as many with xi mirrored.
         seed: of their scrambling.
     """
 
     def __init__(self, parameters: TheoryParameters, log2: int, seed: int) -> None:
         self.parameters = parameters
-        self.points = normal_points(log2, seed)
+        half = normal_points(log2 - 1, seed)
+        # Mirrored, so that m = 0 and theta = 0 solve the equations on a finite set as well: else
+        # its bias passes for a small overlap where a branch has none.
+        self.points = np.concatenate([half, half * np.array([-1.0, -1.0, 1.0, 1.0])])
         n = len(self.points)
         self._minima, self._torn = np.zeros((n, 2)), np.zeros(n, np.bool_)
         self._begun = False

@@ -91,10 +91,14 @@ def transitions(
         notes.append("the branches' training losses do not cross")
     else:
         alpha_c = search(bracket, INFORMED, lambda points: _loss_gap(points[0], points[1]))
+        if alpha_c is None:
+            notes.append(_unsolved("the losses cross", bracket))
     progress("crossing of the linear baseline")
-    alpha_l = _beats_linear(search, alphas, scan, linear, alpha_c)
-    if alpha_l is None:
+    bracket, alpha_l = _beats_linear(search, alphas, scan, linear, alpha_c)
+    if bracket is None:
         notes.append("attention does not come to beat the linear baseline")
+    elif alpha_l is None:
+        notes.append(_unsolved("attention beats the linear baseline", bracket))
     appears: dict[Branch, Quantity | None] = {}
     vanishes: dict[Branch, Quantity | None] = {}
     for branch in INFORMED:
@@ -163,7 +167,8 @@ def _beats_linear(
     scan: Scan,
     linear: float,
     alpha_c: Quantity | None,
-) -> Quantity | None:
+) -> tuple[tuple[float, float] | None, Quantity | None]:
+    """The bracket and the transition within it."""
     best = [_least(list(points)) for points in zip(*scan.values(), strict=True)]
     gaps = [math.nan if point is None else point.mse.value - linear for point in best]
     for i in range(len(alphas) - 1):
@@ -182,8 +187,15 @@ def _beats_linear(
             # The global minimum changes branch in between: it may win by that alone.
             below = found is None or found.value < alpha_c.value
             found = alpha_c if below else found
-        return found
-    return None
+        return bracket, found
+    return None, None
+
+
+def _unsolved(what: str, bracket: tuple[float, float]) -> str:
+    return (
+        f"{what} between alpha={bracket[0]:.3g} and {bracket[1]:.3g}, but the equations were not"
+        " solved everywhere there; try more points or another seed"
+    )
 
 
 def _least(points: list[BranchPoint | None]) -> BranchPoint | None:

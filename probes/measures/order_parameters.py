@@ -36,8 +36,9 @@ from probes.teacher import NULL_DRAWS, TeacherContext
 def order_parameters_probe(context: TeacherContext) -> Measurement:
     """Overlaps of queries and keys with position and with the teacher, against chance."""
     found, o = order_parameters(context), context.overlaps
-    size = math.sqrt(found.q) if found.q > 0 else math.inf
-    teacher = context.Q_star.norm().item() / math.sqrt(context.task.d)
+    # |Q^T Q| and not tr Q^T Q: a perfect student has cosine 1 at every rank.
+    size = math.sqrt(o.q.norm().item()) or math.inf
+    teacher = math.sqrt((context.Q_star.T @ context.Q_star).norm().item() / context.task.d)
     return Measurement(
         metrics={
             "m": found.m.value,

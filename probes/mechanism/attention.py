@@ -1,13 +1,13 @@
 """The verdict on a student of a teacher attention: positional, semantic, mixed or uninformed.
 
-An overlap is there if it passes what random students of the same size and d have (a measured
-null). Where both are there, what each part of the attention is worth alone decides, for the
-overlap that training did not look for is biased beyond chance by the training data.
+A part of the attention is there if its overlap passes what random students of the same size and
+d have (a measured null) and if the answers change with it. The null alone would not do, for
+training data widen the spread of an overlap beyond that of random students. Where both parts are
+there, their effects on the answers decide.
 """
 
 import math
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import torch
@@ -16,43 +16,64 @@ from jaxtyping import Float
 from probes.mechanism.rule import ONE_SIDED
 from probes.order import REPLICATES, OrderParameters, order_parameters
 from probes.results import AttentionKind, MechanismLabel, Metric
-from probes.teacher import TeacherContext
+from probes.teacher import PARTS, TeacherContext
 
-RULE_VERSION = "attention-1"
+RULE_VERSION = "attention-3"
 INFORMED = ("positional", "semantic")
+LEAST = 0.02  # of what the whole attention changes: what a part has to change to be there
 
 
 @dataclass(frozen=True)
-class PartErrors:
-    """Test errors of every sequence by the parts of queries and keys that are kept."""
+class Effects:
+    """How much answers change with a part of queries and keys, |f - f'|^2 / 2d of every sequence.
 
-    uniform: Float[np.ndarray, " n"]
+    Args:
+        positional, semantic: mean of the change when the part is added to none and to the other.
+        whole: from uniform attention to the untouched model.
+    """
+
     positional: Float[np.ndarray, " n"]
     semantic: Float[np.ndarray, " n"]
-    both: Float[np.ndarray, " n"]
+    whole: Float[np.ndarray, " n"]
 
-    def worth(self, rows: np.ndarray | slice = slice(None)) -> tuple[float, float]:
-        """What the positional and the semantic part take off the error of uniform attention:
-        each part's Shapley value, its gain averaged over the order in which parts are added."""
-        u, p, s, b = (
-            float(e[rows].mean()) for e in (self.uniform, self.positional, self.semantic, self.both)
+    def sizes(self, rows: np.ndarray | slice = slice(None)) -> tuple[float, float]:
+        """Positional and semantic effect over that of the whole attention.
+
+        They need not be below 1: parts may cancel in the whole."""
+        whole = max(float(self.whole[rows].mean()), 1e-300)
+        return (
+            float(self.positional[rows].mean()) / whole,
+            float(self.semantic[rows].mean()) / whole,
         )
-        return ((u - p) + (s - b)) / 2, ((u - s) + (p - b)) / 2
 
 
-def semantic_share(worth: tuple[float, float]) -> float | None:
-    """Share of the semantic part in what both are worth; None where neither is worth anything."""
-    positional, semantic = (max(value, 0.0) for value in worth)
-    whole = positional + semantic
-    return semantic / whole if whole > 0 else None
+def measure_effects(context: TeacherContext) -> Effects:
+    """Add each part alone, on top of the other, and all, through hook_q and hook_k."""
+
+    def change(kept: tuple[str, ...], other: tuple[str, ...]) -> np.ndarray:
+        difference = context.answers_with(kept) - context.answers_with(other)
+        found: np.ndarray = difference.double().square().sum((-2, -1)).numpy()
+        return found / (2 * context.task.d)
+
+    return Effects(
+        positional=(change(("positional",), ()) + change(INFORMED, ("semantic",))) / 2,
+        semantic=(change(("semantic",), ()) + change(INFORMED, ("positional",))) / 2,
+        whole=change(PARTS, ()),
+    )
+
+
+def semantic_share(sizes: tuple[float, float]) -> float | None:
+    """Share of the semantic part in what both change; None where neither changes anything."""
+    whole = sum(sizes)
+    return sizes[1] / whole if whole > 0 else None
 
 
 def attention_axis(positional: bool, semantic: bool, share: float | None) -> AttentionKind:
     """The label.
 
     Args:
-        positional, semantic: whether m and theta are more than chance gives.
-        share: of the semantic part in what both parts are worth, None where unknown.
+        positional, semantic: whether the parts are there.
+        share: of the semantic part in what both change, None where neither changes anything.
     """
     if positional != semantic:
         return "positional" if positional else "semantic"
@@ -66,12 +87,17 @@ def attention_axis(positional: bool, semantic: bool, share: float | None) -> Att
 
 
 def label_in(context: TeacherContext) -> MechanismLabel:
-    """Which overlap a student's attention lives by."""
-    order, errors = order_parameters(context), _errors(context)
-    worth = errors.worth()
-    share = semantic_share(worth)
-    kind = attention_axis(order.m.present, order.theta.present, share)
-    same = _same(context, order, errors, kind)
+    """Which overlap a student's attention lives by.
+
+    Raises:
+        MechprobeError: weights so large that fields or answers overflow.
+    """
+    error = context.errors.mean().item()  # first, for it refuses what overflows
+    order, effects = order_parameters(context), measure_effects(context)
+    sizes = effects.sizes()
+    there = _there((order.m.present, order.theta.present), sizes)
+    kind = attention_axis(*there, semantic_share(sizes))
+    same = _same(context, order, effects, kind)
     return MechanismLabel(
         mechanism=None,
         attention=kind,
@@ -82,9 +108,9 @@ def label_in(context: TeacherContext) -> MechanismLabel:
         # Laplace's rule: no number of replicates makes a label certain.
         attention_confidence=(same + 1) / (REPLICATES + 2),
         accuracy=None,
-        test_error=context.errors.mean().item(),
-        reasons=_reasons(context, order, worth, share),
-        evidence=_evidence(context, order, errors, share),
+        test_error=error,
+        reasons=_reasons(context, order, sizes),
+        evidence=_evidence(context, order, sizes),
         version=version(),
         seed=context.seed,
     )
@@ -95,32 +121,26 @@ def version() -> str:
     return RULE_VERSION
 
 
-def _errors(context: TeacherContext) -> PartErrors:
-    kept = [c for n in range(3) for c in combinations(INFORMED, n)]
-    uniform, positional, semantic, both = (context.errors_with(c).numpy() for c in kept)
-    return PartErrors(uniform, positional, semantic, both)
+def _there(passed: tuple[bool, bool], sizes: tuple[float, float]) -> tuple[bool, bool]:
+    return passed[0] and sizes[0] >= LEAST, passed[1] and sizes[1] >= LEAST
 
 
 def _same(
-    context: TeacherContext, order: OrderParameters, errors: PartErrors, kind: AttentionKind
+    context: TeacherContext, order: OrderParameters, effects: Effects, kind: AttentionKind
 ) -> int:
-    """How many replicates, of coordinates for the overlaps and of sequences for the errors,
+    """How many replicates, of coordinates for the overlaps and of sequences for the effects,
     get the same label."""
-    generator, n = context.generator("label"), len(errors.both)
+    generator, n = context.generator("label"), len(effects.whole)
     same = 0
     for m, theta in zip(order.m.replicates, order.theta.replicates, strict=True):
-        rows = torch.randint(n, (n,), generator=generator).numpy()
-        share = semantic_share(errors.worth(rows))
-        there = bool(m > order.m.threshold), bool(theta > order.theta.threshold)
-        same += attention_axis(*there, share) == kind
+        sizes = effects.sizes(torch.randint(n, (n,), generator=generator).numpy())
+        passed = bool(m > order.m.threshold), bool(theta > order.theta.threshold)
+        same += attention_axis(*_there(passed, sizes), semantic_share(sizes)) == kind
     return same
 
 
 def _reasons(
-    context: TeacherContext,
-    order: OrderParameters,
-    worth: tuple[float, float],
-    share: float | None,
+    context: TeacherContext, order: OrderParameters, sizes: tuple[float, float]
 ) -> list[str]:
     d = context.task.d
     found = []
@@ -130,25 +150,20 @@ def _reasons(
             f"{name}: {symbol} = {one.value:.4f} ± {one.error:.4f}, {relation} the"
             f" {one.threshold:.4f} that 99 % of random Q of this size stay below at d={d}"
         )
-    if not (order.m.present or order.theta.present):
-        return found
-    if share is None:
-        found.append("errors: neither part alone improves on uniform attention")
-    else:
-        found.append(
-            f"errors: of what both parts take off the error of uniform attention"
-            f" {share:.0%} is the semantic part's"
-            f" ({worth[1]:.2e} against {worth[0]:.2e})"
-        )
+    found.append(
+        f"answers: the positional part changes them by {sizes[0]:.1%} of what the whole attention"
+        f" does, the semantic part by {sizes[1]:.1%}; from {LEAST:.0%} on a part counts"
+    )
     return found
 
 
 def _evidence(
-    context: TeacherContext, order: OrderParameters, errors: PartErrors, share: float | None
+    context: TeacherContext, order: OrderParameters, sizes: tuple[float, float]
 ) -> dict[str, Metric]:
-    n = math.sqrt(len(errors.both))
-    rest = {part: ("rest", *(p for p in INFORMED if p != part)) for part in INFORMED}
-    without = {part: context.errors_with(kept).mean().item() for part, kept in rest.items()}
+    def error(*kept: str) -> float:
+        return context.errors_with(kept).mean().item()
+
+    spread = context.errors.std().item() / math.sqrt(len(context.errors))
     rows: dict[str, tuple[float | None, float | None, float | None, str]] = {
         "m": (order.m.value, 0, None, "overlap with the positional direction"),
         "m_error": (order.m.error, 0, None, "its finite-size standard error"),
@@ -157,14 +172,16 @@ def _evidence(
         "theta_error": (order.theta.error, 0, None, "its finite-size standard error"),
         "theta_null": (order.theta.threshold, 0, None, "99 % of random students have less"),
         "q": (order.q, 0, None, "size |Q|^2/d"),
-        "semantic_share": (share, 0, 1, "semantic part of what both parts are worth"),
-        "test_error": (context.errors.mean().item(), 0, None, "mean |y-f|^2/2d"),
-        "test_error_se": (context.errors.std().item() / n, 0, None, "its standard error"),
-        "without_positional": (without["positional"], 0, None, "error, positional part removed"),
-        "without_semantic": (without["semantic"], 0, None, "error, semantic part removed"),
-        "positional_alone": (float(errors.positional.mean()), 0, None, "error by it alone"),
-        "semantic_alone": (float(errors.semantic.mean()), 0, None, "error by it alone"),
-        "uniform": (float(errors.uniform.mean()), 0, None, "error of uniform attention"),
+        "positional_effect": (sizes[0], 0, None, "change of answers over the whole attention's"),
+        "semantic_effect": (sizes[1], 0, None, "change of answers over the whole attention's"),
+        "semantic_share": (semantic_share(sizes), 0, 1, "semantic part of both effects"),
+        "test_error": (error(*PARTS), 0, None, "mean |y-f|^2/2d"),
+        "test_error_se": (spread, 0, None, "its standard error"),
+        "without_positional": (error("semantic", "rest"), 0, None, "error, that part removed"),
+        "without_semantic": (error("positional", "rest"), 0, None, "error, that part removed"),
+        "positional_alone": (error("positional"), 0, None, "error by it alone"),
+        "semantic_alone": (error("semantic"), 0, None, "error by it alone"),
+        "uniform": (error(), 0, None, "error of uniform attention"),
     }
     return {
         name: Metric(value=value, unit="1", low=low, high=high, description=text)

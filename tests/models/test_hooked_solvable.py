@@ -120,9 +120,9 @@ def test_patching_and_accessors():
     torch.testing.assert_close(model.QK.AB[0, 0], model.weights()["Q"] @ model.weights()["Q"].T)
     torch.testing.assert_close(model.OV.AB[0, 0], torch.eye(D, dtype=torch.float64))
     assert model.W_pos.shape == (3, D)
-    with pytest.raises(AttributeError, match="W_E"):
+    with pytest.raises(AttributeError, match="reads vectors, it has no W_E"):
         _ = model.W_E
-    with pytest.raises(AttributeError, match="W_in"):
+    with pytest.raises(AttributeError, match="has no W_in"):
         _ = model.W_in
     assert {"blocks.0.attn.W_Q", "pos_embed.W_pos"} <= model.tl_parameters().keys()
     assert model.accumulated_bias(1).shape == (D,)

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import click
 
+from analyses.theory_cli import theory
 from models.errors import MechprobeError
 
 
@@ -192,6 +193,9 @@ def report(run: Path) -> None:
     from reports import write_report
 
     click.echo(f"report: {write_report(run)}")
+
+
+main.add_command(theory)
 
 
 def _report_problems(problems: list[str]) -> int:

@@ -30,11 +30,12 @@ class Image:
     height: int
 
 
-def to_data_uri(figure: Figure) -> Image:
+def to_data_uri(figure: Figure, budget: int = BUDGET) -> Image:
     """Draw a figure on white with Agg and close it.
 
     Args:
         figure: any matplotlib figure; it is empty afterwards.
+        budget: bytes of PNG above which colours are merged; rich maps need more than the usual.
 
     Raises:
         Exception: whatever the figure's artists raise while they are drawn.
@@ -50,18 +51,18 @@ def to_data_uri(figure: Figure) -> Image:
     drawn.seek(0)
     with Raster.open(drawn) as picture:
         rgb = picture.convert("RGB")
-    data = _small_png(rgb)
+    data = _small_png(rgb, budget)
     encoded = base64.b64encode(data).decode("ascii")
     return Image(f"data:image/png;base64,{encoded}", rgb.width, rgb.height)
 
 
-def _small_png(picture: Raster.Image) -> bytes:
+def _small_png(picture: Raster.Image, budget: int) -> bytes:
     data = b""
     for exact, blended in PALETTES:
         buffer = io.BytesIO()
         _reduce(picture, exact, blended).save(buffer, format="PNG", optimize=True)
         data = buffer.getvalue()
-        if len(data) <= BUDGET:
+        if len(data) <= budget:
             break
     return data
 

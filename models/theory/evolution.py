@@ -61,8 +61,8 @@ class Evolution:
     def __init__(self, parameters: TheoryParameters, log2: int, seed: int) -> None:
         self.parameters = parameters
         half = normal_points(log2 - 1, seed)
-        # Mirrored, so that m = 0 and theta = 0 solve the equations on a finite set as well: else
-        # its bias passes for a small overlap where a branch has none.
+        # Mirrored, so that m = theta = 0 solves the equations on a finite set as well: else its
+        # bias passes for a small overlap where there is no branch.
         self.points = np.concatenate([half, half * np.array([-1.0, -1.0, 1.0, 1.0])])
         n = len(self.points)
         self._minima, self._torn = np.zeros((n, 2)), np.zeros(n, np.bool_)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from models.errors import MechprobeError
-from models.theory.branches import BRANCHES, Branch, Quantity
+from models.theory.branch import BRANCHES, Branch, Quantity
 from models.theory.general_evolution import (
     GeneralEvolution,
     GeneralProblem,

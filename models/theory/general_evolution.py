@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.errors import MechprobeError
-from models.theory.branches import Branch
+from models.theory.branch import Branch
 from models.theory.evolution import normal_points
 from models.theory.general_prox import attention_loss, minimise, starts
 from models.theory.parameters import Mixing, check_mixing

@@ -13,14 +13,14 @@ from functools import partial
 import numpy as np
 from scipy.optimize import brentq
 
-from models.theory.branches import (
+from models.theory.branch import (
     Branch,
     BranchAbsentError,
     BranchPoint,
     NotConvergedError,
     Quantity,
-    solve,
 )
+from models.theory.branches import solve
 from models.theory.evolution import linear_mse
 from models.theory.parameters import TheoryParameters
 

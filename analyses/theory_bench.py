@@ -1,0 +1,108 @@
+"""Measured speed of the theory, against its limits.
+
+    python -m analyses.theory_bench
+
+Points on one core and thread, curve and diagram on all cores. The published way, one
+scipy.optimize.minimize for each node, is timed on some of the same nodes.
+"""
+
+import sys
+import time
+from functools import partial
+from unittest.mock import patch
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import minimize
+
+from analyses.bench import best_of
+from analyses.theory import curve
+from analyses.theory_diagram import diagram
+from models.parallel import cores, one_thread
+from models.theory import Branch, BranchPoint, Evolution, TheoryParameters, solve
+from models.theory.evolution import State, Step, normal_points
+
+POINT_LIMIT, CURVE_LIMIT, DIAGRAM_LIMIT = 1.0, 90.0, 600.0  # seconds
+RATIO_LIMIT = 5000.0
+SCIPY_NODES = 300
+PAIR: tuple[Branch, ...] = ("semantic", "positional")
+HERE = TheoryParameters(1.254)
+
+
+def scipy_prox(z: Float[np.ndarray, " 4"], p: TheoryParameters, state: State) -> float:
+    """The prox of one node as published: one minimisation from the field itself."""
+    q, m, theta, V = state
+    s2 = p.sigma**2
+
+    def diagonal(u: float, v: float) -> Float[np.ndarray, " 2"]:
+        mixing: np.ndarray = 1 / (1 + np.exp(-np.array([u * u + u * v, u * u - u * v])))
+        return mixing
+
+    w = np.array([np.sqrt(q) * z[0] + np.sqrt(2) * m, np.sqrt(q) * z[1]])
+    y = np.sqrt(s2 - theta**2 / q) * z[2:] + theta / np.sqrt(q) * z[:2]
+    t = (1 - p.omega) * diagonal(*y) + p.omega * np.diag(p.A)
+
+    def energy(x: Float[np.ndarray, " 2"]) -> float:
+        return float(((x - w) ** 2).sum() / (2 * V) + s2 * ((diagonal(*x) - t) ** 2).sum())
+
+    return float(minimize(energy, w).fun)
+
+
+def counted(branch: Branch) -> tuple[float, int]:
+    """Seconds of a solve at 2^16 points, and how often it evaluated a node."""
+    nodes, step = 0, Evolution.step
+
+    def counting(self: Evolution, state: State, fresh: bool = False) -> Step:
+        nonlocal nodes
+        nodes += len(self.points)
+        return step(self, state, fresh)
+
+    with patch.object(Evolution, "step", counting):
+        start = time.perf_counter()
+        _point(branch)
+        return time.perf_counter() - start, nodes
+
+
+def _point(branch: Branch) -> BranchPoint:
+    return solve(HERE, branch, log2_points=16)
+
+
+def show(name: str, value: float, unit: str, limit: float | None = None) -> bool:
+    """Print a row; whether it is above its limit."""
+    bound = "" if limit is None else f"limit {limit:g}"
+    print(f"{name:42s} {value:10.4g} {unit:5s} {bound}", flush=True)
+    return limit is not None and value > limit
+
+
+def main() -> None:
+    """Print measured numbers with their limits; exit code 1 where one is broken."""
+    one_thread()
+    state = _point("semantic").state  # compiled from here on
+    slow = []
+    for branch in PAIR:
+        seconds = best_of(partial(_point, branch), 3)
+        slow.append(show(f"{branch} point, 2 sets of 2^16", seconds, "s", POINT_LIMIT))
+        show("  the same for one set", seconds / 2, "s")
+    points = normal_points(16, 0)
+    nodes = points[:: len(points) // SCIPY_NODES][:SCIPY_NODES]
+    reference = best_of(lambda: [scipy_prox(z, HERE, state) for z in nodes], 2) / len(nodes)
+    seconds, evaluated = min(counted("semantic") for _ in range(3))
+    cold = best_of(lambda: Evolution(HERE, 16, 0).step(state, fresh=True), 3) / len(points)
+    show("scipy.optimize.minimize, a node", reference * 1e6, "us")
+    show("ours within a solve, a node", seconds / evaluated * 1e6, "us")
+    show("  evaluations of each node, both sets", evaluated / len(points) / 2, "")
+    show("ours, cold multistart, a node", cold * 1e6, "us")
+    show("scipy / ours, cold multistart", reference / cold, "times")
+    ratio = reference * evaluated / seconds
+    show(f"scipy / ours within a solve, >= {RATIO_LIMIT:g}", ratio, "times")
+    slow.append(ratio < RATIO_LIMIT)
+    seconds = best_of(lambda: curve(HERE, np.linspace(0.1, 3, 50).tolist(), PAIR), 1)
+    slow.append(show(f"curve, 50 x 2 points, {cores()} cores", seconds, "s", CURVE_LIMIT))
+    alphas, omegas = np.linspace(0.1, 3, 25).tolist(), np.linspace(0, 0.95, 20).tolist()
+    seconds = best_of(lambda: diagram(HERE, alphas, omegas), 1)
+    slow.append(show(f"diagram, 25 x 20 cells, {cores()} cores", seconds, "s", DIAGRAM_LIMIT))
+    sys.exit(1 if any(slow) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import brentq
@@ -106,6 +107,7 @@ def transitions(
         exists = [point is not None for point in scan[branch]]
         if not any(exists):
             notes.append(f"no {branch} branch was found")
+        notes += _gaps(branch, alphas, exists)
         appears[branch] = _end(parameters, branch, alphas, exists, seed)
         # Read from the far end, the last alpha of a branch is its first.
         vanishes[branch] = _end(parameters, branch, alphas[::-1], exists[::-1], seed)
@@ -189,6 +191,17 @@ def _beats_linear(
             found = alpha_c if below else found
         return bracket, found
     return None, None
+
+
+def _gaps(branch: Branch, alphas: np.ndarray, exists: list[bool]) -> list[str]:
+    """Where a branch is missing in between, in words."""
+    there = [i for i, here in enumerate(exists) if here]
+    return [
+        f"the {branch} branch was not found between alpha={alphas[one]:.3g} and"
+        f" {alphas[other]:.3g}; replica symmetry may fail there, for trained models can keep it"
+        for one, other in pairwise(there)
+        if other > one + 1
+    ]
 
 
 def _unsolved(what: str, bracket: tuple[float, float]) -> str:

@@ -2,8 +2,9 @@
 
     python -m analyses.theory_bench
 
-Points on one core and thread, curve and diagram on all cores. The published way, one
-scipy.optimize.minimize for each node, is timed on some of the same nodes.
+Points on one core and thread, curve and diagram on all cores. The published way, a damped
+iteration with one scipy.optimize.minimize for each node, is timed on some of the same nodes (the
+published code does four, one for each conjugate overlap: it is slower by that factor).
 """
 
 import sys
@@ -14,6 +15,7 @@ from unittest.mock import patch
 import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize
+from scipy.special import softmax
 
 from analyses.bench import best_of
 from analyses.theory import curve
@@ -30,22 +32,31 @@ HERE = TheoryParameters(1.254)
 
 
 def scipy_prox(z: Float[np.ndarray, " 4"], p: TheoryParameters, state: State) -> float:
-    """The prox of one node as published: one minimisation from the field itself."""
+    """The minimum of one node as published: scipy's default method from zero, in matrices."""
     q, m, theta, V = state
-    s2 = p.sigma**2
-
-    def diagonal(u: float, v: float) -> Float[np.ndarray, " 2"]:
-        mixing: np.ndarray = 1 / (1 + np.exp(-np.array([u * u + u * v, u * u - u * v])))
-        return mixing
-
-    w = np.array([np.sqrt(q) * z[0] + np.sqrt(2) * m, np.sqrt(q) * z[1]])
-    y = np.sqrt(s2 - theta**2 / q) * z[2:] + theta / np.sqrt(q) * z[:2]
-    t = (1 - p.omega) * diagonal(*y) + p.omega * np.diag(p.A)
+    xi, eta, s2 = z[:2], z[2:], p.sigma**2
+    field = np.sqrt(q) * xi + m * np.array([1.0, -1.0])
+    y = np.sqrt(s2 - theta**2 / q) * eta + theta / np.sqrt(q) * xi
+    target = (1 - p.omega) * softmax(np.outer(y, y), 1) + p.omega * np.array(p.A)
 
     def energy(x: Float[np.ndarray, " 2"]) -> float:
-        return float(((x - w) ** 2).sum() / (2 * V) + s2 * ((diagonal(*x) - t) ** 2).sum())
+        misfit = softmax(np.outer(x, x), 1) - target
+        return float(((x - field) ** 2).sum() / (2 * V) + s2 / 2 * (misfit**2).sum())
 
-    return float(minimize(energy, w).fun)
+    return float(minimize(energy, np.zeros(2)).fun)
+
+
+def published_iterations() -> int:
+    """Damped iterations of the published solver (0.8 of the old, to 1e-4, from its start)."""
+    evolution, state = Evolution(HERE, 13, 0), np.array([0.9068, 0.0, 0.3472, 14.575])
+    iterations, moved = 0, np.inf
+    while moved > 1e-4 and iterations < 300:
+        after = evolution.step(state, fresh=True).state
+        after[1] = 0.0
+        moved = np.abs(after - state)[:3].max()
+        state = 0.8 * state + 0.2 * after
+        iterations += 1
+    return iterations
 
 
 def counted(branch: Branch) -> tuple[float, int]:
@@ -74,6 +85,25 @@ def show(name: str, value: float, unit: str, limit: float | None = None) -> bool
     return limit is not None and value > limit
 
 
+def _against_scipy(state: State) -> bool:
+    """Print both ratios; whether the one for a whole point is below its limit."""
+    nodes = normal_points(16, 0)[:: 2**16 // SCIPY_NODES][:SCIPY_NODES]
+    reference = best_of(lambda: [scipy_prox(z, HERE, state) for z in nodes], 2) / len(nodes)
+    seconds, evaluated = min(counted("semantic") for _ in range(3))
+    cold = best_of(lambda: Evolution(HERE, 16, 0).step(state, fresh=True), 3) / 2**16
+    iterations, ours = published_iterations(), evaluated / 2**17
+    show("scipy.optimize.minimize, a node", reference * 1e6, "us")
+    show("ours within a solve, a node", seconds / evaluated * 1e6, "us")
+    show("ours, multistart from nothing, a node", cold * 1e6, "us")
+    show("scipy / ours within a solve, a node", reference * evaluated / seconds, "times")
+    show("scipy / ours from nothing, a node", reference / cold, "times")
+    show("evaluations of a node for a point, ours", ours, "")
+    show("  published damped iteration", iterations, "")
+    ratio = iterations * reference * 2**17 / seconds
+    show(f"whole point, same nodes, >= {RATIO_LIMIT:g}", ratio, "times")
+    return ratio < RATIO_LIMIT
+
+
 def main() -> None:
     """Print measured numbers with their limits; exit code 1 where one is broken."""
     one_thread()
@@ -83,19 +113,7 @@ def main() -> None:
         seconds = best_of(partial(_point, branch), 3)
         slow.append(show(f"{branch} point, 2 sets of 2^16", seconds, "s", POINT_LIMIT))
         show("  the same for one set", seconds / 2, "s")
-    points = normal_points(16, 0)
-    nodes = points[:: len(points) // SCIPY_NODES][:SCIPY_NODES]
-    reference = best_of(lambda: [scipy_prox(z, HERE, state) for z in nodes], 2) / len(nodes)
-    seconds, evaluated = min(counted("semantic") for _ in range(3))
-    cold = best_of(lambda: Evolution(HERE, 16, 0).step(state, fresh=True), 3) / len(points)
-    show("scipy.optimize.minimize, a node", reference * 1e6, "us")
-    show("ours within a solve, a node", seconds / evaluated * 1e6, "us")
-    show("  evaluations of each node, both sets", evaluated / len(points) / 2, "")
-    show("ours, cold multistart, a node", cold * 1e6, "us")
-    show("scipy / ours, cold multistart", reference / cold, "times")
-    ratio = reference * evaluated / seconds
-    show(f"scipy / ours within a solve, >= {RATIO_LIMIT:g}", ratio, "times")
-    slow.append(ratio < RATIO_LIMIT)
+    slow.append(_against_scipy(state))
     seconds = best_of(lambda: curve(HERE, np.linspace(0.1, 3, 50).tolist(), PAIR), 1)
     slow.append(show(f"curve, 50 x 2 points, {cores()} cores", seconds, "s", CURVE_LIMIT))
     alphas, omegas = np.linspace(0.1, 3, 25).tolist(), np.linspace(0, 0.95, 20).tolist()

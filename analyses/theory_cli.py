@@ -46,7 +46,7 @@ def point(
     """Overlaps, errors and losses of one branch.
 
     L above 2 or a rank above 1 take the general solver: accurate to about 1e-2, and at 2^12
-    points about a minute for L=3 or rank 2 (time goes with the points, and with (L rank)^3).
+    points 10 to 20 s on one core for L=3 or rank 2. Time goes with the points and (L rank)^3.
     """
     from tqdm import tqdm
 

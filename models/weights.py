@@ -9,6 +9,7 @@ from torch import Tensor
 from models.errors import MechprobeError
 
 Weights = dict[str, Tensor]
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def check_weights(
@@ -41,7 +42,7 @@ def check_weights(
             raise MechprobeError(
                 f"{where}: {name} has shape {found}, but config says {shape} ({sizes})"
             )
-        if not weights[name].is_floating_point():
+        if weights[name].dtype not in FLOATS:
             raise MechprobeError(f"{where}: {name} holds {weights[name].dtype}, floats are wanted")
         if weights[name].dtype != weights[first].dtype:
             raise MechprobeError(

@@ -27,9 +27,13 @@ class Job(Protocol):
     result: ClassVar[type[Any]]
 
     @property
-    def weight(self) -> float: ...
+    def weight(self) -> float:
+        """Relative length of the work."""
+        ...
 
-    def run(self) -> BaseModel: ...
+    def run(self) -> BaseModel:
+        """Do it."""
+        ...
 
 
 AnyJob = TypeVar("AnyJob", bound=Job)

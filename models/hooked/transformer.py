@@ -30,9 +30,9 @@ def family_of(name: object, where: str) -> Family:
     Raises:
         MechprobeError: unknown name.
     """
-    if name not in FAMILIES:
+    if not isinstance(name, str) or name not in FAMILIES:
         raise MechprobeError(f"{where}: family {name!r} is unknown; known: {', '.join(FAMILIES)}")
-    return FAMILIES[str(name)]
+    return FAMILIES[name]
 
 
 class HookedTransformer(HookedRootModule):  # type: ignore[misc]

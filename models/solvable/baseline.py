@@ -56,7 +56,7 @@ def linear_population(
         generator: source of randomness.
 
     Raises:
-        MechprobeError: n below 2, or a covariance is not positive definite.
+        MechprobeError: n below 2.
     """
     if n < 2:
         raise MechprobeError(f"n={n}: a variance needs at least two samples")
@@ -68,9 +68,9 @@ def linear_population(
         covariance = task.covariance.double()
         variances = covariance.diagonal(dim1=-2, dim2=-1).mean(-1)
         spread = Q.mT @ covariance @ Q / task.d
-    factor, info = torch.linalg.cholesky_ex(spread)
-    if info.any():
-        raise MechprobeError("covariance: not positive definite as the teacher sees it")
+    # Not a Cholesky: a teacher with more columns than d, or of zero, has a singular one.
+    scales, axes = torch.linalg.eigh(spread)
+    factor = axes * scales.clamp(min=0).sqrt().unsqueeze(-2)
     xi = torch.randn(n, task.L, Q.shape[1], generator=generator, dtype=torch.float64)
     h = (xi.unsqueeze(-2) @ factor.mT).squeeze(-2)
     A = torch.tensor(task.A, dtype=torch.float64)

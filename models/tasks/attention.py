@@ -62,7 +62,7 @@ class AttentionRegression:
         if self.covariance is None:
             x *= torch.tensor(self.sigma, dtype=dtype).unsqueeze(1)
             return x
-        factor, info = torch.linalg.cholesky_ex(self.covariance)
+        factor, info = torch.linalg.cholesky_ex(self.covariance.double())
         if info.any():
             raise MechprobeError("covariance: not positive definite at every position")
         colored: Tensor = factor.to(dtype) @ x.permute(1, 2, 0)

@@ -75,7 +75,10 @@ class BranchPoint:
 
     @property
     def stable(self) -> bool:
-        """Whether no small perturbation grows (within replica symmetry)."""
+        """Whether no multiplier is above 1 (within replica symmetry).
+
+        One below -1 makes an undamped iteration oscillate, but takes nothing from the minimum.
+        """
         return max(self.multipliers.values()) < 1
 
     @property

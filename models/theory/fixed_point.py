@@ -43,7 +43,9 @@ def _starts(p: TheoryParameters, branch: Branch) -> Iterator[tuple[State, float]
             m = math.sqrt(size) if branch == "positional" else 0.0
             theta = 0.9 * s2 * math.sqrt(size) if branch == "semantic" else 0.0
             for stiff in (0.6, 0.1):
-                yield np.array([size * max(s2, 0.1), m, theta, stiff * s2 / p.lam]), share
+                # With hardly a ridge the loss holds the fields, not lam.
+                v = min(stiff * s2 / p.lam, 40.0 * stiff)
+                yield np.array([size * max(s2, 0.1), m, theta, v]), share
 
 
 def basin(evolution: Evolution, branch: Branch, start: State | None) -> State:
@@ -62,7 +64,33 @@ def basin(evolution: Evolution, branch: Branch, start: State | None) -> State:
         failed = f"the damped iteration still moves by {moved:.1e}"
     if failed:
         raise NotConvergedError(f"{_where(p)}: the {branch} branch was not reached; {failed}")
+    _refuse_doubtful(evolution, branch)
     raise absent(p, branch)
+
+
+def _refuse_doubtful(evolution: Evolution, branch: Branch) -> None:
+    """Every start lost the overlap; where the uninformed branch cannot do without it, that is a
+    failure of the search and no absence.
+
+    Raises:
+        NotConvergedError: the uninformed branch is unstable to the overlap.
+    """
+    p = evolution.parameters
+    state, moved = _iterate(evolution, "uninformed", next(_starts(p, "uninformed"))[0], 0.25)
+    name, i, size = ("m", M, 1.0) if branch == "positional" else ("theta", THETA, p.sigma)
+    width = 0.05 * size * math.sqrt(float(state[Q]))
+    ends = []
+    for sign in (1, -1):
+        aside = state.copy()
+        aside[i] = sign * width
+        ends.append(evolution.step(aside, fresh=True).state[i])
+    growth = float(ends[0] - ends[1]) / (2 * width)
+    # A quarter: the growth is measured on few points.
+    if moved < 0.1 and growth > 1.25:
+        raise NotConvergedError(
+            f"{_where(p)}: no {branch} branch was found, though {name} grows from zero"
+            f" ({growth:.2f} times a step); replica symmetry may fail here, or try more points"
+        )
 
 
 def _iterate(
@@ -164,7 +192,9 @@ def _state(p: TheoryParameters, x: State) -> State:
 
 def _residual(p: TheoryParameters, x: State, step: Step, free: list[int]) -> float:
     state = _state(p, x)
-    return float(np.abs((step.state - state) / np.maximum(1.0, np.abs(state)))[free].max())
+    # q and theta carry sigma^2: small tokens have small ones.
+    unit = np.array([min(1.0, 4 * p.sigma**2), 1.0, min(1.0, 4 * p.sigma**2), 1.0])
+    return float(np.abs((step.state - state) / np.maximum(unit, np.abs(state)))[free].max())
 
 
 def _jacobian(
@@ -225,7 +255,9 @@ def _admissible(p: TheoryParameters, state: State) -> State:
 
 def absent(p: TheoryParameters, branch: Branch) -> BranchAbsentError:
     overlap = "m" if branch == "positional" else "theta"
-    return BranchAbsentError(f"{_where(p)}: there is no {branch} branch here ({overlap} goes to 0)")
+    return BranchAbsentError(
+        f"{_where(p)}: there is no {branch} branch here that was found ({overlap} goes to 0 from every start)"
+    )
 
 
 def _where(p: TheoryParameters) -> str:

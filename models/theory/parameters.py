@@ -37,7 +37,7 @@ class TheoryParameters:
             if not (math.isfinite(value) and value > 0):
                 raise MechprobeError(f"{name}={value}: a finite number above 0 is wanted")
             if not 1e-9 <= value <= 1e9:
-                raise MechprobeError(f"{name}={value}: between 1e-9 and 1e9 it could be solved")
+                raise MechprobeError(f"{name}={value}: a value between 1e-9 and 1e9 is wanted")
         if not 0 <= self.omega <= 1:
             raise MechprobeError(f"omega={self.omega}: a weight between 0 and 1 is wanted")
         check_mixing(self.A, 2)

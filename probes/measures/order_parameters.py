@@ -50,7 +50,7 @@ def order_parameters_probe(context: TeacherContext) -> Measurement:
             "q": found.q,
             "q_error": found.q_error,
             "cos_positional": min(1.0, found.m.value / size),
-            "cos_semantic": min(1.0, found.theta.value / (size * teacher)),
+            "cos_semantic": min(1.0, found.theta.value / (size * teacher)) if teacher else None,
         },
         # In the principal axes of Q^T Q: a rotation that leaves Q Q^T unchanged.
         arrays={"m": o.m, "theta": o.theta, "q": o.q},

@@ -147,8 +147,8 @@ def _reasons(
     for name, symbol, one in (("positional", "m", order.m), ("semantic", "θ", order.theta)):
         relation = "above" if one.present else "within"
         found.append(
-            f"{name}: {symbol} = {one.value:.4f} ± {one.error:.4f}, {relation} the"
-            f" {one.threshold:.4f} that 99 % of random Q of this size stay below at d={d}"
+            f"{name}: {symbol} = {one.value:.3g} ± {one.error:.2g}, {relation} the"
+            f" {one.threshold:.3g} that 99 % of random Q of this size stay below at d={d}"
         )
     found.append(
         f"answers: the positional part changes them by {sizes[0]:.1%} of what the whole attention"

@@ -1,6 +1,7 @@
 """Figures along alpha: the order parameters and errors, z-scores, the other mixing matrix."""
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,12 @@ from reports.attention.results import (
 from reports.attention.study import Comparison, Study
 
 Reading = Callable[[TheoryPoint], Number]
-M: Reading = lambda point: point.m  # noqa: E731
-THETA: Reading = lambda point: point.theta  # noqa: E731
-LOSS: Reading = lambda point: point.loss  # noqa: E731
-TEST: Reading = lambda point: point.test_error  # noqa: E731
+M: Reading = attrgetter("m")
+THETA: Reading = attrgetter("theta")
+LOSS: Reading = attrgetter("loss")
+TEST: Reading = attrgetter("test_error")
 TICKS = (-100, -30, -10, -4, -2, 0, 2, 4, 10, 30, 100)  # of a z-score
+WIDEST = 2.05  # alpha
 PER_MILLE = 1e3  # losses are drawn in thousandths
 
 
@@ -43,7 +45,7 @@ def order_parameters(study: Study) -> Figure:
             theory_line(axis, study.curve, branch, reading, scale, f"theory, {branch}")
             _dots(axis, study.minima, branch, name, scale)
             _published(axis, study, branch, name, scale)
-        axis.set(xlabel="α = n / d", ylabel=title, xlim=(0, 2.05))
+        axis.set(xlabel="α = n / d", ylabel=title, xlim=(0, WIDEST))
         mark(axis, study.here.alpha_c, r"$\alpha_c$")
         mark(axis, study.here.alpha_l, r"$\alpha_l$")
     axes[0][0].set_ylim(-0.005, 0.32)
@@ -65,7 +67,12 @@ def theory_line(
 ) -> None:
     """A branch's line with its error band; dashed where a small perturbation grows."""
     colour = COLOURS[branch]
-    points = [(pair.alpha, point) for pair in pairs if (point := pair.branch(branch)) is not None]
+    points = [
+        (pair.alpha, point)
+        for pair in pairs
+        # Points beyond the frame, solved for other parts, would stretch its other axis.
+        if pair.alpha <= WIDEST and (point := pair.branch(branch)) is not None
+    ]
     alphas = np.array([alpha for alpha, _ in points])
     values = scale * np.array([reading(point).value for _, point in points])
     errors = scale * np.array([reading(point).error for _, point in points])
@@ -136,7 +143,7 @@ def z_scores(study: Study) -> Figure:
             overlap = "θ" if branch == "semantic" else "m"
             runs = "our minima" if source == "ours" else "published runs"
             axis.set_title(f"{runs}, {branch} start (overlap: {overlap})", fontsize=9)
-            axis.set(xlabel="α", ylabel="z = (mean − theory) / s.e.", xlim=(0, 2.05))
+            axis.set(xlabel="α", ylabel="z = (mean − theory) / s.e.", xlim=(0, WIDEST))
             axis.set_ylim(-150, 150)
     legend_below(figure, axes[0][0], 3)
     return figure
@@ -170,7 +177,7 @@ def both_mixings(study: Study) -> Figure:
                 theory_line(axis, pairs, branch, reading, scale, f"theory, {branch}")
                 _dots(axis, blocks, branch, key, scale)
                 _left(axis, blocks, branch, key, scale)
-            axis.set(xlabel="α", ylabel=title, xlim=(0, 2.05))
+            axis.set(xlabel="α", ylabel=title, xlim=(0, WIDEST))
         row[0].set_title(f"A: {name} example, ω = {omega:g}", fontsize=9, loc="left")
         row[0].set_ylim(-0.01, 0.32)
         row[1].set_ylim(-0.02, 0.72)

@@ -14,24 +14,24 @@ from reports.formatting import number, percent
 
 def transition(study: Study) -> list[str]:
     """(a)."""
-    c, l = study.here.alpha_c, study.here.alpha_l  # noqa: E741
+    crossing, better = study.here.alpha_c, study.here.alpha_l
     says = [
         "Lines are theory (d → ∞; bands are its quadrature error, mostly thinner than the line;"
         " dashed where a small perturbation grows, so that the branch is no minimum). Filled marks"
         " are our minima, open diamonds the published runs; bars are standard errors.",
     ]
-    if c is None:
+    if crossing is None:
         says.append("The losses of the branches were not found to cross here.")
     else:
         says.append(
-            f"The two losses cross at α_c = {with_error(c)}: with fewer data the positional minimum"
-            " is the global one, with more the semantic."
+            f"The two losses cross at α_c = {with_error(crossing)}: with fewer data the positional"
+            " minimum is the global one, with more the semantic."
         )
-    if l is None:
+    if better is None:
         says.append("Attention was not found to come to beat the linear baseline.")
     else:
         says.append(
-            f"From α_l = {with_error(l)} on attention generalises better than the best linear"
+            f"From α_l = {with_error(better)} on attention generalises better than the best linear"
             f" (positional) layer, whose test error is {number(study.curve[0].linear)} in theory"
             f" and {_linear(study)} where it was fitted to our data."
         )

@@ -56,7 +56,7 @@ def linear_population(
         generator: source of randomness.
 
     Raises:
-        MechprobeError: n below 2.
+        MechprobeError: n below 2, or a covariance that is not positive.
     """
     if n < 2:
         raise MechprobeError(f"n={n}: a variance needs at least two samples")
@@ -70,6 +70,8 @@ def linear_population(
         spread = Q.mT @ covariance @ Q / task.d
     # Not a Cholesky: a teacher with more columns than d, or of zero, has a singular one.
     scales, axes = torch.linalg.eigh(spread)
+    if (scales < -1e-9 * scales.abs().amax()).any():
+        raise MechprobeError("covariance: not positive definite as the teacher sees it")
     factor = axes * scales.clamp(min=0).sqrt().unsqueeze(-2)
     xi = torch.randn(n, task.L, Q.shape[1], generator=generator, dtype=torch.float64)
     h = (xi.unsqueeze(-2) @ factor.mT).squeeze(-2)

@@ -256,7 +256,8 @@ def _admissible(p: TheoryParameters, state: State) -> State:
 def absent(p: TheoryParameters, branch: Branch) -> BranchAbsentError:
     overlap = "m" if branch == "positional" else "theta"
     return BranchAbsentError(
-        f"{_where(p)}: there is no {branch} branch here that was found ({overlap} goes to 0 from every start)"
+        f"{_where(p)}: there is no {branch} branch here that was found"
+        f" ({overlap} goes to 0 from every start)"
     )
 
 

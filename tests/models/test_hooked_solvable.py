@@ -183,3 +183,24 @@ def test_checkpoints_that_do_not_fit_are_refused(tmp_path, change, message):
     with pytest.raises(MechprobeError, match=message) as caught:
         load(tmp_path / "m")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_with_covariances_loads(tmp_path, dtype):
+    model = build(full=True)
+    save(model.with_dtype(dtype), tmp_path / "m")
+    assert load(tmp_path / "m").cfg.dtype == torch.float32
+
+
+def test_odd_checkpoints_are_one_line(tmp_path):
+    import json
+
+    save(build(), tmp_path / "m")
+    file = tmp_path / "m" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"family": ["solvable"]}))
+    with pytest.raises(MechprobeError, match="family .* is unknown"):
+        load(tmp_path / "m")
+    weights = build().weights()
+    tiny = {name: weight.to(torch.float8_e4m3fn) for name, weight in weights.items()}
+    with pytest.raises(MechprobeError, match="floats are wanted"):
+        HookedTransformer(build().config, tiny)

@@ -211,3 +211,14 @@ def test_model_and_task_have_to_fit():
     task = student(d=50).task()
     with pytest.raises(MechprobeError, match="width 40, the task gives 2 vectors of width 50"):
         CONTEXTS[task.name](student(d=40), task)
+
+
+@pytest.mark.parametrize("teacher_rank", [1, 4])
+def test_students_of_an_odd_teacher_are_studied(teacher_rank):
+    """A teacher of zero, and one with more columns than d: no probe fails."""
+    config = SolvableConfig.of(d=3, teacher_rank=teacher_rank)
+    weights = initial(config, torch.Generator().manual_seed(0))
+    if teacher_rank == 1:
+        weights["Q_star"] = 0 * weights["Q_star"]
+    found = study(HookedTransformer(config, weights), name="x")
+    assert not found.problems

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from models.counting import CountingConfig, Weights, check
 from models.errors import MechprobeError
 from models.hooked import HookedTransformer
+from models.validation import validated
 
 WEIGHTS_FILE = "transformer.pt"
 
@@ -41,11 +42,7 @@ def load_published(path: Path, config: Mapping[str, Any]) -> HookedTransformer:
     Raises:
         MechprobeError: unsupported arguments, an unsafe or damaged file, weights that do not fit.
     """
-    try:
-        arguments = PublishedConfig.model_validate(dict(config))
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise MechprobeError(f"{path / 'config.json'}: {faults}") from None
+    arguments = validated(PublishedConfig, dict(config), str(path / "config.json"))
     file = path / WEIGHTS_FILE
     state = _state_dict(file)
     mixing = (

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.errors import MechprobeError
 from models.tasks import HistogramTask
+from models.validation import validated
 
 Architecture = Literal["bos", "bos+sftm", "dot", "dot+sftm", "lin", "lin+sftm"]
 ARCHITECTURES: tuple[Architecture, ...] = (
@@ -88,13 +89,7 @@ class CountingConfig(BaseModel):
         Raises:
             MechprobeError: with every fault in one line.
         """
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            faults = "; ".join(
-                f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']}" for e in error.errors()
-            )
-            raise MechprobeError(f"{where}: {faults}") from None
+        return validated(cls, data, where)
 
     @property
     def architecture(self) -> str:

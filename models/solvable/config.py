@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models.errors import MechprobeError
+from models.validation import validated
 
 Entry = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -104,13 +104,7 @@ class SolvableConfig(BaseModel):
         Raises:
             MechprobeError: with every fault in one line.
         """
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            faults = "; ".join(
-                f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']}" for e in error.errors()
-            )
-            raise MechprobeError(f"{where}: {faults}") from None
+        return validated(cls, data, where)
 
     @property
     def architecture(self) -> str:

@@ -198,7 +198,7 @@ def test_odd_checkpoints_are_one_line(tmp_path):
     save(build(), tmp_path / "m")
     file = tmp_path / "m" / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"family": ["solvable"]}))
-    with pytest.raises(MechprobeError, match="family .* is unknown"):
+    with pytest.raises(MechprobeError, match=r"family .* is unknown"):
         load(tmp_path / "m")
     weights = build().weights()
     tiny = {name: weight.to(torch.float8_e4m3fn) for name, weight in weights.items()}

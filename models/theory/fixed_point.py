@@ -54,8 +54,10 @@ def basin(evolution: Evolution, branch: Branch, start: State | None) -> State:
     tries = list(_starts(p, branch))
     if start is not None:
         tries = [(np.asarray(start, float), 0.25), (np.asarray(start, float), 0.05), *tries]
-    failed = ""
+    failed, slowest = "", tries[-1][1]
     for state, share in tries:
+        if share == slowest and not failed:
+            break  # every quicker start lost the overlap without a struggle
         found, moved = _iterate(evolution, branch, state, share)
         if not _present(p, branch, found):
             continue

@@ -168,8 +168,9 @@ def diagram(
 def _mixing(entries: tuple[float, ...] | None, L: int) -> tuple[tuple[float, ...], ...]:
     """A as rows; 0.6 on the diagonal and the rest evenly beside it by default."""
     if entries is None:
-        rest = 0.4 / (L - 1)
-        return tuple(tuple(0.6 if i == j else rest for j in range(L)) for i in range(L))
+        from models.tasks import paper_mixing
+
+        return paper_mixing(L)
     if len(entries) != L * L:
         raise click.UsageError(f"--A: {L * L} numbers are wanted for L={L}, not {len(entries)}")
     return tuple(entries[i * L : (i + 1) * L] for i in range(L))

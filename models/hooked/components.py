@@ -62,6 +62,7 @@ class Inputs(nn.Module):
         self.cfg = cfg
 
     def forward(self, x: Tensor) -> Float[Tensor, "batch pos d_model"]:
+        """The vectors, zeros behind them."""
         wanted = (self.cfg.n_ctx, self.cfg.d_value)
         if x.ndim != 3 or tuple(x.shape[1:]) != wanted or not x.is_floating_point():
             raise MechprobeError(
@@ -81,6 +82,7 @@ class PosEmbed(nn.Module):
         self.register_buffer("W_pos", W_pos)
 
     def forward(self, inputs: Tensor) -> Float[Tensor, "batch pos d_model"]:
+        """The encodings, once a sequence so that a hook may write each apart."""
         return self.W_pos.expand(inputs.shape[0], *self.W_pos.shape).clone()
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from models.tasks import paper_mixing
 from models.validation import validated
 
 Entry = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -81,9 +82,7 @@ class SolvableConfig(BaseModel):
             MechprobeError: a value out of range, or sizes that do not fit together.
         """
         if A is None:
-            # max: a bad L is reported by the validation, not by a division here.
-            rest = 0.4 / max(1, L - 1)
-            A = [[0.6 if i == j else rest for j in range(L)] for i in range(L)]
+            A = paper_mixing(L)
         return cls.checked(
             {
                 "L": L,

@@ -1,6 +1,6 @@
 """Tasks: what is asked, how it is sampled and scored."""
 
-from models.tasks.attention import AttentionRegression
+from models.tasks.attention import AttentionRegression, paper_mixing
 from models.tasks.base import Task
 from models.tasks.histogram import BalancedSequences, HistogramTask, partition_sequences
 
@@ -9,5 +9,6 @@ __all__ = [
     "BalancedSequences",
     "HistogramTask",
     "Task",
+    "paper_mixing",
     "partition_sequences",
 ]

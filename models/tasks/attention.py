@@ -13,6 +13,13 @@ from torch import Tensor
 from models.errors import MechprobeError
 
 
+def paper_mixing(L: int) -> tuple[tuple[float, ...], ...]:
+    """The positional part A where none is given: 0.6 on the diagonal, the rest of a row shared
+    equally; at L=2 the paper's first example."""
+    rest = 0.4 / max(1, L - 1)  # a bad L is refused where A is checked, not by a division here
+    return tuple(tuple(0.6 if i == j else rest for j in range(L)) for i in range(L))
+
+
 @dataclass(frozen=True, eq=False)
 class AttentionRegression:
     """Targets y = T(x) x with T(x) = (1 - omega) softmax(x Q* Q*^T x^T / d) + omega A.

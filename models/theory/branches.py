@@ -29,7 +29,6 @@ def solve(
     *,
     log2_points: int = 16,
     seed: int = 0,
-    start: State | None = None,
 ) -> BranchPoint:
     """Solve the state evolution on a branch.
 
@@ -39,7 +38,6 @@ def solve(
         log2_points: 2^log2_points quasi-random points in each of two sets, 8 to 22.
         seed: of the scrambling; the sets are number 2 seed and 2 seed + 1, each replaced once by
             number + SPARE should it allow no solution.
-        start: (q, m, theta, V) of a solution near by.
 
     Raises:
         BranchAbsentError: the branch's overlap goes to zero here.
@@ -51,7 +49,7 @@ def solve(
     if not 8 <= log2_points <= 22:
         raise MechprobeError(f"2^{log2_points} points: between 2^8 and 2^22 are wanted")
     few = min(FEW, log2_points)
-    guess = basin(Evolution(parameters, few, 2 * seed), branch, start)
+    guess = basin(Evolution(parameters, few, 2 * seed), branch)
     slope = None
     for log2 in range(min(few + 2, log2_points), log2_points, 3):
         found = newton(Evolution(parameters, log2, 2 * seed), branch, guess)

@@ -48,12 +48,10 @@ def _starts(p: TheoryParameters, branch: Branch) -> Iterator[tuple[State, float]
                 yield np.array([size * max(s2, 0.1), m, theta, v]), share
 
 
-def basin(evolution: Evolution, branch: Branch, start: State | None) -> State:
+def basin(evolution: Evolution, branch: Branch) -> State:
     """A rough fixed point with the branch's own overlap above zero."""
     p = evolution.parameters
     tries = list(_starts(p, branch))
-    if start is not None:
-        tries = [(np.asarray(start, float), 0.25), (np.asarray(start, float), 0.05), *tries]
     failed, slowest = "", tries[-1][1]
     for state, share in tries:
         if share == slowest and not failed:
@@ -79,14 +77,8 @@ def _refuse_doubtful(evolution: Evolution, branch: Branch) -> None:
     """
     p = evolution.parameters
     state, moved = _iterate(evolution, "uninformed", next(_starts(p, "uninformed"))[0], 0.25)
-    name, i, size = ("m", M, 1.0) if branch == "positional" else ("theta", THETA, p.sigma)
-    width = 0.05 * size * math.sqrt(float(state[Q]))
-    ends = []
-    for sign in (1, -1):
-        aside = state.copy()
-        aside[i] = sign * width
-        ends.append(evolution.step(aside, fresh=True).state[i])
-    growth = float(ends[0] - ends[1]) / (2 * width)
+    name = "m" if branch == "positional" else "theta"
+    growth = _growth(evolution, state, M if branch == "positional" else THETA, fresh=True)
     # A quarter: the growth is measured on few points.
     if moved < 0.1 and growth > 1.25:
         raise NotConvergedError(
@@ -222,17 +214,22 @@ def multipliers(solution: Solution, branch: Branch) -> dict[str, float]:
     """
     evolution, state = solution.evolution, solution.state
     grown = {"along": float(np.linalg.eigvals(solution.jacobian).real.max())}
-    width = 0.05 * math.sqrt(float(state[Q]))
-    for name, i, size in (("m", M, 1.0), ("theta", THETA, evolution.parameters.sigma)):
-        if i in FREE[branch]:
-            continue
-        ends = []
-        for sign in (1, -1):
-            moved = state.copy()
-            moved[i] = sign * width * size
-            ends.append(evolution.step(moved).state[i])
-        grown[name] = float(ends[0] - ends[1]) / (2 * width * size)
+    for name, i in (("m", M), ("theta", THETA)):
+        if i not in FREE[branch]:
+            grown[name] = _growth(evolution, state, i)
     return grown
+
+
+def _growth(evolution: Evolution, state: State, i: int, fresh: bool = False) -> float:
+    """By what one step multiplies overlap i (m or theta) where the state has none of it."""
+    size = evolution.parameters.sigma if i == THETA else 1.0
+    width = 0.05 * math.sqrt(float(state[Q])) * size
+    ends = []
+    for sign in (1, -1):
+        moved = state.copy()
+        moved[i] = sign * width
+        ends.append(evolution.step(moved, fresh).state[i])
+    return float(ends[0] - ends[1]) / (2 * width)
 
 
 def _present(p: TheoryParameters, branch: Branch, state: State) -> bool:

@@ -10,7 +10,8 @@ from probes.causal.remove_shared import Removal, remove
 from probes.counting import CountContext
 from probes.measures.attention_dependence import Variation, variation
 from probes.mechanism.bootstrap import Agreement, agreement
-from probes.mechanism.calibration import calibrated, version
+from probes.mechanism.calibration import calibrated
+from probes.mechanism.calibration import version as version
 from probes.mechanism.rule import (
     CountEvidence,
     attention_kind,

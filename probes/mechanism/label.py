@@ -1,22 +1,28 @@
 """The verdict on one model: the labeller of its task, on the context of its task."""
 
-from collections.abc import Callable
+from typing import Any, Protocol
 
 from models import HookedTransformer, MechprobeError, Task
 from probes.context import Context
 from probes.contexts import context_for
-from probes.mechanism import attention, calibration, counting
+from probes.mechanism import attention, counting
 from probes.results import MechanismLabel
 
-# A task with mechanisms of its own adds its labeller here, and the version of its rule below.
-LABELLERS: dict[str, Callable[..., MechanismLabel]] = {
-    "histogram": counting.label_in,
-    "attention-regression": attention.label_in,
-}
-_VERSIONS: dict[str, Callable[[], str]] = {
-    "histogram": calibration.version,
-    "attention-regression": attention.version,
-}
+
+class Labeller(Protocol):
+    """What a task's module of labels offers."""
+
+    def label_in(self, context: Any) -> MechanismLabel:
+        """The verdict within a context of the task."""
+        ...
+
+    def version(self) -> str:
+        """Version of the rule: what a stored label was made with."""
+        ...
+
+
+# A task with mechanisms of its own adds its module here.
+LABELLERS: dict[str, Labeller] = {"histogram": counting, "attention-regression": attention}
 
 
 def label(model: HookedTransformer, task: Task | None = None, seed: int = 0) -> MechanismLabel:
@@ -38,9 +44,9 @@ def label_in(context: Context) -> MechanismLabel:
     name = context.task.name
     if name not in LABELLERS:
         raise MechprobeError(f"task {name}: no labels are known; known: {', '.join(LABELLERS)}")
-    return LABELLERS[name](context)
+    return LABELLERS[name].label_in(context)
 
 
 def rule_version(task: Task) -> str:
     """Version of the rule that labels a task's models: what a stored label was made with."""
-    return _VERSIONS[task.name]() if task.name in _VERSIONS else ""
+    return LABELLERS[task.name].version() if task.name in LABELLERS else ""

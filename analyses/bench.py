@@ -12,7 +12,7 @@ from functools import partial
 
 import torch
 
-from models import CountingConfig, HookedTransformer, TrainingPlan, construct, train
+from models import CountingConfig, HookedTransformer, Trainee, TrainingPlan, construct, train
 from models.counting import initial
 from models.parallel import one_thread
 from probes import label, study
@@ -47,7 +47,7 @@ def main() -> None:
         "run_with_cache, 512 x 11 tokens": best_of(lambda: model.run_with_cache(tokens), 10),
         "build a hooked model": best_of(lambda: HookedTransformer(config, model.weights()), 20),
         "sample 10,000 sequences (partition)": best_of(lambda: task.sample(10_000, generator), 5),
-        "100 training steps, stack of 4": best_of(lambda: train(config, range(4), plan), 2),
+        "100 training steps": best_of(lambda: train([Trainee(config, 0, plan)]), 2),
     }
     for name, seconds in rows.items():
         print(f"{name:42s} {seconds * 1e3:9.1f} ms")

@@ -11,6 +11,7 @@ from models import (
     CountingConfig,
     HookedTransformer,
     MechprobeError,
+    Trainee,
     TrainingPlan,
     construct,
     load,
@@ -80,8 +81,10 @@ def train_one(job: TrainJob) -> None:
         return
     config = CountingConfig.of(job.architecture, T=T, L=L, d=job.d, p=job.p)
     state = job.folder / "models" / f".{job.name}.training.pt"
-    weights = train(config, [job.seed], job.plan, state_path=state)[0]
-    save(HookedTransformer(config, weights), job.checkpoint, job.meta())
+    (trained,) = train([Trainee(config, job.seed, job.plan)], state_path=state)
+    if trained.diverged_at is not None:
+        raise MechprobeError(f"training {job.name} diverged; another --seed may not")
+    save(HookedTransformer(config, trained.weights), job.checkpoint, job.meta())
 
 
 def construct_one(name: str, folder: Path, seed: int) -> Path:

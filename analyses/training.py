@@ -12,6 +12,7 @@ from models import (
     HistogramTask,
     HookedTransformer,
     MechprobeError,
+    Trainee,
     TrainingPlan,
     save,
     train,
@@ -44,12 +45,19 @@ def train_checkpoints(
             raise MechprobeError(f"{folder}: is there already; choose another --out or remove it")
     one_thread()
     state = out.parent / f".{out.name}.training.pt"
-    bar = tqdm(total=plan.steps, desc="training", unit="step", file=sys.stderr)
+    trainees = [Trainee(config, seed, plan) for seed in seeds]
+    total = plan.steps * len(trainees)
+    bar = tqdm(total=total, desc="training", unit=" steps", unit_scale=True, file=sys.stderr)
     with bar:
-        trained = train(config, seeds, plan, progress=bar.update, state_path=state)
+        trained = train(trainees, progress=bar.update, state_path=state)
     found = []
-    for seed, weights, folder in zip(seeds, trained, folders, strict=True):
-        model = HookedTransformer(config, weights)
+    for seed, one, folder in zip(seeds, trained, folders, strict=True):
+        if one.diverged_at is not None:
+            raise MechprobeError(
+                f"{folder}: training with seed {seed} diverged at step {one.diverged_at};"
+                f" use a smaller learning rate than {plan.lr:g}"
+            )
+        model = HookedTransformer(config, one.weights)
         meta = {"origin": "trained", "seed": seed, "steps": plan.steps, "batch": plan.batch}
         save(model, folder, meta | {"lr": plan.lr})
         found.append((folder, _test(model)))

@@ -5,7 +5,15 @@ The short face of the package: `load` and `construct` give a `HookedTransformer`
 
 from models.checkpoints import load, read_meta, save
 from models.constructions import CONSTRUCTIONS, construct
-from models.counting import ARCHITECTURES, CountingConfig, TrainingPlan, train
+from models.counting import (
+    ARCHITECTURES,
+    PRESETS,
+    CountingConfig,
+    Trained,
+    Trainee,
+    TrainingPlan,
+    train,
+)
 from models.errors import MechprobeError
 from models.hooked import HookedTransformer
 from models.solvable import SolvableConfig
@@ -14,6 +22,7 @@ from models.tasks import AttentionRegression, HistogramTask, Task
 __all__ = [
     "ARCHITECTURES",
     "CONSTRUCTIONS",
+    "PRESETS",
     "AttentionRegression",
     "CountingConfig",
     "HistogramTask",
@@ -21,6 +30,8 @@ __all__ = [
     "MechprobeError",
     "SolvableConfig",
     "Task",
+    "Trained",
+    "Trainee",
     "TrainingPlan",
     "construct",
     "load",

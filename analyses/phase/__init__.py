@@ -1,0 +1,1 @@
+"""The counting phase diagram: bounds and published numbers put beside a sweep's table."""

@@ -1,0 +1,99 @@
+"""Both pages as HTML: the phase diagram, and the comparison with the published grid."""
+
+from collections import Counter
+from pathlib import Path
+
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from models.files import write_text, write_whole
+from reports import vocabulary
+from reports.figures import to_data_uri
+from reports.page import environment, part, policy_hash
+from reports.phase.cells import cells_of
+from reports.phase.comparison import agreements, differences, worst
+from reports.phase.comparison_figures import difference_maps, scatter
+from reports.phase.data import embedded
+from reports.phase.kinds import KINDS
+from reports.phase.legends import accuracy_strip, counters_strip, mechanism_entries
+from reports.phase.maps import SIDE, panels
+from reports.phase.overview import overview
+from reports.phase.study import Study
+
+PAGE, COMPARISON, PICTURE = "phase.html", "comparison.html", "phase.png"
+BUDGET = 200_000  # bytes of a figure in a page
+DPI = 110  # of the picture beside the pages
+SCRIPTS = ("phase_data.js", "phase_figures.js", "phase_panel.js", "phase.js")
+
+
+def write_pages(study: Study, folder: Path) -> list[Path]:
+    """Write the page, the comparison and the static figure, each whole or not at all.
+
+    Raises:
+        MechprobeError: a file cannot be written.
+    """
+    page, comparison, picture = (folder / name for name in (PAGE, COMPARISON, PICTURE))
+    write_text(page, render(study))
+    write_text(comparison, render_comparison(study))
+    figure = overview(study, cells_of(study.rows))
+    write_whole(picture, lambda path: _save(figure, path))
+    return [page, comparison, picture]
+
+
+def render(study: Study) -> str:
+    """The phase diagram as one HTML page that loads nothing from elsewhere."""
+    cells = cells_of(study.rows)
+    counts = Counter(cell.kind for cell in cells)
+    style = part("report.css") + part("phase.css")
+    # One script, so that one hash allows it.
+    script = Markup("\n").join([part(name) for name in SCRIPTS])
+    return (
+        environment()
+        .get_template("phase.html.j2")
+        .render(
+            study=study,
+            panels=panels(study, cells),
+            cells=cells,
+            chosen=sum(bool(row.get("chosen")) for row in study.rows),
+            picture=to_data_uri(overview(study, cells), BUDGET),
+            data=embedded(study.rows, cells),
+            side=SIDE,
+            accuracy=accuracy_strip(),
+            counters=counters_strip(study.T),
+            entries=mechanism_entries(list(counts)),
+            counts={kind: counts[kind] for kind in KINDS if counts[kind]},
+            kinds=KINDS,
+            attention=vocabulary.ATTENTION,
+            tokens=vocabulary.TOKENS,
+            comparison=COMPARISON,
+            style=style,
+            style_hash=policy_hash(style),
+            script=script,
+            script_hash=policy_hash(script),
+        )
+    )
+
+
+def render_comparison(study: Study) -> str:
+    """The comparison as one HTML page; without published numbers it says why there is none."""
+    found = differences(cells_of(study.rows), study.published)
+    style = part("report.css") + part("phase.css")
+    return (
+        environment()
+        .get_template("phase_comparison.html.j2")
+        .render(
+            study=study,
+            found=found,
+            agreements=agreements(found),
+            worst=worst(found),
+            maps=to_data_uri(difference_maps(found), BUDGET) if found else None,
+            scatter=to_data_uri(scatter(found), BUDGET) if found else None,
+            page=PAGE,
+            style=style,
+            style_hash=policy_hash(style),
+        )
+    )
+
+
+def _save(figure: Figure, path: Path) -> None:
+    figure.savefig(path, format="png", dpi=DPI, facecolor="white")

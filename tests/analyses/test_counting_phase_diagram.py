@@ -106,7 +106,7 @@ def test_what_is_no_sweep_is_refused_in_a_line(
     assert said.startswith("mechprobe: ")
     assert said.count("\n") == 1
     words = {
-        "absent": f"mechprobe sweep counting --d {command.COARSE} --p {command.COARSE} --out {tmp_path}",
+        "absent": f"sweep counting --d {command.COARSE} --p {command.COARSE} --out {tmp_path}",
         "empty": "the table is empty",
         "two sizes": "T=16 L=10, T=32 L=10",
         "no d": "has no d",

@@ -1,38 +1,47 @@
 """Training: it learns, is deterministic, and goes on where it was stopped."""
 
-import importlib
+import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
-from models import CountingConfig, HookedTransformer, MechprobeError, TrainingPlan, train
-from models.counting import Weights, initial
+from models import CountingConfig, HookedTransformer, MechprobeError, Trainee, TrainingPlan, train
+from models.counting import Trained, Weights, initial, log_spaced
+from tests.models.plain import Exploding, same_bits
 
 TINY = CountingConfig.of("dot", T=6, L=5, d=8, p=8)
-SHORT = TrainingPlan(steps=230, batch=4, lr=3e-3)
+SHORT = TrainingPlan(steps=2300, batch=4, lr=3e-3)
+PAIR = [Trainee(TINY, 4, SHORT), Trainee(TINY, 5, SHORT)]
 
 
 class Stopped(Exception):  # noqa: N818
     """What a user who interrupts the run raises."""
 
 
-def stop_after(chunks: int):
-    """A progress callback that interrupts after some chunks."""
+def stop_after(looks: int):
+    """A progress callback that interrupts after some looks."""
     seen = []
 
     def progress(steps: int) -> None:
         seen.append(steps)
-        if len(seen) == chunks:
+        if len(seen) == looks:
             raise Stopped
 
     return progress
 
 
-def identical(a: list[Weights], b: list[Weights]) -> bool:
+def same(a: list[Trained], b: list[Trained]) -> bool:
+    """Whether everything that came out is the same, bit by bit."""
     return len(a) == len(b) and all(
-        x.keys() == y.keys() and all(torch.equal(x[n], y[n]) for n in x)
+        same_bits(x.weights, y.weights)
+        and x.diverged_at == y.diverged_at
+        and x.snapshots.keys() == y.snapshots.keys()
+        and all(same_bits(x.snapshots[at], y.snapshots[at]) for at in x.snapshots)
         for x, y in zip(a, b, strict=True)
     )
 
@@ -49,68 +58,55 @@ def scores(config: CountingConfig, weights: Weights) -> tuple[float, float, floa
 def test_a_tiny_model_learns_to_count():
     """Well above a constant answer in a few hundred steps; the first weights know nothing."""
     plan = TrainingPlan(steps=600, batch=32, lr=1e-2)
-    (trained,) = train(TINY, [0], plan)
+    (trained,) = train([Trainee(TINY, 0, plan)])
     start = initial(TINY, torch.Generator().manual_seed(0))
     loss_before, accuracy_before, chance = scores(TINY, start)
-    loss, accuracy, _ = scores(TINY, trained)
+    loss, accuracy, _ = scores(TINY, trained.weights)
     assert accuracy_before < chance + 0.15
     assert loss < 0.5 * loss_before
     assert accuracy > chance + 0.3
 
 
-@pytest.mark.parametrize("kind", ["bos+sftm", "lin+sftm", "bos", "lin"])
+@pytest.mark.parametrize("kind", ["bos+sftm", "dot+sftm", "lin+sftm", "bos", "lin"])
 def test_loss_falls_in_the_other_kinds_too(kind):
     config = CountingConfig.of(kind, T=6, L=5, d=8, p=8)
-    (trained,) = train(config, [1], TrainingPlan(steps=300, batch=16, lr=1e-2))
+    (trained,) = train([Trainee(config, 1, TrainingPlan(steps=300, batch=16, lr=1e-2))])
     before = scores(config, initial(config, torch.Generator().manual_seed(1)))
-    assert scores(config, trained)[0] < before[0]
+    assert scores(config, trained.weights)[0] < 0.8 * before[0]
 
 
 def test_training_is_deterministic_and_seeds_matter():
-    first, again = (train(TINY, [4, 5], SHORT) for _ in range(2))
-    assert identical(first, again)
-    assert not torch.allclose(first[0]["W_in"], first[1]["W_in"], atol=1e-3)
-
-
-def test_companions_in_the_stack_do_not_matter():
-    """Same seeds, other neighbours: the same model up to rounding."""
-    alone = train(TINY, [4], SHORT)[0]
-    among = train(TINY, [9, 4, 11], SHORT)[1]
-    for name, weight in alone.items():
-        torch.testing.assert_close(weight, among[name], rtol=1e-3, atol=1e-4, msg=name)
+    first, again = train(PAIR), train(PAIR)
+    assert same(first, again)
+    a, b = (one.weights["W_in"] for one in first)
+    assert not torch.allclose(a, b, atol=1e-3)
 
 
 def test_the_first_step_is_the_published_optimisers():
-    """One step of Adam by hand, gradient of the mean cross-entropy over one model's positions."""
-    plan = TrainingPlan(steps=1, batch=3, lr=1e-3)
-    generator = torch.Generator().manual_seed(7)
-    weights = {n: w.requires_grad_() for n, w in initial(TINY, generator).items()}
-    model = HookedTransformer(TINY, weights)
-    model(TINY.task().sample(3, generator), return_type="loss").backward()
-    gradients = {
-        "W_in": model.blocks[0].mlp.W_in.grad,
-        "b_out": model.blocks[0].mlp.b_out.grad,
-        "W_E": model.embed.W_E.grad,
-        "W_Q": model.blocks[0].attn.W_Q.grad[0],
-    }
-    (trained, _) = train(TINY, [7, 8], plan)
-    for name, gradient in gradients.items():
-        # Bias-corrected moments of a first step are the gradient and its square.
-        step = 1e-3 * gradient / (gradient.abs() + 1e-9)
-        torch.testing.assert_close(
-            trained[name], weights[name].detach() - step, rtol=1e-4, atol=1e-5, msg=name
-        )
+    """Bias-corrected moments of a first step are the gradient and its square: a step of lr."""
+    plan = TrainingPlan(steps=1, batch=3, lr=1e-3, schedule="constant")
+    (trained,) = train([Trainee(TINY, 7, plan)])
+    start = initial(TINY, torch.Generator().manual_seed(7))
+    moved = (trained.weights["b_out"] - start["b_out"]).abs()
+    torch.testing.assert_close(moved, torch.full_like(moved, 1e-3), rtol=1e-3, atol=1e-6)
 
 
-def test_progress_adds_up_to_the_steps():
+@pytest.mark.parametrize(("number", "each"), [(1, [1000, 1000, 300]), (2, [2000, 2000, 600])])
+def test_progress_adds_up_to_the_model_steps(number, each):
     seen: list[int] = []
-    train(TINY, [0], SHORT, progress=seen.append)
-    assert seen == [100, 100, 30]
+    train(PAIR[:number], progress=seen.append)
+    assert seen == each
+
+
+def test_progress_counts_what_plans_of_other_lengths_and_snapshots_take():
+    seen: list[int] = []
+    short = Trainee(TINY, 6, replace(SHORT, steps=150))
+    train([PAIR[0], short], snapshots=[120], progress=seen.append)
+    assert seen == [240, 910, 1000, 300]
 
 
 def test_the_rate_warms_up_and_decays():
-    plan = TrainingPlan(steps=1000, batch=1, lr=0.1)
-    rates = [plan.rate(step) for step in range(1000)]
+    rates = TrainingPlan(steps=1000, batch=1, lr=0.1).rates(0, 1000).tolist()
     assert rates[0] == pytest.approx(0.1 / 50)
     assert max(rates) == pytest.approx(0.1)
     assert rates.index(max(rates)) in (49, 50)
@@ -118,56 +114,89 @@ def test_the_rate_warms_up_and_decays():
     assert 0 < rates[-1] < 1e-5
 
 
-@pytest.mark.parametrize("chunks", [1, 2])
-def test_a_stopped_run_goes_on_to_the_same_weights(chunks, tmp_path):
-    state = tmp_path / "states" / "run.pt"
-    whole = train(TINY, [4, 5], SHORT)
+def test_the_rate_of_a_constant_plan_and_a_part_of_a_plan():
+    plan = TrainingPlan(steps=1000, lr=0.1)
+    assert plan.rates(40, 60).tolist() == plan.rates(0, 1000)[40:60].tolist()
+    assert set(replace(plan, schedule="constant").rates(0, 1000)) == {0.1}
+
+
+def test_steps_to_look_at_are_log_spaced():
+    assert log_spaced(1000, 4) == [1, 10, 100, 1000]
+    assert log_spaced(5, 20) == [1, 2, 3, 4, 5]
+    assert log_spaced(7, 1) == [1, 7]
+    assert log_spaced(7, 0) == []
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+def test_a_stopped_run_goes_on_to_the_same_weights(looks, tmp_path):
+    state = tmp_path / "states" / "run.safetensors"
     with pytest.raises(Stopped):
-        train(TINY, [4, 5], SHORT, progress=stop_after(chunks), state_path=state)
+        train(PAIR, progress=stop_after(looks), state_path=state)
     assert state.is_file()
     seen: list[int] = []
-    resumed = train(TINY, [4, 5], SHORT, progress=seen.append, state_path=state)
-    assert seen[0] == 100 * chunks
-    assert sum(seen) == 230
-    assert identical(resumed, whole)
+    resumed = train(PAIR, progress=seen.append, state_path=state)
+    assert seen[0] == 2000 * looks
+    assert sum(seen) == 4600
+    assert same(resumed, train(PAIR))
     assert list(tmp_path.rglob("*")) == [tmp_path / "states"]
 
 
 def test_a_run_may_be_stopped_more_than_once(tmp_path):
-    state = tmp_path / "run.pt"
+    state = tmp_path / "run.safetensors"
     with pytest.raises(Stopped):
-        train(TINY, [3], SHORT, progress=stop_after(1), state_path=state)
+        train(PAIR, progress=stop_after(1), state_path=state)
     # The first report of a resumed run is what was done before.
     with pytest.raises(Stopped):
-        train(TINY, [3], SHORT, progress=stop_after(2), state_path=state)
-    assert identical(train(TINY, [3], SHORT, state_path=state), train(TINY, [3], SHORT))
+        train(PAIR, progress=stop_after(2), state_path=state)
+    assert same(train(PAIR, state_path=state), train(PAIR))
     assert not state.exists()
+
+
+def test_snapshots_and_a_divergence_survive_a_stop(tmp_path):
+    state = tmp_path / "run.safetensors"
+    models = [*PAIR, Trainee(TINY, 6, Exploding(**vars(SHORT)))]
+    with pytest.raises(Stopped):
+        train(models, snapshots=[130, 700], progress=stop_after(3), state_path=state)
+    resumed = train(models, snapshots=[130, 700], state_path=state)
+    assert same(resumed, train(models, snapshots=[130, 700]))
+    assert [one.diverged_at for one in resumed] == [None, None, 151]
+    assert [list(one.snapshots) for one in resumed] == [[130, 700], [130, 700], [130]]
 
 
 def stopped(state: Path) -> None:
     with pytest.raises(Stopped):
-        train(TINY, [4, 5], SHORT, progress=stop_after(1), state_path=state)
+        train(PAIR, progress=stop_after(1), state_path=state)
 
 
-@pytest.mark.parametrize("change", ["seeds", "plan", "shape"])
+OTHER_RUNS = {
+    "seeds": {"trainees": [PAIR[0], Trainee(TINY, 6, SHORT)]},
+    "order": {"trainees": PAIR[::-1]},
+    "plan": {"trainees": [Trainee(TINY, s, replace(SHORT, lr=2e-3)) for s in (4, 5)]},
+    "shape": {"trainees": [Trainee(TINY.model_copy(update={"p": 9}), s, SHORT) for s in (4, 5)]},
+    "number": {"trainees": PAIR[:1]},
+    "snapshots": {"trainees": PAIR, "snapshots": [10]},
+    "precision": {"trainees": PAIR, "precision": "float64"},
+}
+
+
+@pytest.mark.parametrize("change", OTHER_RUNS)
 def test_the_state_of_another_run_is_refused(change, tmp_path):
-    state = tmp_path / "run.pt"
+    state = tmp_path / "run.safetensors"
     stopped(state)
     before = state.read_bytes()
-    config = CountingConfig.of("dot", T=6, L=5, d=8, p=9) if change == "shape" else TINY
-    seeds = [4, 6] if change == "seeds" else [4, 5]
-    plan = TrainingPlan(steps=230, batch=4, lr=2e-3) if change == "plan" else SHORT
     with pytest.raises(MechprobeError, match="state of another training run") as caught:
-        train(config, seeds, plan, state_path=state)
+        train(**OTHER_RUNS[change], state_path=state)
     assert str(state) in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
     assert state.read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    "damage", ["truncated", "empty", "text", "list", "no weights", "bad shape", "bad generator"]
-)
+DAMAGES = ["truncated", "empty", "text", "no weights", "no step", "bad shape", "other type"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_state_is_refused_in_one_line(damage, tmp_path):
-    state = tmp_path / "run.pt"
+    state = tmp_path / "run.safetensors"
     stopped(state)
     if damage == "truncated":
         state.write_bytes(state.read_bytes()[:-200])
@@ -175,55 +204,63 @@ def test_a_damaged_state_is_refused_in_one_line(damage, tmp_path):
         state.write_bytes(b"")
     elif damage == "text":
         state.write_text("this is\nno state")
-    elif damage == "list":
-        torch.save([1, 2], state)
     else:
-        kept = torch.load(state, weights_only=True)
+        with safe_open(state, framework="np") as file:
+            meta, kept = file.metadata(), {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
         if damage == "no weights":
-            del kept["weights"]
+            del kept["1/flat"]
+        elif damage == "no step":
+            meta["steps"] = json.dumps([1000])
         elif damage == "bad shape":
-            kept["weights"]["W_E"] = torch.zeros(3, 3)
+            kept["0/first"] = kept["0/first"][:-1].copy()
         else:
-            kept["generators"][0] = torch.zeros(3, dtype=torch.uint8)
-        torch.save(kept, state)
+            kept["0/second"] = kept["0/second"].astype("float64")
+        save_file(kept, state, metadata=meta)
     before = state.read_bytes()
     with pytest.raises(MechprobeError, match="not a whole training state") as caught:
-        train(TINY, [4, 5], SHORT, state_path=state)
+        train(PAIR, state_path=state)
     assert str(state) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
     assert state.read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"steps": 0},
-        {"steps": -5},
-        {"batch": 0},
-        {"lr": 0.0},
-        {"lr": -1e-3},
-        {"lr": 1.0},
-        {"lr": float("nan")},
-        {"lr": float("inf")},
-    ],
-    ids=str,
-)
+BAD_PLANS = [
+    {"steps": 0},
+    {"steps": -5},
+    {"batch": 0},
+    {"lr": 0.0},
+    {"lr": -1e-3},
+    {"lr": 1.0},
+    {"lr": float("nan")},
+    {"lr": float("inf")},
+]
+
+
+@pytest.mark.parametrize("fields", BAD_PLANS, ids=str)
 def test_impossible_plans_are_refused(fields):
     with pytest.raises(MechprobeError, match="steps and batch are at least 1"):
         TrainingPlan(**fields)
 
 
-def test_no_seeds_are_refused():
-    with pytest.raises(MechprobeError, match="at least one seed"):
-        train(TINY, [], SHORT)
+def test_an_unknown_schedule_is_refused():
+    plan = TrainingPlan()
+    object.__setattr__(plan, "schedule", "linear")  # past the tests' own check of types
+    with pytest.raises(MechprobeError, match="schedule 'linear' is unknown; choose cosine or"):
+        plan.__post_init__()
 
 
-def test_divergence_is_told(monkeypatch):
-    """Weights that are no numbers are never handed back."""
-    spoilt = initial(TINY, torch.Generator().manual_seed(2))
-    spoilt["W_E"][0, 0] = float("inf")
-    # The package gives the function of this name; the module is meant.
-    module = importlib.import_module("models.counting.training")
-    monkeypatch.setattr(module, "initial", lambda config, generator: spoilt)
-    with pytest.raises(MechprobeError, match="seed=2 diverged; use a smaller learning rate"):
-        train(TINY, [2], TrainingPlan(steps=5, batch=8))
+def test_nothing_to_train_and_bad_seeds_are_refused():
+    with pytest.raises(MechprobeError, match="at least one model"):
+        train([])
+    for seed in (-1, 2**63):
+        with pytest.raises(MechprobeError, match=f"seed {seed}: it lies between"):
+            train([Trainee(TINY, seed, SHORT)])
+    with pytest.raises(MechprobeError, match="snapshot after step 0: steps count from 1"):
+        train(PAIR, snapshots=[0])
+
+
+@pytest.mark.parametrize("device", ["cuda:77", "nonsense"])
+def test_a_device_that_is_not_there_is_refused(device):
+    with pytest.raises(MechprobeError, match=f"device '{device}' is not at hand") as caught:
+        train(PAIR, device=device)
+    assert len(str(caught.value).splitlines()) == 1

@@ -43,7 +43,7 @@ class Padded:
         wide = configs[0].model_copy(update=widths)
         return cls(tuple(configs), shapes(wide))
 
-    def stacked(self, flats: Sequence[Float[np.ndarray, " n"]]) -> Float[Tensor, "stack wide"]:
+    def stacked(self, flats: Sequence[Float[np.ndarray, " _"]]) -> Float[Tensor, "stack wide"]:
         """Each model's flat weights, padded, a row a model."""
         rows = [
             torch.cat([part.reshape(-1) for part in self._padded(config, flat)])
@@ -51,7 +51,7 @@ class Padded:
         ]
         return torch.stack(rows)
 
-    def single(self, stacked: Float[Tensor, "stack wide"]) -> list[Float[np.ndarray, " n"]]:
+    def single(self, stacked: Float[Tensor, "stack wide"]) -> list[Float[np.ndarray, " _"]]:
         """The inverse: each model's own flat weights."""
         views = self.views(stacked)
         found = []

@@ -156,6 +156,7 @@ class _Stack:
         """Record one step as a graph; recording's trial runs leave no trace."""
         assert self.block is not None
         kept = [t.clone() for t in (self.flat, self.first, self.second, self.at, self.bad)]
+        self.at.zero_()  # near the block's end the trial runs would read past it
         side = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(side):
@@ -163,7 +164,7 @@ class _Stack:
                 self._one_step()
         torch.cuda.current_stream(self.device).wait_stream(side)
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
+        with torch.cuda.device(self.device), torch.cuda.graph(self.graph):
             self._one_step()
         for tensor, was in zip(
             (self.flat, self.first, self.second, self.at, self.bad), kept, strict=True

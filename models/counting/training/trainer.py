@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ KEPT_EVERY = 1000  # steps between two states kept on disk, and between two look
 Precision = Literal["float32", "float64"]
 
 
+@runtime_checkable
 class Engine(Protocol):
     """What trains: a processor core, or a device."""
 

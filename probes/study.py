@@ -1,6 +1,6 @@
 """Everything about one model: all probes that apply, and the label, over shared measurements."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from models import HookedTransformer, MechprobeError
@@ -17,6 +17,7 @@ def study(
     path: str = "",
     seed: int = 0,
     meta: Mapping[str, Any] | None = None,
+    probes: Collection[str] | None = None,
 ) -> ModelResult:
     """Run every probe that applies to a model and label it; a probe that fails is noted.
 
@@ -26,6 +27,7 @@ def study(
         path: where its checkpoint lies, for the record.
         seed: of every random draw.
         meta: where it comes from.
+        probes: names of those to run, all where left out.
 
     Raises:
         MechprobeError: the model cannot be measured, or its sizes allow no label.
@@ -35,7 +37,8 @@ def study(
     verdict = label_in(context)
     results, problems = [], []
     for probe in all_probes().values():
-        if probe.why_not(model, context.task) is None:
+        asked = probes is None or probe.name in probes
+        if asked and probe.why_not(model, context.task) is None:
             try:
                 results.append(probe.on(context))
             except MechprobeError as error:

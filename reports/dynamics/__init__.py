@@ -1,0 +1,1 @@
+"""The page on how mechanisms form in training. Reads snapshots; knows nothing of models."""

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import click
 
+from analyses.dynamics_cli import dynamics
 from analyses.theory_cli import theory
 from models.errors import MechprobeError
 
@@ -82,27 +83,47 @@ def demo(out: Path, quick: bool, seed: int) -> int:
     show_default=True,
     help="Models to train in one stack, with seeds SEED, SEED + 1, ...",
 )
-@click.option("--steps", type=int, default=5000, show_default=True)
-@click.option("--batch", type=int, default=64, show_default=True)
-@click.option("--lr", type=float, default=5e-3, show_default=True, help="Peak learning rate.")
+@click.option(
+    "--preset",
+    type=click.Choice(["fast", "published"]),
+    default="fast",
+    show_default=True,
+    help="Steps, batch, rate and schedule: ours, or those of arXiv:2407.11542.",
+)
+@click.option("--steps", type=int, help="[default: 5000 fast, 156500 published]")
+@click.option("--batch", type=int, help="[default: 64 fast, 32 published]")
+@click.option(
+    "--lr", type=float, help="Peak learning rate.  [default: 0.005 fast, 0.001 published]"
+)
+@click.option(
+    "--snapshots",
+    type=click.IntRange(min=1),
+    help="Keep so many checkpoints, at log-spaced steps, for `mechprobe dynamics`.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    help="Checkpoint folder; with --models above 1, a folder of checkpoints.",
+    help="Checkpoint folder; a folder of checkpoints with --models above 1 or --snapshots.",
 )
 def train(
-    architecture: str, T: int, L: int, d: int, p: int, models: int, steps: int, batch: int,
-    lr: float, seed: int, out: Path,
+    architecture: str, T: int, L: int, d: int, p: int, models: int, preset: str,
+    steps: int | None, batch: int | None, lr: float | None, snapshots: int | None, seed: int,
+    out: Path,
 ) -> None:  # fmt: skip
     """Train counting transformers of one ARCHITECTURE (bos, bos+sftm, dot, ...)."""
-    from analyses.training import train_checkpoints
-    from models import CountingConfig, TrainingPlan
+    from analyses.training import plan_of, train_checkpoints, train_snapshots
+    from models import CountingConfig
 
     config = CountingConfig.of(architecture, T=T, L=L, d=d, p=p)
-    plan = TrainingPlan(steps=steps, batch=batch, lr=lr)
-    for path, accuracy in train_checkpoints(config, plan, range(seed, seed + models), out):
+    plan = plan_of(preset, steps, batch, lr)
+    seeds = range(seed, seed + models)
+    if snapshots is None:
+        made = train_checkpoints(config, plan, seeds, out)
+    else:
+        made = train_snapshots(config, plan, seeds, snapshots, out)
+    for path, accuracy in made:
         click.echo(f"{path}  accuracy {accuracy:.3f}")
 
 
@@ -196,6 +217,7 @@ def report(run: Path) -> None:
 
 
 main.add_command(theory)
+main.add_command(dynamics)
 
 
 def _report_problems(problems: list[str]) -> int:

@@ -1,7 +1,7 @@
 """Make run folders: study checkpoints in parallel, keep what is done, go on where it stopped."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -24,12 +24,14 @@ class StudyJob:
         checkpoint: its folder.
         run: the run folder its result goes to.
         seed: of the probes.
+        probes: names of those to run, all where left out.
     """
 
     name: str
     checkpoint: Path
     run: Path
     seed: int
+    probes: tuple[str, ...] | None = None
 
 
 def study_checkpoint(job: StudyJob) -> ModelResult | str:
@@ -45,19 +47,30 @@ def study_checkpoint(job: StudyJob) -> ModelResult | str:
         # File names need not be text; results are.
         path = os.fsencode(job.checkpoint).decode("utf-8", "replace")
         known = kept is not None and (kept.path, kept.meta) == (path, meta)
-        if kept is None or not known or not is_current(kept, model, job.seed):
-            kept = study(model, name=job.name, path=path, seed=job.seed, meta=meta)
+        if kept is None or not known or not is_current(kept, model, job.seed, job.probes):
+            kept = study(
+                model, name=job.name, path=path, seed=job.seed, meta=meta, probes=job.probes
+            )
             save_result(job.run, kept)
     except MechprobeError as error:
         return str(error)
     return kept
 
 
-def is_current(kept: ModelResult, model: HookedTransformer, seed: int) -> bool:
+def is_current(
+    kept: ModelResult,
+    model: HookedTransformer,
+    seed: int,
+    probes: Collection[str] | None = None,
+) -> bool:
     """Whether a stored result is what studying the model now would give."""
     known = all_probes()
     made = {r.probe: r.provenance for r in kept.probes}
-    wanted = {n for n, p in known.items() if p.why_not(model, model.task()) is None}
+    wanted = {
+        n
+        for n, p in known.items()
+        if (probes is None or n in probes) and p.why_not(model, model.task()) is None
+    }
     return (
         kept.model_hash == model.fingerprint()
         and kept.label.seed == seed
@@ -110,7 +123,7 @@ def begin_run(folder: Path, info: RunInfo, names: Sequence[str]) -> None:
 
 def table(results: Sequence[ModelResult]) -> str:
     """The overview as plain text."""
-    columns: Mapping[str, Callable[[ModelResult], str]] = {
+    cells: Mapping[str, Callable[[ModelResult], str]] = {
         "model": lambda r: r.name,
         "architecture": lambda r: r.architecture,
         "sizes": lambda r: " ".join(f"{name}={size}" for name, size in r.sizes.items()),
@@ -121,8 +134,12 @@ def table(results: Sequence[ModelResult]) -> str:
         "counters": lambda r: _or_dash(r.label.counters, "d"),
         "confidence": lambda r: "-" if r.label.certainty is None else sure(r.label.certainty),
     }
-    rows = [list(columns)] + [[cell(r) for cell in columns.values()] for r in results]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
+    return columns([list(cells)] + [[cell(r) for cell in cells.values()] for r in results])
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text as aligned columns, two blanks apart."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows

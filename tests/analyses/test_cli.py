@@ -137,6 +137,8 @@ def test_label_run_and_report(checkpoints: Path, tmp_path: Path) -> None:
         (["train", "cnn", "--out", "x"], "architecture 'cnn' is unknown"),
         (["train", "dot", "--d", "0", "--out", "x"], "d: "),
         (["train", "dot", "--lr", "7", "--out", "x"], "lr in (0, 1)"),
+        (["train", "dot", "--preset", "slow", "--out", "x"], "--preset"),
+        (["train", "dot", "--snapshots", "0", "--out", "x"], "--snapshots"),
         (["label"], "Missing argument"),
         (["label", "x", "--seed", "-1"], "--seed"),
         (["lable"], "No such command"),
@@ -181,10 +183,38 @@ def test_train_writes_checkpoints(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert sorted(p.name for p in (tmp_path / "pair").iterdir()) == ["seed-0", "seed-1"]
     assert models.load(tmp_path / "pair" / "seed-1").config.d == 6
+    assert models.read_meta(tmp_path / "pair" / "seed-1") == {
+        "origin": "trained",
+        "seed": 1,
+        "steps": 120,
+        "batch": 16,
+        "lr": 5e-3,
+        "schedule": "cosine",
+    }
     assert [p.name for p in tmp_path.iterdir()] == ["pair"]
     again = run(*arguments)
     assert again.exit_code == 2
     assert "is there already" in again.stderr
+
+
+def test_a_preset_gives_what_is_left_out(tmp_path: Path) -> None:
+    """Options come first, then the preset; help shows the presets' own numbers."""
+    arguments = ("train", "dot", "--T", "6", "--L", "4", "--d", "6", "--p", "4", "--steps", "50",
+                 "--preset", "published", "--out", tmp_path / "m")  # fmt: skip
+    assert run(*arguments).exit_code == 0
+    meta = models.read_meta(tmp_path / "m")
+    assert [meta[name] for name in ("steps", "batch", "lr", "schedule")] == [
+        50,
+        32,
+        1e-3,
+        "constant",
+    ]
+    text = " ".join(run("train", "--help").stdout.split())
+    assert f"[{'|'.join(models.PRESETS)}]" in text
+    fast, published = models.PRESETS["fast"], models.PRESETS["published"]
+    for name in ("steps", "batch", "lr"):
+        own = f"[default: {getattr(fast, name)} fast, {getattr(published, name)} published]"
+        assert own in text
 
 
 def test_overflow_is_said_and_loses_nothing(checkpoints: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from models.tasks import BalancedSequences
@@ -18,11 +18,14 @@ class CountCells:
         data: the sequences.
         resid: hook_resid_mid at each sequence's marked position, [T, C, R, d].
         predicted: the class the model answers there, [T, C, R].
+        scores, pattern: the marked position's mixing scores and weights, [T, C, R, pos].
     """
 
     data: BalancedSequences
     resid: Float[Tensor, "token count rep d"]
     predicted: Int[Tensor, "token count rep"]
+    scores: Float[Tensor, "token count rep pos"]
+    pattern: Float[Tensor, "token count rep pos"]
 
     @property
     def means(self) -> Float[Tensor, "token count d"]:
@@ -38,17 +41,21 @@ class CountCells:
         sequences that hold the target are left out, unless a cell has no other; for its own
         count component nothing is.
         """
-        T = self.resid.shape[0]
         all_means = self.means
+        free = self.free | ~self.free.any(-1, keepdim=True)
         out = []
-        for t in range(T):
-            absent = (self.data.tokens != t).all(-1)
-            absent |= ~absent.any(-1, keepdim=True)
-            absent[t] = True
-            kept = absent.unsqueeze(-1).to(self.resid.dtype)
+        for t, kept in enumerate(free.unsqueeze(-1).to(self.resid.dtype)):
             out.append((self.resid * kept).sum(2) / kept.sum(2))
             out[-1][t] = all_means[t]
         return torch.stack(out)
+
+    @cached_property
+    def free(self) -> Bool[Tensor, "target token count rep"]:
+        """Whether a sequence does not hold the target."""
+        T = self.resid.shape[0]
+        held = torch.zeros(*self.predicted.shape, T + 1, dtype=torch.bool)  # BOS last
+        held.scatter_(-1, self.data.tokens, torch.tensor(True).expand(self.data.tokens.shape))
+        return ~held[..., :T].movedim(-1, 0).contiguous()
 
     @cached_property
     def separable(self) -> float:
@@ -57,8 +64,5 @@ class CountCells:
         With few tokens in long sequences one token's count tells another's: where this share is
         small, a shared counter and private ones cannot be told apart.
         """
-        T = self.resid.shape[0]
-        tokens = self.data.tokens
-        free = torch.stack([(tokens != t).all(-1).any(-1) for t in range(T)])
-        others = ~torch.eye(T, dtype=torch.bool)
-        return free[others].double().mean().item()
+        others = ~torch.eye(self.resid.shape[0], dtype=torch.bool)
+        return self.free.any(-1)[others].double().mean().item()

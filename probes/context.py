@@ -3,7 +3,6 @@
 `Context` knows no task in particular; a task's own context adds what only its probes need.
 """
 
-import hashlib
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from transformer_lens import ActivationCache
 
 from models import HookedTransformer, MechprobeError, Task
+from probes import draws
 
 PATTERN = "blocks.0.attn.hook_pattern"
 SCORES = "blocks.0.attn.hook_attn_scores"
@@ -38,8 +38,7 @@ class Context:
 
     def generator(self, purpose: str) -> torch.Generator:
         """A generator of its own for each purpose: probes do not disturb one another."""
-        digest = hashlib.sha256(f"{self.seed}/{purpose}".encode()).digest()
-        return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+        return draws.generator(self.seed, purpose)
 
     # All draws go through these methods, so that a comparison can hand over the same ones.
 
@@ -74,7 +73,10 @@ class Context:
     def _run(self) -> tuple[Tensor, ActivationCache]:
         with torch.no_grad():
             answers, cache = self.model.run_with_cache(self.inputs)
-        if not all(value.isfinite().all() for value in (answers, *cache.values())):
+        # One pass over each: a number that is not finite is the least or the greatest, or makes
+        # both NaN.
+        extremes = (end for value in (answers, *cache.values()) for end in value.aminmax())
+        if not all(end.isfinite() for end in extremes):
             raise MechprobeError(
                 "the model's activations overflow on its own sequences; its weights are too large"
             )

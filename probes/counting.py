@@ -5,12 +5,13 @@ from functools import cached_property
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from transformer_lens.hook_points import HookPoint
 
 from models import CountingConfig, HistogramTask, HookedTransformer, MechprobeError
 from models.tasks import BalancedSequences
-from probes import transport
+from probes import draws, transport
 from probes.cells import CountCells
-from probes.context import Context
+from probes.context import PATTERN, SCORES, Context
 
 RESID_MID = "blocks.0.hook_resid_mid"
 POST = "blocks.0.mlp.hook_post"
@@ -51,7 +52,12 @@ class CountContext(Context):
 
     def balanced(self, purpose: str, reps: int) -> BalancedSequences:
         """Draw sequences with every count of every token equally often."""
-        return self.task.balanced(reps, self.generator(purpose))
+        data = draws.balanced(self.task, reps, self.seed, purpose)
+        return BalancedSequences(*(part.clone() for part in data))  # a probe may write into it
+
+    def sample(self, purpose: str, n: int) -> Int[Tensor, "batch pos"]:
+        """Draw sequences from the task's own distribution."""
+        return draws.sampled(self.task, n, self.seed, purpose).clone()
 
     @property
     def tokens(self) -> Int[Tensor, "batch pos"]:
@@ -86,25 +92,32 @@ class CountContext(Context):
     @cached_property
     def activations(self) -> Float[Tensor, "token count neuron"]:
         """Mean activation (hook_post) of every neuron for each token and count 1..L-1."""
-        data = self.reference.data
-        flat, at = data.tokens.flatten(0, 2), data.position.flatten()
-        with torch.no_grad():
-            _, cache = self.model.run_with_cache(flat, names_filter=POST)
-        post: Tensor = cache[POST]
-        each = post[torch.arange(len(at)), at].double()
-        return each.view(*data.tokens.shape[:3], -1).mean(2)
+        kept: dict[str, Tensor] = {}
+
+        def keep(value: Tensor, hook: HookPoint) -> None:
+            kept[POST] = value
+
+        with torch.no_grad(), self.model.hooks(fwd_hooks=[(POST, keep)]):
+            self.model.read_out(self.reference.resid)
+        return kept[POST].double().mean(2)
 
     def cells(self, purpose: str, reps: int) -> CountCells:
         """Run the model on fresh balanced sequences."""
         return self.run_cells(self.balanced(purpose, reps))
 
     def run_cells(self, data: BalancedSequences) -> CountCells:
-        """Residual streams and answers at the marked positions of given sequences."""
-        flat = data.tokens.flatten(0, 2)
+        """Residual streams, answers and attention at the marked positions of given sequences."""
         at = data.position.flatten()
+        row = torch.arange(len(at))
+        shape = data.position.shape
+        kept: dict[str, Tensor] = {}
+
+        def keep(value: Tensor, hook: HookPoint) -> None:
+            kept[str(hook.name)] = value[row, 0, at].view(*shape, -1)
+
         with torch.no_grad():
-            logits, cache = self.model.run_with_cache(flat, names_filter=RESID_MID)
-        row = torch.arange(flat.shape[0])
-        shape = data.tokens.shape[:3]
-        resid = cache[RESID_MID][row, at].view(*shape, -1)
-        return CountCells(data, resid, logits[row, at].argmax(-1).view(shape))
+            with self.model.hooks(fwd_hooks=[(SCORES, keep), (PATTERN, keep)]):
+                resid = self.model.resid_mid(data.tokens.flatten(0, 2))[row, at].view(*shape, -1)
+            # Only the marked positions are read out.
+            predicted = self.model.read_out(resid).argmax(-1)
+        return CountCells(data, resid, predicted, kept[SCORES], kept[PATTERN])

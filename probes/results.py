@@ -137,6 +137,11 @@ class MechanismLabel(_Schema):
     tokens: list[TokenKind] = Field(
         default=[], description="assignment of every token of an alphabet"
     )
+    kappa: Array = Field(
+        default_factory=lambda: np.zeros(0),
+        description="count transport of every token of an alphabet, null where a token does not"
+        " follow its own count; empty for models that do not count",
+    )
     seed: int
 
     @property

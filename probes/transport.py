@@ -124,11 +124,13 @@ def _responses(
     valid: Bool[Tensor, "count dose"],
     dose: Float[Tensor, " dose"],
 ) -> Float[Tensor, "count rep source"]:
-    patched = resid[:, :, None, None] + delta.transpose(0, 1).unsqueeze(1)
+    count, at = valid.nonzero().T  # one row for each dose that leads to a measured count
+    patched = resid[count].unsqueeze(2) + delta[:, count, at].transpose(0, 1).unsqueeze(1)
     with torch.no_grad():
         answer = model.read_out(patched).argmax(-1)
-    shift = (answer - base[..., None, None]) * valid[:, None, None]
-    return (shift * dose).sum(-1).double()
+    shift = (answer - base[count].unsqueeze(-1)) * dose[at, None, None]
+    total = shift.new_zeros(*base.shape, delta.shape[0])
+    return total.index_add_(0, count, shift).double()
 
 
 def cluster(X: Float[np.ndarray, "target source"]) -> Int[np.ndarray, " token"]:

@@ -228,6 +228,12 @@ class Block(nn.Module):
         self.hook_mlp_out = HookPoint()
         self.hook_resid_post = HookPoint()
 
+    def mix(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
+        """From hook_resid_pre to hook_resid_mid."""
+        pre = self.hook_resid_pre(x)
+        mid: Tensor = self.hook_resid_mid(pre + self.hook_attn_out(self.attn(pre)))
+        return mid
+
     def read_out(self, mid: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_out"]:
         """From hook_resid_mid to hook_resid_post; acts on every position alone."""
         out: Tensor = self.hook_mlp_out(self.mlp(mid))
@@ -235,9 +241,7 @@ class Block(nn.Module):
         return post
 
     def forward(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_out"]:
-        pre = self.hook_resid_pre(x)
-        mid = self.hook_resid_mid(pre + self.hook_attn_out(self.attn(pre)))
-        return self.read_out(mid)
+        return self.read_out(self.mix(x))
 
 
 class AttentionBlock(nn.Module):

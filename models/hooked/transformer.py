@@ -84,9 +84,7 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
         Raises:
             MechprobeError: inputs of the wrong shape or type.
         """
-        resid = self.hook_embed(self.embed(inputs))
-        if self.parts.pos_embed is not None:
-            resid = resid + self.hook_pos_embed(self.parts.pos_embed(inputs))
+        resid = self._embedded(inputs)
         for block in self.blocks:
             resid = block(resid)
         answers: Tensor = self.unembed(resid)
@@ -95,6 +93,16 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
         if return_type != "loss":
             raise ValueError(f"return_type {return_type!r} is unknown; choose logits or loss")
         return self.task().loss(answers, inputs, targets)
+
+    def resid_mid(self, inputs: Tensor) -> Float[Tensor, "batch pos d_model"]:
+        """blocks.0.hook_resid_mid of a run that ends there, through the same hooks: what `read_out`
+        goes on from.
+
+        Raises:
+            AttributeError: the model has no feed-forward layer.
+        """
+        mid: Tensor = self.blocks[0].mix(self._embedded(inputs))
+        return mid
 
     def read_out(self, resid_mid: Float[Tensor, "... d_model"]) -> Float[Tensor, "... classes"]:
         """Logits from blocks.0.hook_resid_mid, position by position, through the same hooks:
@@ -120,6 +128,12 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
         if not return_cache_object:
             return out, cache
         return out, ActivationCache(cache, self, has_batch_dim=not remove_batch_dim)
+
+    def _embedded(self, inputs: Tensor) -> Tensor:
+        resid: Tensor = self.hook_embed(self.embed(inputs))
+        if self.parts.pos_embed is not None:
+            resid = resid + self.hook_pos_embed(self.parts.pos_embed(inputs))
+        return resid
 
     # -- views and copies -----------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from matplotlib.figure import Figure
 from torch import Tensor
-from transformer_lens.hook_points import HookPoint
 
 from probes.bars import accuracy_bars
 from probes.counting import RESID_MID, CountContext, needs_counts
@@ -51,20 +50,15 @@ def shared_component(
 
 
 def remove(context: CountContext) -> Removal:
-    """Run with the shared component subtracted at hook_resid_mid."""
+    """Go on with the shared component subtracted at hook_resid_mid."""
     task, tokens = context.task, context.tokens
     component = shared_component(context.reference.means_for)
     body: Int[Tensor, "batch scored"] = task.scored(tokens, 1)
     counts = task.targets(tokens).clamp(max=component.shape[1])
-    edit = component[body, counts - 1]
-
-    def subtract(resid: Tensor, hook: HookPoint) -> Tensor:
-        out = resid.clone()
-        task.scored(out, 1).sub_(edit)
-        return out
-
+    resid = context.cache[RESID_MID].clone()
+    task.scored(resid, 1).sub_(component[body, counts - 1])
     with torch.no_grad():
-        logits = context.model.run_with_hooks(tokens, fwd_hooks=[(RESID_MID, subtract)])
+        logits = context.model.read_out(resid)
     return Removal(
         task.correct(context.logits, tokens), task.correct(logits, tokens), task.chance(tokens)
     )

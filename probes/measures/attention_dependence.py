@@ -130,16 +130,24 @@ class Variation:
         self.position = position
         self.square = square
 
-    def split(self, rows: Int[np.ndarray, " n"] | slice = slice(None)) -> tuple[float, float]:
+    def splits(
+        self, rows: Int[np.ndarray, "set n"]
+    ) -> tuple[Float[np.ndarray, " set"], Float[np.ndarray, " set"]]:
         """Share due to tokens, and all variation relative to the weights, over some sequences."""
-        token = float(self.token[rows].mean())
-        here = self.position[rows]
-        known = here[~np.isnan(here)]
-        position = float(known.mean()) if len(known) else 0.0
+        token = self.token[rows].mean(-1)
+        known = ~np.isnan(self.position)
+        number = known[rows].sum(-1)
+        position = np.where(known, self.position, 0.0)[rows].sum(-1) / np.maximum(number, 1)
         total = token + position
-        scale = float(self.square[rows].mean())
-        share = token / total if total > 1e-12 * max(scale, 1e-300) else 0.0
-        return share, float((total / scale) ** 0.5) if scale > 0 else 0.0
+        scale = self.square[rows].mean(-1)
+        varied = total > 1e-12 * np.maximum(scale, 1e-300)
+        share = np.where(varied, token / np.where(varied, total, 1.0), 0.0)
+        return share, np.sqrt(np.where(scale > 0, total / np.where(scale > 0, scale, 1.0), 0.0))
+
+    def split(self) -> tuple[float, float]:
+        """The same over all sequences."""
+        share, relative = self.splits(np.arange(len(self.token))[np.newaxis])
+        return float(share[0]), float(relative[0])
 
     @property
     def share(self) -> float:

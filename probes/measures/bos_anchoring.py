@@ -6,12 +6,10 @@ With a softmax and score gap a between a token's own kind and BOS the mass on BO
 
 import numpy as np
 import seaborn as sns
-import torch
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from models import HistogramTask, HookedTransformer
-from probes.context import PATTERN, SCORES
 from probes.counting import CountContext, needs_counts
 from probes.drawing import BLUE, ORANGE, blank
 from probes.invariances import INVARIANCES
@@ -23,7 +21,9 @@ def line_fit(
     x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]
 ) -> tuple[float, float, float | None]:
     """Intercept, slope and R^2 of a least-squares line; R^2 is None where y does not vary."""
-    slope, intercept = np.polyfit(x, y, 1)
+    centred = x - x.mean()
+    slope = centred @ (y - y.mean()) / (centred @ centred)
+    intercept = y.mean() - slope * x.mean()
     spread = y.var()
     if spread <= 1e-12 * max(1e-30, float((y**2).mean())):
         return float(intercept), float(slope), None
@@ -47,20 +47,15 @@ def line_fit(
 )
 def bos_anchoring(context: CountContext) -> Measurement:
     """How attention to BOS depends on token and count."""
-    cells = context.reference.data
-    flat = cells.tokens.flatten(0, 2)
-    row, at = torch.arange(flat.shape[0]), cells.position.flatten()
-    with torch.no_grad():
-        _, cache = context.model.run_with_cache(flat, names_filter=[SCORES, PATTERN])
-    scores = cache[SCORES][row, 0, at].double()
-    shape = cells.tokens.shape[:3]
-    centred = (scores[:, 0] - scores.mean(-1)).view(shape)
-    mass = cache[PATTERN][row, 0, at, 0].double().view(shape)
+    cells = context.reference
+    scores = cells.scores.double()
+    centred = scores[..., 0] - scores.mean(-1)
+    mass = cells.pattern[..., 0].double()
     per_token = centred.mean((1, 2))
     # Where every score is the same, rounding is all there is.
     rounding = 1e-5 * scores.abs().max()
     by_count = mass.mean((0, 2)).numpy()
-    count = cells.counts.double().numpy()
+    count = cells.data.counts.double().numpy()
     _, _, linear = line_fit(count, by_count)
     r2s, gaps = [], []
     each = mass.mean(2).numpy()

@@ -5,9 +5,9 @@ product that a change of basis leaves alone.
 """
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from matplotlib.figure import Figure
-from sklearn.decomposition import PCA
 
 from probes.counting import CountContext, needs_counts
 from probes.drawing import BLUE, ORANGE, blank, heatmap
@@ -20,9 +20,12 @@ def whitener(resid: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "d k"]:
     """Linear map to coordinates of unit covariance, without directions that hold nothing."""
     if (resid == resid[0]).all():
         return np.zeros((resid.shape[1], 1))
-    full = PCA(svd_solver="full").fit(resid)
-    keep = full.explained_variance_ > 1e-9 * full.explained_variance_[0]
-    return np.asarray((full.components_[keep] / full.explained_variance_[keep, None] ** 0.5).T)
+    # The principal axes; R of a QR decomposition has the same and is small.
+    _, triangle = torch.linalg.qr(torch.from_numpy(resid - resid.mean(0)), mode="r")
+    _, lengths, axes = (x.numpy() for x in torch.linalg.svd(triangle, full_matrices=False))
+    deviation = lengths / (len(resid) - 1) ** 0.5
+    keep = deviation**2 > 1e-9 * deviation[0] ** 2
+    return np.asarray((axes[keep] / deviation[keep, None]).T)
 
 
 def shared_share(
@@ -57,7 +60,7 @@ def shared_share(
 def counting_subspace(context: CountContext) -> Measurement:
     """Directions in which the residual stream moves with the count, token by token."""
     white = whitener(context.reference.resid.flatten(0, 2).double().numpy())
-    half = context.reference.resid.double().numpy() @ white
+    half = (context.reference.resid.double() @ torch.from_numpy(white)).numpy()
     reps = half.shape[2] // 2
     curves = [
         part - part.mean(1, keepdims=True)

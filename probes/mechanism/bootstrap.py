@@ -1,9 +1,11 @@
 """How firm a label is: the rule applied again to resampled sequences and tokens."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 
 from probes.causal.remove_shared import Removal, lost
 from probes.measures.attention_dependence import Variation
@@ -38,11 +40,10 @@ def agreement(
     transport: Transport,
     removal: Removal,
     variation: Variation,
+    found: CountEvidence,
     fixed: tuple[float, bool],
-    separable: float,
     labels: tuple[Mechanism, AttentionKind],
-    rng: np.random.Generator,
-    replicates: int = REPLICATES,
+    seed: int,
 ) -> Agreement:
     """Resample sequences and tokens and count equal labels.
 
@@ -52,48 +53,76 @@ def agreement(
 
     Args:
         transport, removal, variation: what was measured.
+        found: the evidence, for what is not resampled of it.
         fixed: what is not resampled of the attention's evidence: the share of answers that stay
             under the mean pattern, and whether the mixing is a constant matrix.
-        separable: share of cells that tell one token's count from another's.
         labels: the labels to compare with.
-        rng: source of randomness.
-        replicates: how often to resample.
+        seed: of the random draws.
     """
-    before = removal.before.double().mean(1).numpy()
-    after = removal.after.double().mean(1).numpy()
-    own, pooled = _resampled_slopes(transport, rng, replicates)
+    T, C, R, _ = transport.numerator.shape
+    drawn = draws(T, C, R, len(removal.before), seed)
+    own, pooled = _resampled_slopes(transport, drawn.cells)
     kappas = kappa(pooled, own, transport.alone)
-    T = own.shape[1]
-    same = np.zeros((replicates, 2), dtype=bool)
-    margins = np.zeros(replicates)
-    for b in range(replicates):
-        rows = rng.integers(len(before), size=len(before))
-        tokens = rng.integers(T, size=T)
-        accuracy = float(before[rows].mean())
+    before, after = (
+        right.double().mean(1).numpy()[drawn.rows].mean(-1).tolist()
+        for right in (removal.before, removal.after)
+    )
+    shares, relatives = (part.tolist() for part in variation.splits(drawn.rows))
+    same = np.zeros((REPLICATES, 2), dtype=bool)
+    margins = np.zeros(REPLICATES)
+    for b, tokens in enumerate(drawn.tokens):
         evidence = CountEvidence(
-            accuracy,
+            before[b],
             own[b, tokens],
             kappas[b, tokens],
-            lost(accuracy, float(after[rows].mean()), removal.chance),
-            transport.counters[tokens],
-            separable,
+            lost(before[b], after[b], removal.chance),
+            found.counters[tokens],
+            found.separable,
         )
-        found = counting_mechanism(evidence)[0]
-        same[b, 0] = found == labels[0]
-        margins[b] = margin(found, evidence) * (1 if same[b, 0] else -1)
-        same[b, 1] = attention_kind(*variation.split(rows), *fixed)[0] == labels[1]
+        mechanism = counting_mechanism(evidence)[0]
+        same[b, 0] = mechanism == labels[0]
+        margins[b] = margin(mechanism, evidence) * (1 if same[b, 0] else -1)
+        same[b, 1] = attention_kind(shares[b], relatives[b], *fixed)[0] == labels[1]
     return Agreement(float(same[:, 0].mean()), float(same[:, 1].mean()), float(margins.mean()))
 
 
+@dataclass(frozen=True)
+class Draws:
+    """What every replicate is made of; the same for all models of a size, not to be written into.
+
+    Args:
+        cells: how often each repetition of a cell was drawn, [token, replicate, count * rep].
+        rows: sequences, with replacement.
+        tokens: tokens, with replacement.
+    """
+
+    cells: Float[np.ndarray, "token replicate cell"]
+    rows: Int[np.ndarray, "replicate sequence"]
+    tokens: Int[np.ndarray, "replicate token"]
+
+
+@lru_cache(2)
+def draws(T: int, C: int, R: int, sequences: int, seed: int) -> Draws:
+    """Draw repetitions of every (token, count) cell, sequences and tokens."""
+    rng = np.random.default_rng([seed, 7])
+    cells = rng.multinomial(R, [1 / R] * R, size=(REPLICATES, T, C)).astype(np.float64)
+    pairs = [
+        (rng.integers(sequences, size=sequences), rng.integers(T, size=T))
+        for _ in range(REPLICATES)
+    ]
+    rows, tokens = (np.stack(part) for part in zip(*pairs, strict=True))
+    by_token = cells.reshape(REPLICATES, T, C * R).transpose(1, 0, 2)
+    return Draws(np.ascontiguousarray(by_token), rows, tokens)
+
+
 def _resampled_slopes(
-    transport: Transport, rng: np.random.Generator, replicates: int
+    transport: Transport, cells: Float[np.ndarray, "token replicate cell"]
 ) -> tuple[Float[np.ndarray, "replicate token"], Float[np.ndarray, "replicate token 2"]]:
     """Own and pooled slopes with the repetitions of every cell drawn with replacement."""
-    T, C, R, _ = transport.numerator.shape
+    T, _, R, _ = transport.numerator.shape
     own = transport.numerator[np.arange(T), :, :, np.arange(T)]
-    draws = rng.multinomial(R, [1 / R] * R, size=(replicates, T, C)).astype(np.float64)
-    total = transport.weight.sum() * R
-    return (
-        np.einsum("btcr,tcr->bt", draws, own) / total,
-        np.einsum("btcr,tcrp->btp", draws, transport.pooled) / total,
-    )
+    each = np.concatenate([own[..., np.newaxis], transport.pooled], axis=-1)
+    # torch's product, for it keeps to the threads that torch was given; whole numbers, so exact.
+    product = torch.from_numpy(cells) @ torch.from_numpy(each.reshape(T, -1, 3))
+    slopes = product.numpy().transpose(1, 0, 2) / (transport.weight.sum() * R)
+    return slopes[..., 0], slopes[..., 1:]

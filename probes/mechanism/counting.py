@@ -18,7 +18,6 @@ from probes.mechanism.rule import (
     count_counters,
     counting_mechanism,
     token_kinds,
-    token_shares,
 )
 from probes.results import AttentionKind, Mechanism, MechanismLabel, Metric
 
@@ -64,6 +63,7 @@ def label_in(context: CountContext) -> MechanismLabel:
         evidence=_evidence(v),
         version=version(),
         tokens=token_kinds(v.evidence.kappa),
+        kappa=v.evidence.kappa,
         seed=context.seed,
     )
 
@@ -89,11 +89,9 @@ def judge(context: CountContext) -> Verdict:
     constant = context.config.mixing == "lin"
     same = context.logits.argmax(-1) == fix_pattern(context).argmax(-1)
     kept = context.task.scored(same, 1).double().mean().item()
-    attention, why_attention = attention_kind(split.share, split.relative, kept, constant)
-    rng = np.random.default_rng([context.seed, 7])
-    agreed = agreement(
-        transport, removal, split, (kept, constant), evidence.separable, (mechanism, attention), rng
-    )
+    attention, why_attention = attention_kind(*split.split(), kept, constant)
+    labels = mechanism, attention
+    agreed = agreement(transport, removal, split, evidence, (kept, constant), labels, context.seed)
     return Verdict(
         mechanism,
         why,
@@ -108,20 +106,19 @@ def judge(context: CountContext) -> Verdict:
 
 def _evidence(v: Verdict) -> dict[str, Metric]:
     e = v.evidence
-    shared, private = token_shares(e.kappa)
-    known = e.kappa[~np.isnan(e.kappa)]
-    kappa = float(known.mean()) if len(known) else None
+    shared, private = e.shares
+    share, relative = v.variation.split()
     rows: dict[str, tuple[float | None, float | None, float | None, str]] = {
         "accuracy": (e.accuracy, 0, 1, "share of right answers"),
         "chance": (v.removal.chance, 0, 1, "accuracy of the best constant answer"),
-        "own_slope": (float(e.own.mean()), None, None, "answer's slope on the own count component"),
-        "kappa": (kappa, None, None, "cross-token over own slope, mean over tokens"),
+        "own_slope": (e.mean_own, None, None, "answer's slope on the own count component"),
+        "kappa": (e.mean_kappa, None, None, "cross-token over own slope, mean over tokens"),
         "shared": (shared, 0, 1, "share of tokens with kappa of at least 0.7"),
         "private": (private, 0, 1, "share of tokens with |kappa| of at most 0.3"),
         "lost": (e.lost, None, None, "above-chance accuracy lost with the shared component"),
-        "token_share": (v.variation.share, 0, 1, "mixing weights' variation due to tokens"),
+        "token_share": (share, 0, 1, "mixing weights' variation due to tokens"),
         "separable": (e.separable, 0, 1, "cells that tell one token's count from another's"),
-        "variation": (v.variation.relative, 0, None, "mixing weights' variation over their size"),
+        "variation": (relative, 0, None, "mixing weights' variation over their size"),
     }
     return {
         name: Metric(value=value, unit="1", low=low, high=high, description=text)

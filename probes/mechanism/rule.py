@@ -4,6 +4,7 @@ Measured on hand-built and trained counting transformers; thresholds are stated,
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -43,6 +44,22 @@ class CountEvidence:
     counters: Int[np.ndarray, " token"]
     separable: float = 1.0
 
+    @cached_property
+    def mean_own(self) -> float:
+        """Mean own slope."""
+        return float(self.own.mean())
+
+    @cached_property
+    def mean_kappa(self) -> float | None:
+        """Mean kappa where it is defined; None where it nowhere is."""
+        known = self.kappa[~np.isnan(self.kappa)]
+        return float(known.mean()) if len(known) else None
+
+    @cached_property
+    def shares(self) -> tuple[float, float]:
+        """Shares of shared and of private tokens."""
+        return token_shares(self.kappa)
+
 
 def token_kinds(kappa: Float[np.ndarray, " token"]) -> list[TokenKind]:
     """Assignment of every token: shared, private, partial in between, opposed below -0.3, or
@@ -63,24 +80,22 @@ def token_kinds(kappa: Float[np.ndarray, " token"]) -> list[TokenKind]:
 def counting_mechanism(evidence: CountEvidence) -> tuple[Mechanism, str]:
     """The counting label and the reason for it."""
     e = evidence
-    own = float(e.own.mean())
+    shared, private = e.shares
     if e.accuracy < SOLVED:
-        lean = token_shares(e.kappa)
         return "unsolved", (
             f"accuracy {e.accuracy:.2f} is below {SOLVED}; what it has leans to"
-            f" {lean[0]:.0%} shared and {lean[1]:.0%} private tokens"
+            f" {shared:.0%} shared and {private:.0%} private tokens"
         )
-    if own < FOLLOWS:
+    if e.mean_own < FOLLOWS:
         return "unsolved", (
-            f"the answer follows a patched count of the token itself with slope {own:.2f} only"
-            f" (at least {FOLLOWS} wanted), so its count was not found in the residual stream"
+            f"the answer follows a patched count of the token itself with slope {e.mean_own:.2f}"
+            f" only (at least {FOLLOWS} wanted), so its count was not found in the residual stream"
         )
     if e.separable < SEPARABLE:
         return "unsolved", (
             f"only {e.separable:.0%} of the cells tell one token's count from another's: with so"
             " few tokens in such long sequences a shared counter and private ones look alike"
         )
-    shared, private = token_shares(e.kappa)
     if shared >= MOST:
         return "relation-based", (
             f"{shared:.0%} of the tokens follow other tokens' count component"
@@ -98,11 +113,11 @@ def counting_mechanism(evidence: CountEvidence) -> tuple[Mechanism, str]:
             f" they share costs {e.lost:.0%} of the accuracy above chance: neither pure mechanism"
             " does that"
         )
-    kinds = token_kinds(e.kappa)
-    opposed = kinds.count("opposed")
+    partial = np.count_nonzero((e.kappa > PRIVATE) & (e.kappa < SHARED))
+    opposed = np.count_nonzero(e.kappa < -PRIVATE)
     text = (
         f"{shared:.0%} of the tokens share a counter, {private:.0%} keep a private one,"
-        f" {kinds.count('partial') / len(kinds):.0%} follow foreign counts part of the way"
+        f" {partial / len(e.kappa):.0%} follow foreign counts part of the way"
     )
     if opposed:
         text += f", {opposed} answer against a foreign count component (kappa below -{PRIVATE})"
@@ -111,8 +126,8 @@ def counting_mechanism(evidence: CountEvidence) -> tuple[Mechanism, str]:
 
 def token_shares(kappa: Float[np.ndarray, " token"]) -> tuple[float, float]:
     """Shares of shared and of private tokens."""
-    kinds = token_kinds(kappa)
-    return kinds.count("shared") / len(kinds), kinds.count("private") / len(kinds)
+    shared, private = kappa >= SHARED, np.abs(kappa) <= PRIVATE
+    return np.count_nonzero(shared) / len(kappa), np.count_nonzero(private) / len(kappa)
 
 
 def count_counters(mechanism: Mechanism, evidence: CountEvidence) -> int | None:
@@ -166,24 +181,26 @@ def margin(mechanism: Mechanism, evidence: CountEvidence) -> float:
     and what speaks against, and may be negative.
     """
     e = evidence
-    own = float(e.own.mean())
     if e.accuracy < SOLVED:
-        return float(np.clip(3 * (SOLVED - e.accuracy), 0, 0.3))
+        return _between(3 * (SOLVED - e.accuracy), 0, 0.3)
     if mechanism == "unsolved":
-        return float(np.clip(max(FOLLOWS - own, SEPARABLE - e.separable), 0, 0.3))
-    known = e.kappa[~np.isnan(e.kappa)]
-    kappa = float(known.mean()) if len(known) else 0.0
-    shared, private = token_shares(e.kappa)
-    gaps = [3 * (e.accuracy - SOLVED), own - FOLLOWS]
+        return _between(max(FOLLOWS - e.mean_own, SEPARABLE - e.separable), 0, 0.3)
+    kappa = e.mean_kappa or 0.0
+    shared, private = e.shares
+    gaps = [3 * (e.accuracy - SOLVED), e.mean_own - FOLLOWS]
     if mechanism == "relation-based":
         gaps += [kappa - SHARED, 2 * (shared - MOST)]
     elif mechanism == "inventory-based":
         gaps += [PRIVATE - abs(kappa), 2 * (private - MOST), HALF - e.lost]
     elif private >= MOST:
         against = PRIVATE - abs(kappa)
-        return float(np.clip((min(e.lost - HALF, 0.3) - against) / 2, -0.3, 0.3))
+        return _between((min(e.lost - HALF, 0.3) - against) / 2, -0.3, 0.3)
     else:
         # Between the two pure labels by every token's kappa, or by the tokens' shares.
         between = min(SHARED - kappa, kappa - PRIVATE) if kappa > -PRIVATE else -PRIVATE - kappa
         gaps += [max(between, min(MOST - shared, MOST - private) / 3)]
-    return float(np.clip(min(gaps), 0, 0.3))
+    return _between(min(gaps), 0, 0.3)
+
+
+def _between(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)

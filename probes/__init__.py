@@ -9,6 +9,7 @@ from probes.context import Context
 from probes.contexts import context_for
 from probes.counting import CountContext
 from probes.mechanism import label
+from probes.quick import quick
 from probes.registry import Measurement, MetricSpec, Probe, all_probes, find_probe, probe
 from probes.results import MechanismLabel, ModelResult, ProbeResult, RunInfo, json_schema
 from probes.study import study
@@ -32,5 +33,6 @@ __all__ = [
     "json_schema",
     "label",
     "probe",
+    "quick",
     "study",
 ]

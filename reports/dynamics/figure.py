@@ -77,13 +77,8 @@ def _series(snapshots: Sequence[Snapshot], name: str) -> np.ndarray:
 def _accuracy(axes: Axes, run: Run, steps: np.ndarray) -> None:
     accuracy = [one.accuracy for one in run.snapshots]
     axes.plot(steps, accuracy, color="black", marker="o", ms=3, label="accuracy")
-    axes.plot(
-        steps, _series(run.snapshots, "shared"), color=BLUE, marker="s", ms=3, label="shared tokens"
-    )
-    axes.plot(
-        steps, _series(run.snapshots, "private"), color=YELLOW, marker="^", ms=3,
-        label="private tokens",
-    )  # fmt: skip
+    for name, colour, marker in (("shared", BLUE, "s"), ("private", YELLOW, "^")):
+        _told(axes, run.snapshots, steps, name, f"{name} tokens", colour, marker)
     axes.axhline(SOLVED, color=GREY, lw=0.9, ls="--", zorder=1)
     axes.text(0.01, SOLVED, f"solved: {SOLVED:g}", color=GREY, fontsize=7, va="bottom",
               transform=axes.get_yaxis_transform())  # fmt: skip
@@ -96,15 +91,11 @@ def _accuracy(axes: Axes, run: Run, steps: np.ndarray) -> None:
 
 
 def _kappa(axes: Axes, snapshots: Sequence[Snapshot], steps: np.ndarray) -> None:
-    own, kappa = _series(snapshots, "own_slope"), _series(snapshots, "kappa")
-    # Before answers follow the count kappa is a ratio of small numbers: faint there.
-    follows = own >= FOLLOWS
-    low, high = np.where(follows, np.array([_band(one.kappa) for one in snapshots]).T, math.nan)
-    axes.plot(steps, kappa, color=BLUE, lw=0.9, ls=":", alpha=0.6)
+    bands = np.array([_band(one.kappa) for one in snapshots])
+    low, high = np.where(_follows(snapshots), bands.T, math.nan)
     axes.fill_between(steps, low, high, color=BLUE, alpha=0.2, lw=0, label="10–90 % of tokens")
-    axes.plot(
-        steps, np.where(follows, kappa, math.nan), color=BLUE, marker="o", ms=3, label="mean κ"
-    )
+    _told(axes, snapshots, steps, "kappa", "mean κ", BLUE, "o")
+    own = _series(snapshots, "own_slope")
     axes.plot(steps, own, color=GREEN, marker="s", ms=3, label="own slope")
     axes.plot(
         steps, _series(snapshots, "lost"), color=ORANGE, marker="^", ms=3,
@@ -116,6 +107,28 @@ def _kappa(axes: Axes, snapshots: Sequence[Snapshot], steps: np.ndarray) -> None
                   transform=axes.get_yaxis_transform())  # fmt: skip
     axes.set(ylim=KAPPA)
     _heading(axes, "Do tokens carry each other's counts?")
+
+
+def _follows(snapshots: Sequence[Snapshot]) -> np.ndarray:
+    """Where answers follow the count, so that it means something which tokens share it."""
+    follows: np.ndarray = _series(snapshots, "own_slope") >= FOLLOWS
+    return follows
+
+
+def _told(
+    axes: Axes,
+    snapshots: Sequence[Snapshot],
+    steps: np.ndarray,
+    name: str,
+    label: str,
+    colour: str,
+    marker: str,
+) -> None:
+    """A line, faint before answers follow the count: there kappa is a ratio of small numbers."""
+    values = _series(snapshots, name)
+    known = np.where(_follows(snapshots), values, math.nan)
+    axes.plot(steps, values, color=colour, lw=0.9, ls=":", alpha=0.6)
+    axes.plot(steps, known, color=colour, marker=marker, ms=3, label=label)
 
 
 def _band(kappa: np.ndarray) -> tuple[float, float]:

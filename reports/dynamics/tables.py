@@ -39,7 +39,8 @@ def overview(study: Study) -> Table:
     """One row a run."""
     head = [
         "Run", "Final label", "Accuracy", "Counters", "90 % from", "Leans to", "first at",
-        "for good at", "Before accuracy, for good", "first", "Label switches", "Leaning changes",
+        "for good at", "Before accuracy, for good", "Before accuracy, first time",
+        "Label switches", "Leaning changes",
     ]  # fmt: skip
     return Table(head, [_run(run) for run in study.runs])
 

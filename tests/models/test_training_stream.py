@@ -8,55 +8,16 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 import torch
-from scipy.stats import chisquare
 
 from models import CountingConfig, MechprobeError, Trainee, TrainingPlan
 from models.counting.training import block_tokens
-from models.counting.training.rows import _parts_moments, draw_block, row_capacity
+from models.counting.training.rows import draw_block, parts_moments, row_capacity
 from models.counting.training.stream import draw_parts, draw_sequences
-
-LEAST = 1e-5  # of a test statistic's probability; the streams are fixed, so none can flake
+from tests.models.laws import agrees, compositions, merged, tally
 
 
 def shape(T: int, L: int, kind: str = "dot") -> CountingConfig:
     return CountingConfig.of(kind, T=T, L=L, d=4, p=4)
-
-
-def compositions(length: int) -> dict[tuple[int, ...], Fraction]:
-    """Every way to cut a sequence into parts, in order, with its exact probability."""
-    if length <= 1:
-        return {(1,) * length: Fraction(1)}
-    return {
-        (k, *rest): share / (length - 1)
-        for k in range(1, length)
-        for rest, share in compositions(length - k).items()
-    }
-
-
-def merged(length: int, T: int) -> dict[tuple[int, ...], Fraction]:
-    """The same when there are but T tokens: the surplus joins the last part."""
-    found: dict[tuple[int, ...], Fraction] = defaultdict(Fraction)
-    for parts, share in compositions(length).items():
-        found[(*parts[: T - 1], sum(parts[T - 1 :])) if len(parts) > T else parts] += share
-    return found
-
-
-def agrees(seen: dict, wanted: dict) -> bool:
-    """Chi-square of frequencies against exact probabilities; nothing impossible was seen."""
-    assert seen.keys() <= wanted.keys()
-    total = sum(seen.values())
-    frequencies = [seen.get(key, 0) for key in wanted]
-    expected = np.array([float(share) for share in wanted.values()]) * total
-    assert expected.min() > 5
-    return chisquare(frequencies, expected).pvalue > LEAST
-
-
-def tally(rows) -> dict:
-    """How often each row occurs."""
-    seen: dict = defaultdict(int)
-    for row in rows:
-        seen[tuple(row)] += 1
-    return seen
 
 
 def counts_of(config: CountingConfig, n: int) -> list[list[int]]:
@@ -180,7 +141,7 @@ def test_a_plain_module_reads_bos_first():
 @pytest.mark.parametrize("L", [2, 3, 6, 10])
 def test_moments_of_the_number_of_parts_are_exact(L):
     law = compositions(L)
-    mean, square = _parts_moments(L)
+    mean, square = parts_moments(L)
     assert mean == pytest.approx(float(sum(p * len(parts) for parts, p in law.items())))
     assert square == pytest.approx(float(sum(p * len(parts) ** 2 for parts, p in law.items())))
 

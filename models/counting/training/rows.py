@@ -96,18 +96,18 @@ def _rows(distinct, slots, rows, used):
 
 def row_capacity(config: CountingConfig, batch: int) -> int:
     """Room for a batch's distinct tokens: their mean and eight standard deviations."""
-    mean, square = _parts_moments(config.L)
+    mean, square = parts_moments(config.L)
     spread = math.sqrt(max(0.0, square - mean**2))
     wanted = math.ceil(batch * mean + SPREADS * math.sqrt(batch) * spread)
     return min(batch * config.L, (wanted + 15) // 16 * 16)
 
 
 @cache
-def _parts_moments(length: int) -> tuple[float, float]:
+def parts_moments(length: int) -> tuple[float, float]:
     """Mean and mean square of the number of parts that the sampler cuts a sequence into."""
     if length <= 1:
         return float(length), float(length)
-    cuts = [_parts_moments(length - k) for k in range(1, length)]
+    cuts = [parts_moments(length - k) for k in range(1, length)]
     mean = sum(1 + m for m, _ in cuts) / len(cuts)
     square = sum(1 + 2 * m + q for m, q in cuts) / len(cuts)
     return mean, square

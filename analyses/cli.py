@@ -8,6 +8,7 @@ from typing import NoReturn
 import click
 
 from analyses.dynamics_cli import dynamics
+from analyses.sweep_cli import sweep
 from analyses.theory_cli import theory
 from models.errors import MechprobeError
 
@@ -216,6 +217,7 @@ def report(run: Path) -> None:
     click.echo(f"report: {write_report(run)}")
 
 
+main.add_command(sweep)
 main.add_command(theory)
 main.add_command(dynamics)
 

@@ -1,14 +1,17 @@
 """Run independent jobs on every core, one torch thread each, with a progress bar."""
 
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 Job = TypeVar("Job")
@@ -16,14 +19,27 @@ Result = TypeVar("Result")
 
 
 def one_thread() -> None:
-    """On a small machine one process a core beats many threads in one process."""
+    """On a small machine one process a core beats many threads in one process.
+
+    It also makes results repeatable: with two threads numpy's LAPACK rounds as the load has it.
+    """
     torch.set_num_threads(1)
+    threadpool_limits(limits=1, user_api="blas")
 
 
 def _begin() -> None:
     one_thread()
     # On Ctrl-C a worker unwinds, so that nothing half-written stays, and leaves without a word.
     signal.signal(signal.SIGINT, _leave)
+    threading.Thread(target=_follow, daemon=True).start()
+
+
+def _follow() -> None:
+    """A worker whose parent was killed would wait for work for ever; it ends instead."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _leave(*_: object) -> None:
@@ -33,6 +49,19 @@ def _leave(*_: object) -> None:
 def cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def worker_pool(workers: int, work: Callable[..., object]) -> ProcessPoolExecutor:
+    """Processes of one torch thread each that end with this one.
+
+    Args:
+        workers: how many.
+        work: a module-level function that they will run; its module is imported once for all.
+    """
+    context = multiprocessing.get_context("forkserver")
+    # The server imports the heavy packages once; workers of every later pool start from it.
+    context.set_forkserver_preload([work.__module__])
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
 
 
 def run_all(
@@ -51,9 +80,6 @@ def run_all(
     """
     share = list(weights) if weights is not None else [1.0] * len(jobs)
     order = sorted(range(len(jobs)), key=lambda i: -share[i])
-    context = multiprocessing.get_context("forkserver")
-    # The server imports the heavy packages once; workers of every later pool start from it.
-    context.set_forkserver_preload([work.__module__])
     bar = tqdm(
         total=sum(share),
         desc=title,
@@ -62,7 +88,7 @@ def run_all(
         mininterval=0.5,
     )
     workers = max(1, min(cores(), len(jobs)))
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
+    pool = worker_pool(workers, work)
     try:
         futures = {pool.submit(work, jobs[i]): i for i in order}
         for future in as_completed(futures):

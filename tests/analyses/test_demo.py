@@ -56,18 +56,18 @@ def test_demo_fills_a_run_and_goes_on(tmp_path: Path) -> None:
 
 def test_a_stopped_training_goes_on(tmp_path: Path) -> None:
     """The result of a resumed job equals that of an undisturbed one."""
-    plan = TrainingPlan(steps=300, batch=8)
+    plan = TrainingPlan(steps=1500, batch=8)
     whole = TrainJob("dot", 8, 4, 0, plan, tmp_path / "whole")
     train_one(whole)
     stopped = TrainJob("dot", 8, 4, 0, plan, tmp_path / "stopped")
     script = (
-        "import analyses.demo as d, models.counting.training as t, os\n"
+        "import analyses.demo as d, models.counting.training.trainer as t, os\n"
         "from pathlib import Path\n"
         "from models import TrainingPlan\n"
         "keep = t._keep\n"
         "def keep_and_die(*a):\n    keep(*a)\n    os._exit(9)\n"
         "t._keep = keep_and_die\n"
-        f"d.train_one(d.TrainJob('dot', 8, 4, 0, TrainingPlan(steps=300, batch=8),"
+        f"d.train_one(d.TrainJob('dot', 8, 4, 0, TrainingPlan(steps=1500, batch=8),"
         f" Path({str(tmp_path / 'stopped')!r})))\n"
     )
     code = subprocess.run([sys.executable, "-c", script], env=os.environ, check=False).returncode

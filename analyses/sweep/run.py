@@ -1,0 +1,68 @@
+"""A sweep from its grid to its table."""
+
+from pathlib import Path
+from typing import Any
+
+from analyses.sweep.choice import chosen
+from analyses.sweep.engines import Engine, run_shards
+from analyses.sweep.grid import Grid
+from analyses.sweep.shards import Shard, shards_of
+from analyses.sweep.status import Progress, begin_line
+from analyses.sweep.store import Store
+from models import MechprobeError
+from probes.sweeps import TABLE_FILE, write_table
+
+
+def sweep(
+    folder: Path,
+    grid: Grid,
+    *,
+    engine: Engine = "local",
+    workers: int | None = None,
+    address: str | None = None,
+) -> list[dict[str, Any]]:
+    """Train, evaluate, probe and label every model of a grid; goes on where it was stopped.
+
+    Args:
+        folder: of the sweep; see `analyses.sweep.store`.
+        grid: what to train.
+        engine: "local", "dask" or "ray".
+        workers: at most so many shards at once.
+        address: of the cluster.
+
+    Returns:
+        The rows of the table, as probes.sweeps describes them, in the grid's order.
+
+    Raises:
+        MechprobeError: the folder is another grid's, another sweep's, or cannot be written; the
+            engine is not at hand.
+    """
+    store = Store(folder)
+    with store.alone():
+        store.begin(grid)
+        shards = shards_of(grid)
+        todo = [shard for shard in shards if store.rows(shard) is None]
+        for shard in todo:  # a damaged file, that nobody may take for done
+            store.path(shard).unlink(missing_ok=True)
+        store.log(begin_line(shards, todo))
+        with Progress(store, shards, todo):
+            run_shards(folder, todo, engine, workers, address)
+        rows = table_rows(store, grid, shards)
+        write_table(folder / TABLE_FILE, rows)
+        store.log(f"finished: {len(rows)} models")
+    return rows
+
+
+def table_rows(store: Store, grid: Grid, shards: list[Shard]) -> list[dict[str, Any]]:
+    """All rows in the grid's order, the best learning rates marked.
+
+    Raises:
+        MechprobeError: a shard is missing.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for shard in shards:
+        rows = store.rows(shard)
+        if rows is None:
+            raise MechprobeError(f"{store.path(shard)}: is missing; the same command makes it")
+        found |= {row["model"]: row for row in rows}
+    return chosen([found[member.name] for member in grid.members()])

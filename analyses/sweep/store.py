@@ -1,0 +1,168 @@
+"""A sweep's folder: sweep.toml, shards/NNNNN.safetensors, results.parquet, sweep.log.
+
+A shard's file holds the weights of its models, and their rows of the table as JSON in its
+header: it is there whole or not at all, and is all a finished shard leaves.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from analyses.sweep.grid import Grid
+from analyses.sweep.shards import Shard
+from models import MechprobeError, Trained
+from models.counting import Weights
+from models.files import write_whole
+from probes.sweeps import TABLE_FILE
+
+GRID_FILE, LOG_FILE, LOCK_FILE, SHARDS = "sweep.toml", "sweep.log", ".lock", "shards"
+ROWS, RULE = "rows", "rule"
+OURS = {GRID_FILE, LOG_FILE, LOCK_FILE, SHARDS, TABLE_FILE}
+
+
+class Store:
+    """The folder of one sweep.
+
+    Args:
+        folder: where it lies.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def grid(self) -> Grid:
+        """What is swept there.
+
+        Raises:
+            MechprobeError: no sweep there.
+        """
+        path = self.folder / GRID_FILE
+        if not path.is_file():
+            raise MechprobeError(
+                f"{self.folder}: no sweep here (no {GRID_FILE});"
+                " give a folder that `mechprobe sweep counting --out` wrote"
+            )
+        return Grid.read(path)
+
+    def begin(self, grid: Grid) -> None:
+        """Take the folder for a grid, or find that it is its already.
+
+        Raises:
+            MechprobeError: the folder belongs to another grid or holds other files, or cannot be
+                written.
+        """
+        path = self.folder / GRID_FILE
+        if path.is_file():
+            difference = grid.difference(self.grid())
+            if difference is not None:
+                raise MechprobeError(
+                    f"{self.folder}: holds the sweep of another grid ({difference});"
+                    " choose another --out"
+                )
+        elif self.folder.is_dir() and any(e.name not in OURS for e in self.folder.iterdir()):
+            raise MechprobeError(
+                f"{self.folder}: holds other files and no sweep; choose a new folder"
+            )
+        else:
+            write_whole(path, grid.write)
+        for left in (self.folder / SHARDS).glob(".*"):  # of workers that were killed
+            left.unlink(missing_ok=True)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the folder against other sweeps; the system frees it when this process ends.
+
+        Raises:
+            MechprobeError: another sweep holds it, or it cannot be written.
+        """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise MechprobeError(f"{self.folder}: is a file, a folder is wanted")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / LOCK_FILE)
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise MechprobeError(
+                f"{self.folder}: another sweep is at work here; wait for it or choose another --out"
+            ) from None
+        except OSError as error:
+            raise MechprobeError(
+                f"{self.folder}: cannot write here ({error.strerror or error})"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def path(self, shard: Shard) -> Path:
+        """Where a shard's file stands once it is done."""
+        return self.folder / SHARDS / f"{shard.index:05d}.safetensors"
+
+    def put(self, shard: Shard, rows: list[dict[str, Any]], trained: list[Trained]) -> None:
+        """Store a finished shard, whole or not at all.
+
+        Raises:
+            MechprobeError: it cannot be written, the disk is full.
+        """
+        tensors: dict[str, torch.Tensor] = {}
+        for member, one in zip(shard.members, trained, strict=True):
+            shots = {None: one.weights} | one.snapshots
+            for step, weights in shots.items():
+                at = member.name if step is None else f"{member.name}@{step}"
+                tensors |= {f"{at}/{name}": w.contiguous() for name, w in weights.items()}
+
+        def write(temporary: Path) -> None:
+            try:
+                save_file(tensors, temporary, metadata={ROWS: json.dumps(rows)})
+            except SafetensorError as error:
+                raise OSError(str(error)) from error
+
+        write_whole(self.path(shard), write)
+
+    def rows(self, shard: Shard) -> list[dict[str, Any]] | None:
+        """A finished shard's rows; None for one that is not done, or whose file is damaged."""
+        try:
+            with safe_open(self.path(shard), framework="pt") as file:
+                rows: list[dict[str, Any]] = json.loads((file.metadata() or {})[ROWS])
+        except (OSError, SafetensorError, KeyError, ValueError):
+            return None
+        return rows if [r["model"] for r in rows] == [m.name for m in shard.members] else None
+
+    def weights(self, shard: Shard, name: str) -> dict[int | None, Weights]:
+        """A model's weights by step; None is the end.
+
+        Raises:
+            MechprobeError: the shard is not done.
+        """
+        found: dict[int | None, Weights] = {}
+        try:
+            with safe_open(self.path(shard), framework="pt") as file:
+                for key in file.keys():  # noqa: SIM118
+                    model, weight = key.rsplit("/", 1)
+                    of, _, step = model.partition("@")
+                    if of == name:
+                        at = int(step) if step else None
+                        found.setdefault(at, {})[weight] = file.get_tensor(key)
+        except (OSError, SafetensorError, ValueError) as error:
+            raise MechprobeError(
+                f"{self.path(shard)}: cannot be read ({str(error).splitlines()[0]});"
+                " let the sweep finish first"
+            ) from None
+        return found
+
+    def log(self, text: str) -> None:
+        """Add a line to the log; a full disk does not end a sweep for it."""
+        line = f"{datetime.now().astimezone().isoformat(timespec='seconds')} {text}\n"
+        try:
+            with (self.folder / LOG_FILE).open("a", encoding="utf-8") as file:
+                file.write(line)
+        except OSError:
+            return

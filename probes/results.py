@@ -144,6 +144,12 @@ class MechanismLabel(_Schema):
     )
     seed: int
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both are stored alike: an array has no truth value, and is stored rounded."""
+        if not isinstance(other, MechanismLabel):
+            return NotImplemented
+        return self.model_dump_json() == other.model_dump_json()
+
     @property
     def certainty(self) -> float | None:
         """Confidence on the axis that the model has its mechanism on: counting, else attention."""

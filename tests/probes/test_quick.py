@@ -53,6 +53,9 @@ def test_kappa_is_stored_token_by_token() -> None:
     assert found.evidence["kappa"].value == pytest.approx(found.kappa.mean())
     again = MechanismLabel.model_validate_json(found.model_dump_json())
     np.testing.assert_allclose(again.kappa, found.kappa, rtol=1e-6)
+    assert again == found
+    assert again != found.model_copy(update={"kappa": found.kappa + 0.1})
+    assert again != "a label"
 
 
 def test_kappa_of_silent_tokens_is_missing() -> None:

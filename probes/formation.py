@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Literal
 
 from probes.mechanism.rule import SOLVED
@@ -27,12 +27,19 @@ class Onset:
 
 @dataclass(frozen=True)
 class Change:
-    """A switch between two snapshots."""
+    """A switch between two snapshots.
+
+    Args:
+        step, after: the first snapshot of the new kind, and the one before.
+        confidence: greatest while the new kind lasts; a small one says that the evidence has only
+            wobbled about a threshold. None for leanings, which have none.
+    """
 
     step: int
     after: int
     old: Mechanism
     new: Mechanism
+    confidence: float | None
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,12 @@ def formation(snapshots: Sequence[Snapshot]) -> Formation:
     def labelled(one: Snapshot) -> bool:
         return one.mechanism != "unsolved" and one.mechanism == last.mechanism
 
-    labels = [(one.step, one.mechanism) for one in snapshots if one.mechanism != "unsolved"]
+    labels = [
+        (one.step, one.mechanism, one.confidence)
+        for one in snapshots
+        if one.mechanism != "unsolved"
+    ]
+    leanings = [(one.step, one.leans, None) for one in snapshots if one.leans is not None]
     return Formation(
         final=last.mechanism,
         leaning=last.leans,
@@ -110,7 +122,7 @@ def formation(snapshots: Sequence[Snapshot]) -> Formation:
         at_first=precedence(first(snapshots, leans), first(snapshots, solved)),
         for_good=precedence(held(snapshots, leans), held(snapshots, solved)),
         labels=changes(labels),
-        leanings=changes([(one.step, one.leans) for one in snapshots if one.leans is not None]),
+        leanings=changes(leanings),
         solved_snapshots=len(labels),
     )
 
@@ -152,8 +164,16 @@ def precedence(leans: Onset | None, solved: Onset | None) -> Precedence | None:
     return Precedence(place, late.step / early.step, least, greatest)
 
 
-def changes(kinds: Sequence[tuple[int, Mechanism]]) -> list[Change]:
-    """Where a kind differs from the one before."""
-    return [
-        Change(step, after, old, new) for (after, old), (step, new) in pairwise(kinds) if old != new
-    ]
+def changes(kinds: Sequence[tuple[int, Mechanism, float | None]]) -> list[Change]:
+    """Where a kind differs from the one before.
+
+    Args:
+        kinds: step, kind and confidence of successive snapshots.
+    """
+    stretches = [list(group) for _, group in groupby(kinds, key=lambda one: one[1])]
+    found = []
+    for before, stretch in pairwise(stretches):
+        known = [confidence for _, _, confidence in stretch if confidence is not None]
+        (after, old, _), (step, new, _) = before[-1], stretch[0]
+        found.append(Change(step, after, old, new, max(known, default=None)))
+    return found

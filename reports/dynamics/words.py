@@ -128,8 +128,13 @@ def _listed(changes: Sequence[Change]) -> str:
             f"{times} between steps {changes[0].after} and {changes[-1].step},"
             f" from {changes[0].old} to {changes[-1].new} in the end"
         )
-    words = (f"from {c.old} to {c.new} at step {c.step}" for c in changes)
+    words = (f"from {c.old} to {c.new} at step {c.step}{_sure(c)}" for c in changes)
     return f"{times}: {', '.join(words)}"
+
+
+def _sure(change: Change) -> str:
+    sure = change.confidence
+    return "" if sure is None else f" (with a confidence of up to {sure:.2f})"
 
 
 def _article(kind: str) -> str:

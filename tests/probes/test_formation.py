@@ -36,7 +36,7 @@ def test_the_mechanism_may_form_before_accuracy() -> None:
     assert found.for_good == Precedence("before", 5.0, 2.5, 10.0)
     assert found.at_first == found.for_good
     assert found.labels == []
-    assert found.leanings == [Change(20, 10, MIX, R)]
+    assert found.leanings == [Change(20, 10, MIX, R, None)]
     assert found.solved_snapshots == 2
 
 
@@ -54,8 +54,8 @@ def test_for_good_means_in_every_later_snapshot() -> None:
     assert (found.first_leans, found.leans) == (Onset(1, None, 0.1), Onset(8, 4, 0.5))
     assert found.at_first == Precedence("before", 4.0, 1.0, None)
     assert found.for_good == Precedence("before", 2.0, 1.0, 4.0)
-    assert found.labels == [Change(16, 4, INV, R)]
-    assert found.leanings == [Change(4, 1, R, INV), Change(8, 4, INV, R)]
+    assert found.labels == [Change(16, 4, INV, R, 0.9)]
+    assert found.leanings == [Change(4, 1, R, INV, None), Change(8, 4, INV, R, None)]
 
 
 def test_accuracy_may_come_first() -> None:
@@ -86,7 +86,8 @@ def test_onsets_in_one_interval_have_no_order() -> None:
 
 
 def test_changes_compare_neighbours() -> None:
-    assert changes([(1, R), (2, R), (3, MIX)]) == [Change(3, 2, R, MIX)]
+    kinds = [(1, R, 0.9), (2, R, 0.8), (3, MIX, 0.5), (4, MIX, 0.7), (5, INV, None)]
+    assert changes(kinds) == [Change(3, 2, R, MIX, 0.7), Change(5, 4, MIX, INV, None)]
     assert changes([]) == []
 
 

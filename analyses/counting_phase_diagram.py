@@ -2,9 +2,10 @@
 
     python -m analyses.counting_phase_diagram [--run RUN] [--out DIR]
 
-Reads the table of a sweep (RUN/results.parquet) and writes DIR/phase.html (maps; a click on a cell
-shows its models), DIR/comparison.html (our accuracies against the published grid), DIR/phase.png
-and DIR/table.csv. Source: arXiv:2407.11542.
+Reads the table of a sweep (RUN/results.parquet). A RUN without one is swept first: over its own
+grid, or over the coarse one of analyses/data/counting_coarse.toml where there is no RUN. Writes
+DIR/phase.html (maps; a click on a cell shows its models), DIR/comparison.html (our accuracies
+against the published grid), DIR/phase.png and DIR/table.csv. Source: arXiv:2407.11542.
 """
 
 import argparse
@@ -19,6 +20,8 @@ from typing import Any
 
 from analyses.phase import published as paper
 from analyses.phase.bounds import bounds
+from analyses.sweep import Grid, sweep
+from analyses.sweep.store import GRID_FILE, Store
 from models.errors import MechprobeError
 from models.files import write_text
 from probes.sweeps import TABLE_FILE, read_rows
@@ -35,7 +38,7 @@ COLUMNS = (
     "architecture", "d", "p", "models", "accuracy_mean", "accuracy_min", "accuracy_max",
     "mechanism", "share", "confidence", "counters", "published_accuracy", "difference_points",
 )  # fmt: skip
-COARSE = "2,4,8,16,32,64,128"  # the published grid's d and p
+COARSE = Path(__file__).parent / "data" / "counting_coarse.toml"
 SAID = 10  # worst cells on the terminal
 
 
@@ -47,14 +50,9 @@ def study(run: Path, command: str) -> Study:
         command: that makes the pages again.
 
     Raises:
-        MechprobeError: no sweep there, no rows in it, or models of several T or L.
+        MechprobeError: no table there, no rows in it, or models of several T or L.
     """
     table = run / TABLE_FILE
-    if not table.is_file():
-        raise MechprobeError(
-            f"{table}: no such sweep; make it first: mechprobe sweep counting --d {COARSE} --p"
-            f" {COARSE} --out {shlex.quote(str(run))}"
-        )
     rows = read_rows(table)
     T, L = _sizes(rows, table)
     same = (T, L) == (paper.T, paper.L)
@@ -70,6 +68,18 @@ def study(run: Path, command: str) -> Study:
         published_source=paper.SOURCE,
         left_out="" if same else _why_not(T, L),
     )
+
+
+def ensure_table(run: Path) -> None:
+    """Sweep, or go on sweeping, where a folder has no table yet.
+
+    Raises:
+        MechprobeError: the folder holds something else, or another sweep is at work there.
+    """
+    if (run / TABLE_FILE).is_file():
+        return
+    store = Store(run)
+    sweep(run, store.grid() if (run / GRID_FILE).is_file() else Grid.read(COARSE))
 
 
 def _sizes(rows: Sequence[dict[str, Any]], table: Path) -> tuple[int, int]:
@@ -150,6 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = ["python", "-m", "analyses.counting_phase_diagram"]
     words += ["--run", str(options.run), "--out", str(out)]
     try:
+        ensure_table(options.run)
         result = study(options.run, shlex.join(words))
         written = write_pages(result, out)
         write_text(out / TABLE, as_csv(result))
@@ -157,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"mechprobe: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("mechprobe: stopped; the same command starts again", file=sys.stderr)
+        print("mechprobe: stopped; the same command goes on", file=sys.stderr)
         sys.exit(130)
     print(summary(result))
     for path in [*written, out / TABLE]:

@@ -8,8 +8,10 @@ import pytest
 from analyses import counting_phase_diagram as command
 from analyses.phase.bounds import bounds
 from analyses.phase.published import L, T, published
+from analyses.sweep import Grid
+from analyses.sweep.store import Store
 from models.errors import MechprobeError
-from probes.sweeps import TABLE_FILE, write_table
+from probes.sweeps import TABLE_FILE, read_rows, write_table
 from tests.reports.phase_rows import ARCHITECTURES, make_rows
 
 
@@ -88,7 +90,7 @@ def test_other_sizes_are_not_compared(tmp_path: Path, capsys: pytest.CaptureFixt
     assert ",,\n" in (run / "table.csv").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("fault", ["absent", "empty", "two sizes", "no d"])
+@pytest.mark.parametrize("fault", ["other files", "empty", "two sizes", "no d"])
 def test_what_is_no_sweep_is_refused_in_a_line(
     fault: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -97,7 +99,9 @@ def test_what_is_no_sweep_is_refused_in_a_line(
         rows[0]["T"] = 16
     if fault == "no d":
         rows[0]["d"] = None
-    if fault != "absent":
+    if fault == "other files":
+        (tmp_path / "notes.txt").write_text("mine")
+    else:
         write_table(tmp_path / TABLE_FILE, [] if fault == "empty" else rows)
     with pytest.raises(SystemExit) as left:
         command.main(["--run", str(tmp_path)])
@@ -106,9 +110,28 @@ def test_what_is_no_sweep_is_refused_in_a_line(
     assert said.startswith("mechprobe: ")
     assert said.count("\n") == 1
     words = {
-        "absent": f"sweep counting --d {command.COARSE} --p {command.COARSE} --out {tmp_path}",
+        "other files": "holds other files and no sweep",
         "empty": "the table is empty",
         "two sizes": "T=16 L=10, T=32 L=10",
         "no d": "has no d",
     }
     assert words[fault] in said
+
+
+def test_a_run_that_is_not_there_is_swept_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Over the coarse grid (a tiny one here); a sweep that was stopped keeps its own grid."""
+    grid = {"T": 6, "L": 5, "d": [4, 8], "p": [4], "arch": ["bos", "lin"], "steps": 300}
+    tiny = tmp_path / "tiny.toml"
+    Grid.checked(grid | {"lr": [0.01]}).write(tiny)
+    monkeypatch.setattr(command, "COARSE", tiny)
+    run = tmp_path / "run"
+    command.main(["--run", str(run)])
+    assert "sweep has T = 6, L = 5" in capsys.readouterr().out
+    assert len(read_rows(run / TABLE_FILE)) == 4
+    assert (run / "phase.html").is_file()
+    own = Store(tmp_path / "own")
+    own.begin(Grid.checked(grid | {"lr": [0.003, 0.01], "arch": ["dot"]}))
+    command.main(["--run", str(own.folder)])
+    assert {row["architecture"] for row in read_rows(own.folder / TABLE_FILE)} == {"dot"}

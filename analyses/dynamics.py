@@ -107,7 +107,7 @@ def as_object(study: Study, page: Path) -> dict[str, Any]:
 
 
 def _plain(one: Snapshot) -> dict[str, Any]:
-    kappa = [None if math.isnan(value) else round(value, 6) for value in one.kappa.tolist()]
+    kappa = [None if math.isnan(value) else value for value in one.kappa.tolist()]
     return {**asdict(one), "kappa": kappa}
 
 

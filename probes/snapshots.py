@@ -58,7 +58,8 @@ def snapshot(result: ModelResult, step: int) -> Snapshot:
     found = [p.arrays["kappa"] for p in result.probes if p.probe == TRANSPORT]
     if not found:
         raise MechprobeError(f"{result.name}: the probe {TRANSPORT} has no result")
-    kappa = np.asarray(found[0], dtype=np.float64)
+    # To the digits that are stored: a result says the same fresh and read again.
+    kappa = np.array([float(f"{value:.7g}") for value in found[0]])
     numbers = {name: metric.value for name, metric in label.evidence.items()}
     if label.accuracy < (numbers["chance"] or 0.0) + ABOVE_CHANCE:
         numbers["lost"] = None  # next to nothing to lose: the share of it is noise

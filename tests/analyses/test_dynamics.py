@@ -116,6 +116,7 @@ def test_a_second_time_nothing_is_done_anew(followed: tuple[Path, dict], pair: P
     assert len(files) == 12
     files[0].unlink()
     stored = {path: path.stat().st_mtime_ns for path in files[1:]}
+    assert json.loads(run("dynamics", pair, "--out", out, "--json").stdout) == found
     result = run("dynamics", pair, "--out", out)
     assert result.exit_code == 0, result.output
     assert {path: path.stat().st_mtime_ns for path in files[1:]} == stored

@@ -22,6 +22,7 @@ types: $(STAMP)
 # Slow science and speed, measured.
 bench: $(STAMP)
 	$(BIN)/python -m analyses.bench
+	$(BIN)/python -m analyses.training_bench
 	$(BIN)/python -m analyses.theory_bench
 	$(BIN)/python -m analyses.label_benchmark
 	$(BIN)/python -m analyses.attention_labels

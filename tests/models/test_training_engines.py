@@ -221,3 +221,19 @@ def test_a_model_that_diverged_is_left_alone_afterwards(engine):
         assert a.diverged_at == b.diverged_at
         assert same_bits(a.weights, b.weights)
     assert once[0].diverged_at == 151
+
+
+@pytest.mark.parametrize("halts", [(149, 150), (151,), (152, 160), (30, 120, 151, 152)])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_halts_do_not_change_what_a_divergence_leaves(engine, halts):
+    """The step that spoilt it and the weights it is set back to, wherever one looks in between."""
+    plan = Exploding(steps=230, batch=4, lr=1e-2)
+    models = mixed(KINDS[0], plan)
+    wanted = trained(ENGINES[engine](), models)
+    stopping = [Standing.start(one, torch.float32) for one in models]
+    same = ENGINES[engine]()
+    for stop in (*halts, 230):
+        same.advance(stopping, stop)
+    for a, b in zip(wanted, stopping, strict=True):
+        assert a.diverged_at == b.diverged_at is not None
+        assert same_bits(a.weights, b.result().weights)

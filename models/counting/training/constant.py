@@ -33,7 +33,7 @@ def _views(flat, vocab, pos, d, p, classes):
     )
 
 
-@njit(cache=True, fastmath=FAST, nogil=True)
+@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
 @no_type_check
 def _weights(W_mix, softmax, weights):
     """Rows of the mixing matrix at scored positions."""
@@ -47,7 +47,7 @@ def _weights(W_mix, softmax, weights):
             weights[i] = row
 
 
-@njit(cache=True, fastmath=FAST, nogil=True)
+@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
 @no_type_check
 def _weights_back(weights, g_weights, softmax, g_mix):
     skip = g_mix.shape[0] - weights.shape[0]
@@ -59,7 +59,7 @@ def _weights_back(weights, g_weights, softmax, g_mix):
             g_mix[i + skip] = g_weights[i]
 
 
-@njit(cache=True, fastmath=FAST, nogil=True)
+@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
 @no_type_check
 def constant_steps(flat, first, second, rates, at, tokens, sizes, softmax, bos):
     """Train on successive batches; returns how many steps were done before a loss that is no

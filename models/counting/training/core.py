@@ -28,7 +28,7 @@ def _within_block(standing: Standing, end: int) -> None:
     config, plan = standing.trainee.config, standing.trainee.plan
     block, skip = divmod(standing.step, BLOCK)
     number = end - standing.step
-    kept = standing.flat.copy(), standing.first.copy(), standing.second.copy()
+    standing.remember()
     moving = (standing.flat, standing.first, standing.second)
     rates = plan.rates(standing.step, end)
     rows = slice(skip * plan.batch, (skip + number) * plan.batch)
@@ -48,10 +48,11 @@ def _within_block(standing: Standing, end: int) -> None:
             *moving, rates, standing.step, tokens, counts, parts.distinct[rows].reshape(shape),
             sizes, config.softmax, int(config.bos),
         )  # fmt: skip
-    finite = all(np.isfinite(array).all() for array in moving)
-    if done < number or not finite:
-        # A loss may still be finite when the weights no longer are.
-        standing.diverged_at = standing.step + int(min(done, number - 1))
-        standing.flat, standing.first, standing.second = kept
+    whole = bool(np.isfinite(standing.flat).all())
+    if done < number or not whole:
+        # Weights that are no longer finite were spoilt by the step before the loss that tells.
+        standing.diverge(max(0, standing.step + int(done) - (not whole)))
+    elif standing.is_edge(end) and not all(np.isfinite(a).all() for a in moving):
+        standing.diverge(end - 1)
     else:
         standing.step = end

@@ -13,6 +13,7 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
+from models.counting.training.exponential import exp_below_zero
 from models.counting.training.kernel import FAST, adam, readout
 
 
@@ -36,18 +37,18 @@ def _views(flat, vocab, d, p, classes):
     )
 
 
-@njit(cache=True, fastmath=FAST, nogil=True)
+@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
 @no_type_check
 def _mix(scores, table, b_in, tokens, counts, distinct, softmax, bos, mixing, hidden):
     """Mixing weights and activations, a row a distinct token; returns the number of rows."""
     one, zero = scores.dtype.type(1), scores.dtype.type(0)
     start = scores.shape[0] - 1  # BOS's id
+    slots = mixing.shape[1]
     r = 0
     for i in range(tokens.shape[0]):
         n = distinct[i]
         for a in range(n):
-            x = tokens[i, a]
-            w, h = mixing[r], hidden[r]
+            x, w = tokens[i, a], mixing[r]
             for b in range(n):
                 w[b] = scores[x, tokens[i, b]]
             if bos:
@@ -56,19 +57,30 @@ def _mix(scores, table, b_in, tokens, counts, distinct, softmax, bos, mixing, hi
                 top = w[0]
                 for b in range(1, n + bos):
                     top = max(top, w[b])
+                for b in range(n + bos):
+                    w[b] -= top
+                for b in range(n + bos, slots):
+                    w[b] = zero
+            r += 1
+    used = r
+    if softmax:  # all rows at once, empty slots included: that is quicker than row by row
+        every = mixing[:used].reshape(used * slots)
+        for i in range(every.size):
+            every[i] = exp_below_zero(every[i])
+    r = 0
+    for i in range(tokens.shape[0]):
+        n = distinct[i]
+        for a in range(n):
+            w, h, own = mixing[r], hidden[r], table[tokens[i, a]]
+            for b in range(n):
+                w[b] *= counts[i, b]
+            if softmax:
                 total = zero
                 for b in range(n + bos):
-                    w[b] = np.exp(w[b] - top)
-                    if b < n:
-                        w[b] *= counts[i, b]
                     total += w[b]
                 total = one / total
                 for b in range(n + bos):
                     w[b] *= total
-            else:
-                for b in range(n):
-                    w[b] *= counts[i, b]
-            own = table[x]
             for j in range(h.size):
                 h[j] = own[j] + b_in[j]
             for b in range(n + bos):
@@ -78,10 +90,10 @@ def _mix(scores, table, b_in, tokens, counts, distinct, softmax, bos, mixing, hi
             for j in range(h.size):
                 h[j] = max(h[j], zero)
             r += 1
-    return r
+    return used
 
 
-@njit(cache=True, fastmath=FAST, nogil=True)
+@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
 @no_type_check
 def _mix_back(
     table, tokens, counts, distinct, softmax, bos, mixing, g_hidden, g_scores, g_table, gb_in, slope
@@ -123,7 +135,7 @@ def _mix_back(
             r += 1
 
 
-@njit(cache=True, fastmath=FAST, nogil=True)
+@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
 @no_type_check
 def dot_steps(flat, first, second, rates, at, tokens, counts, distinct, sizes, softmax, bos):
     """Train on successive batches; returns how many steps were done before a loss that is no

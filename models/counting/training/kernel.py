@@ -12,12 +12,14 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
+from models.counting.training.exponential import exp_below_zero
+
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 BETAS = (0.9, 0.98)
 EPS = 1e-9
 
 
-@njit(cache=True, fastmath=FAST, nogil=True)
+@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
 @no_type_check
 def readout(hidden, W_out, b_out, targets, shares, g_out, gb_out, answers, g_hidden):
     """Cross-entropy of rows relu(h) and its gradients; returns the loss.
@@ -36,12 +38,17 @@ def readout(hidden, W_out, b_out, targets, shares, g_out, gb_out, answers, g_hid
         for k in range(classes):
             answers[r, k] += b_out[k]
             top = max(top, answers[r, k])
-        right = answers[r, targets[r]] - top
+        for k in range(classes):
+            answers[r, k] -= top
+        loss -= shares[r] * answers[r, targets[r]]
+    every = answers.reshape(rows * classes)
+    for i in range(every.size):
+        every[i] = exp_below_zero(every[i])
+    for r in range(rows):
         total = zero
         for k in range(classes):
-            answers[r, k] = np.exp(answers[r, k] - top)
             total += answers[r, k]
-        loss += shares[r] * (np.log(total) - right)
+        loss += shares[r] * np.log(total)
         scale = shares[r] / total
         for k in range(classes):
             answers[r, k] *= scale
@@ -56,7 +63,7 @@ def readout(hidden, W_out, b_out, targets, shares, g_out, gb_out, answers, g_hid
     return loss
 
 
-@njit(cache=True, fastmath=FAST, nogil=True)
+@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
 @no_type_check
 def adam(flat, grad, first, second, rate, step):
     """One step of Adam on all weights at once; `step` counts from 0."""

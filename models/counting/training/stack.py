@@ -100,6 +100,7 @@ class _Stack:
         self.bad = torch.full((places,), -1, dtype=torch.long, device=device)
         self.at = torch.zeros(1, dtype=torch.long, device=device)  # step within the block
         self.block: Block | None = None
+        self.kept: tuple[Tensor, Tensor, Tensor] | None = None  # at the block's start
         self.sizes = torch.zeros(BLOCK, places, dtype=dtype, device=device)
         self.roots = torch.zeros(BLOCK, dtype=dtype, device=device)
         self.graph: torch.cuda.CUDAGraph | None = None
@@ -126,7 +127,8 @@ class _Stack:
     def _within_block(self, edge: int, drawn: list[Block]) -> None:
         drawn += [drawn[0]] * (len(self.filled) - len(drawn))
         self._load(Block.together(drawn), edge)
-        kept = self.flat.clone(), self.first.clone(), self.second.clone()
+        if self.kept is None or self.step % BLOCK == 0:
+            self.kept = self.flat.clone(), self.first.clone(), self.second.clone()
         if self.device.type == "cuda" and self.graph is None:
             self._record()
         for _ in range(edge - self.step):
@@ -134,7 +136,7 @@ class _Stack:
                 self._one_step()
             else:
                 self.graph.replay()
-        self._settle(kept, edge)
+        self._settle(self.kept, edge)
         self.step = edge
 
     def _load(self, data: Block, edge: int) -> None:
@@ -185,15 +187,19 @@ class _Stack:
         self.second.mul_(BETAS[1]).addcmul_(grad, grad, value=1 - BETAS[1])
         below = self.second.sqrt() * self.roots.index_select(0, self.at) + EPS
         moved = self.flat - self.sizes.index_select(0, self.at).T * self.first / below
+        # Weights that are no longer finite were spoilt by the step before.
+        guilty = (self.at - (~self.flat.isfinite().all(1)).long()).clamp(min=0)
         self.flat.copy_(torch.where(self.active, moved, self.flat))
         fresh = ~losses.isfinite() & (self.bad < 0)
-        self.bad.copy_(torch.where(fresh, self.at.expand_as(self.bad), self.bad))
+        self.bad.copy_(torch.where(fresh, guilty, self.bad))
         self.at.add_(1)
 
     def _settle(self, kept: tuple[Tensor, Tensor, Tensor], edge: int) -> None:
         """Set back and stop what diverged in this block."""
         now = (self.flat, self.first, self.second)
-        finite = torch.stack([t.isfinite().all(1) for t in now]).all(0)
+        # The moments are looked at wherever training is halted, which is at a block's edge.
+        looked_at = now if self.members[0].is_edge(edge) else (self.flat,)
+        finite = torch.stack([t.isfinite().all(1) for t in looked_at]).all(0)
         lost = ((self.bad >= 0) | ~finite).tolist()
         where = self.bad.tolist()
         for i, s in enumerate(self.members):

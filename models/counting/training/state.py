@@ -9,6 +9,7 @@ from jaxtyping import Float
 from models.counting.config import CountingConfig
 from models.counting.training.layout import from_flat, to_flat
 from models.counting.training.plan import TrainingPlan
+from models.counting.training.stream import BLOCK
 from models.counting.weights import Weights, initial
 
 
@@ -32,8 +33,10 @@ class Trained:
     """What training made of it.
 
     Args:
-        weights: at the end; of a model that diverged, the last ones kept before.
-        diverged_at: step, from 0, whose loss was no finite number; None for all is well.
+        weights: at the end; of a model that diverged, those at the start of its last block of
+            data.
+        diverged_at: step, from 0, whose loss or whose new weights were not finite; None for all
+            is well.
         snapshots: weights after the steps that were asked for.
     """
 
@@ -53,6 +56,7 @@ class Standing:
     step: int = 0
     diverged_at: int | None = None
     snapshots: dict[int, Float[np.ndarray, " n"]] = field(default_factory=dict)
+    _edge: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     @classmethod
     def start(cls, trainee: Trainee, dtype: torch.dtype) -> "Standing":
@@ -60,6 +64,22 @@ class Standing:
         generator = torch.Generator().manual_seed(trainee.seed)
         flat = to_flat(trainee.config, initial(trainee.config, generator), dtype)
         return cls(trainee, flat, np.zeros_like(flat), np.zeros_like(flat))
+
+    def is_edge(self, step: int) -> bool:
+        """Whether a step begins a block of data, or is the end: wherever training is halted."""
+        return step % BLOCK == 0 or step == self.trainee.plan.steps
+
+    def remember(self) -> None:
+        """At the edge of a block, keep what a model that diverges is set back to."""
+        if self._edge is None or self.step % BLOCK == 0:
+            self._edge = (self.flat.copy(), self.first.copy(), self.second.copy())
+
+    def diverge(self, step: int) -> None:
+        """Stop at a step that led to numbers that are not finite; the block's start is kept."""
+        assert self._edge is not None
+        self.diverged_at = step
+        self.flat, self.first, self.second = self._edge
+        self.step = step // BLOCK * BLOCK
 
     def result(self) -> Trained:
         """As handed to the user."""

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from models.counting.training.core import CoreEngine
 from models.counting.training.state import Standing, Trained, Trainee
+from models.counting.training.stream import BLOCK
 from models.errors import MechprobeError
 from models.files import write_whole
 
@@ -94,7 +95,8 @@ def train(
             for standing in standings:
                 if standing.diverged_at is None and look <= standing.trainee.plan.steps:
                     standing.snapshots[look] = standing.flat.copy()
-        if state_path is not None and look < last:
+        # Never within a block of data: a model that diverges is set back to the block's start.
+        if state_path is not None and look < last and look % BLOCK == 0:
             _keep(state_path, identity, look, standings)
         if progress is not None:
             progress(_done(standings, look) - _done(standings, before))

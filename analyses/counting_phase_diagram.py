@@ -11,6 +11,7 @@ against the published grid), DIR/phase.png and DIR/table.csv. Source: arXiv:2407
 import argparse
 import csv
 import io
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -150,6 +151,10 @@ def summary(result: Study) -> str:
     return "\n".join(lines)
 
 
+def _text(path: Path) -> str:
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the shell; exit code 2 for bad input, 130 when stopped."""
     parser = argparse.ArgumentParser(description="The counting phase diagram on one page.")
@@ -158,7 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     out = options.run if options.out is None else options.out
     words = ["python", "-m", "analyses.counting_phase_diagram"]
-    words += ["--run", str(options.run), "--out", str(out)]
+    # Names of folders need not be text; the page is.
+    words += ["--run", _text(options.run), "--out", _text(out)]
     try:
         ensure_table(options.run)
         result = study(options.run, shlex.join(words))

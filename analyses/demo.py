@@ -80,7 +80,7 @@ def train_one(job: TrainJob) -> None:
     if _is_done(job.checkpoint, job.meta()):
         return
     config = CountingConfig.of(job.architecture, T=T, L=L, d=job.d, p=job.p)
-    state = job.folder / "models" / f".{job.name}.training.pt"
+    state = job.folder / "models" / f".{job.name}.training.safetensors"
     (trained,) = train([Trainee(config, job.seed, job.plan)], state_path=state)
     if trained.diverged_at is not None:
         raise MechprobeError(f"training {job.name} diverged; another --seed may not")

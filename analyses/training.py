@@ -126,7 +126,7 @@ def _train(
     out: Path,
 ) -> list[Trained]:
     one_thread()
-    state = out.parent / f".{out.name}.training.pt"
+    state = out.parent / f".{out.name}.training.safetensors"
     trainees = [Trainee(config, seed, plan) for seed in seeds]
     total = plan.steps * len(trainees)
     bar = tqdm(total=total, desc="training", unit=" steps", unit_scale=True, file=sys.stderr)

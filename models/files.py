@@ -3,9 +3,13 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
 
 from models.errors import MechprobeError
 
@@ -35,6 +39,21 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         raise MechprobeError(f"{path}: cannot write ({error.strerror or error})") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, str]) -> None:
+    """Write a safetensors file whole or not at all.
+
+    Args:
+        path: where it shall stand.
+        tensors: by name; any layout.
+        meta: of its header.
+
+    Raises:
+        MechprobeError: the folder cannot be written, or the disk is full.
+    """
+    packed = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    write_whole(path, lambda temporary: _put_tensors(temporary, packed, dict(meta)))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -82,6 +101,13 @@ def _replace_folder(path: Path, new: Path) -> None:
             raise
     finally:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _put_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, str]) -> None:
+    try:
+        save_file(tensors, path, metadata=meta)
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
 
 
 def _put(path: Path, text: str) -> None:

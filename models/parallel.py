@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import TypeVar
 
+import scipy.linalg.cython_blas  # noqa: F401  # numba's; what is not loaded yet is not limited
 import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm

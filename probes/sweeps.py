@@ -95,6 +95,11 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
             f"{path}: version {found or 'unknown'} of the sweep table, {TABLE_VERSION} is wanted;"
             " make it again with this mechprobe"
         )
+    for name, (kind, _) in COLUMNS.items():
+        if name not in table.schema.names or table.schema.field(name).type != kind:
+            raise MechprobeError(
+                f"{path}: column {name} is not there or not {kind}; not a table of ours"
+            )
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
 

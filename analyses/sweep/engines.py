@@ -47,10 +47,13 @@ def run_shards(
         _run_here(folder, order, min(workers or cores(), len(order)))
         return
     start = {"dask": _dask, "ray": _ray}[engine]
-    with start(workers, address), parallel_config(backend=engine, n_jobs=workers or -1):
-        Parallel(batch_size=1, pre_dispatch="all")(
-            delayed(do_shard)(folder.resolve(), shard) for shard in order
-        )
+    with start(workers, address) as slots:
+        # With one job joblib would not ask the cluster but work here.
+        jobs = max(2, workers or slots)
+        with parallel_config(backend=engine, n_jobs=jobs):
+            Parallel(batch_size=1, pre_dispatch=workers or "all")(
+                delayed(do_shard)(folder.resolve(), shard) for shard in order
+            )
 
 
 def _run_here(folder: Path, order: list[Shard], workers: int) -> None:
@@ -101,9 +104,10 @@ def _submit(pool: ProcessPoolExecutor, folder: Path, shard: Shard) -> Future[Non
 
 
 @contextmanager
-def _dask(workers: int | None, address: str | None) -> Iterator[None]:
+def _dask(workers: int | None, address: str | None) -> Iterator[int]:
+    """Connected to Dask; gives the number of its slots."""
     try:
-        from distributed import Client, LocalCluster
+        from distributed import Client, KilledWorker, LocalCluster
     except ImportError:
         raise _missing("dask") from None
     cluster = None
@@ -117,14 +121,18 @@ def _dask(workers: int | None, address: str | None) -> Iterator[None]:
         raise _not_reached("dask", address, error) from None
     try:
         with client:
-            yield
+            client.wait_for_workers(1)  # those of a queue may come late
+            yield sum(client.nthreads().values())
+    except KilledWorker as error:
+        raise _lost("dask", error) from None
     finally:
         if cluster is not None:
             cluster.close()
 
 
 @contextmanager
-def _ray(workers: int | None, address: str | None) -> Iterator[None]:
+def _ray(workers: int | None, address: str | None) -> Iterator[int]:
+    """Connected to Ray; gives the number of its slots."""
     try:
         import ray
         from ray.util.joblib import register_ray
@@ -139,9 +147,18 @@ def _ray(workers: int | None, address: str | None) -> Iterator[None]:
         raise _not_reached("ray", address, error) from None
     try:
         register_ray()
-        yield
+        yield int(ray.cluster_resources().get("CPU", 1))
+    except ray.exceptions.RayError as error:
+        raise _lost("ray", error) from None
     finally:
         ray.shutdown()
+
+
+def _lost(engine: str, error: Exception) -> MechprobeError:
+    first = str(error).strip().split("\n")[0]
+    return MechprobeError(
+        f"engine {engine}: workers were lost time and again ({first}); the same command goes on"
+    )
 
 
 def _missing(engine: str) -> MechprobeError:

@@ -64,8 +64,8 @@ class Grid(BaseModel):
     seeds: _Size = 1
     seed: Annotated[int, Field(ge=0, lt=2**62)] = 0
     lr: list[float] = Field(default=[TrainingPlan().lr], min_length=1)
-    steps: int = TrainingPlan().steps
-    batch: int = TrainingPlan().batch
+    steps: Annotated[int, Field(le=10**9)] = TrainingPlan().steps
+    batch: Annotated[int, Field(le=10**6)] = TrainingPlan().batch
     schedule: Schedule = TrainingPlan().schedule
     snapshots: Annotated[int, Field(ge=0, le=1000)] = 0
     device: str = "cpu"
@@ -128,7 +128,7 @@ class Grid(BaseModel):
         """All models, in the order of the table."""
         return [
             Member(
-                f"{arch}-d{d}-p{p}-s{seed}-lr{lr:g}",
+                f"{arch}-d{d}-p{p}-s{seed}-lr{lr!r}",
                 Trainee(self.config(arch, d, p), seed, self.plan(lr)),
             )
             for arch, d, p in itertools.product(self.arch, self.d, self.p)

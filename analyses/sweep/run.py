@@ -38,6 +38,7 @@ def sweep(
             engine is not at hand.
     """
     store = Store(folder)
+    store.refuse_foreign(grid)  # before a lock is left in somebody's folder
     with store.alone():
         store.begin(grid)
         shards = shards_of(grid)
@@ -47,6 +48,7 @@ def sweep(
         store.log(begin_line(shards, todo))
         with Progress(store, shards, todo):
             run_shards(folder, todo, engine, workers, address)
+        store.clean()
         rows = table_rows(store, grid, shards)
         write_table(folder / TABLE_FILE, rows)
         store.log(f"finished: {len(rows)} models")

@@ -14,9 +14,12 @@ from tqdm import tqdm
 from analyses.sweep.shards import Shard, shards_of
 from analyses.sweep.store import LOCK_FILE, LOG_FILE, Store
 from probes.mechanism.rule import SOLVED
+from probes.sweeps import TABLE_FILE
 
 LOOK = 0.5  # seconds between two looks at the folder
-_BEGIN = re.compile(r"^(\S+) begin: (\S+) s of work done before$")
+_BEGIN = re.compile(
+    r"^(\d{4}-\d\d-\d\dT[\d:]{8}[+-]\d\d:\d\d) begin: (\d+\.\d) s of work done before$"
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Status:
         accuracy, solved: mean over the stored models, and the share above the bar; None: no model.
         left: estimated seconds; None where nothing tells.
         running: whether a sweep is at work on it now.
+        finished: whether the table is there.
     """
 
     models: int
@@ -39,6 +43,7 @@ class Status:
     solved: float | None
     left: float | None
     running: bool
+    finished: bool
 
     def text(self) -> str:
         """In words, a line each."""
@@ -51,7 +56,7 @@ class Status:
             )
         if self.diverged or self.unlabelled:
             lines.append(f"diverged: {self.diverged}, without a label: {self.unlabelled}")
-        if self.done == self.models:
+        if self.finished:
             lines.append("state: finished")
         elif self.running:
             about = "unknown yet" if self.left is None else f"about {_duration(self.left)}"
@@ -82,6 +87,7 @@ def status(store: Store) -> Status:
         solved=sum(row["accuracy"] >= SOLVED for row in rows) / number if number else None,
         left=_left(store, done, sum(shard.cost for shard in shards)),
         running=_is_running(store),
+        finished=(store.folder / TABLE_FILE).is_file(),
     )
 
 
@@ -100,7 +106,8 @@ def _left(store: Store, done: float, total: float) -> float | None:
     if not begun:
         return None
     before = float(begun[-1].group(2))
-    passed = (datetime.now().astimezone() - datetime.fromisoformat(begun[-1].group(1))).seconds
+    since = datetime.now().astimezone() - datetime.fromisoformat(begun[-1].group(1))
+    passed = max(0.0, since.total_seconds())
     return (total - done) / (done - before) * passed if done > before else None
 
 
@@ -140,13 +147,14 @@ class Progress:
         self.cost = sum(shard.cost for shard in shards)
         self.bar = tqdm(
             total=self.cost,
-            desc=f"{sum(len(s.members) for s in done)} models",
+            desc="0 models",
             file=sys.stderr,
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}",
             initial=sum(shard.cost for shard in done),
         )
         self.number = sum(len(shard.members) for shard in done)
         self.total = self.number + sum(len(shard.members) for shard in todo)
+        self.bar.set_description_str(f"{self.number:,} of {self.total:,} models")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -167,8 +175,9 @@ class Progress:
 
     def look(self) -> None:
         """Take note of shards that were stored since the last look."""
+        stored = self.store.stored()
         for shard in list(self.todo):
-            if not self.store.path(shard).exists():
+            if self.store.path(shard).name not in stored:
                 continue
             rows: list[dict[str, Any]] = self.store.rows(shard) or []
             self.todo.remove(shard)

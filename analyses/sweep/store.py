@@ -4,6 +4,7 @@ A shard's file holds the weights of its models, and their rows of the table as J
 header: it is there whole or not at all, and is all a finished shard leaves.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,18 +15,18 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from analyses.sweep.grid import Grid
 from analyses.sweep.shards import Shard
 from models import MechprobeError, Trained
 from models.counting import Weights
-from models.files import write_whole
+from models.files import write_tensors, write_whole
 from probes.sweeps import TABLE_FILE
 
 GRID_FILE, LOG_FILE, LOCK_FILE, SHARDS = "sweep.toml", "sweep.log", ".lock", "shards"
-ROWS, RULE = "rows", "rule"
-OURS = {GRID_FILE, LOG_FILE, LOCK_FILE, SHARDS, TABLE_FILE}
+HEADER = "sweep"  # entry of a shard's header: the grid's digest, and the rows
+FIRST = {LOCK_FILE, LOG_FILE}  # what may be there before the grid is
+PATIENCE = 1.0  # seconds; `status` holds the lock for a moment to see whether it is free
 
 
 class Store:
@@ -59,21 +60,42 @@ class Store:
             MechprobeError: the folder belongs to another grid or holds other files, or cannot be
                 written.
         """
+        self.refuse_foreign(grid)
+        path = self.folder / GRID_FILE
+        if not path.is_file() or grid.difference(self.grid()) is not None:
+            write_whole(path, grid.write)  # nothing of another grid was stored
+        self.clean()
+
+    def refuse_foreign(self, grid: Grid) -> None:
+        """Look whether the folder is this grid's or free, and touch nothing.
+
+        Raises:
+            MechprobeError: the folder belongs to another grid or holds other files.
+        """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise MechprobeError(f"{self.folder}: is a file, a folder is wanted")
         path = self.folder / GRID_FILE
         if path.is_file():
             difference = grid.difference(self.grid())
-            if difference is not None:
+            if difference is not None and self.stored():
                 raise MechprobeError(
                     f"{self.folder}: holds the sweep of another grid ({difference});"
                     " choose another --out"
                 )
-        elif self.folder.is_dir() and any(e.name not in OURS for e in self.folder.iterdir()):
-            raise MechprobeError(
-                f"{self.folder}: holds other files and no sweep; choose a new folder"
-            )
-        else:
-            write_whole(path, grid.write)
-        for left in (self.folder / SHARDS).glob(".*"):  # of workers that were killed
+        elif self.folder.is_dir():
+            others = {entry.name for entry in self.folder.iterdir()} - FIRST
+            if any(not name.startswith(f".{GRID_FILE}.") for name in others):
+                raise MechprobeError(
+                    f"{self.folder}: holds other files and no sweep (no {GRID_FILE});"
+                    " choose a new folder"
+                )
+
+    def clean(self) -> None:
+        """Remove what writers that were killed left: temporary files, never whole ones."""
+        for name in (GRID_FILE, TABLE_FILE):
+            for left in self.folder.glob(f".{name}.*"):
+                left.unlink(missing_ok=True)
+        for left in (self.folder / SHARDS).glob(".*"):
             left.unlink(missing_ok=True)
 
     @contextmanager
@@ -83,12 +105,10 @@ class Store:
         Raises:
             MechprobeError: another sweep holds it, or it cannot be written.
         """
-        if self.folder.exists() and not self.folder.is_dir():
-            raise MechprobeError(f"{self.folder}: is a file, a folder is wanted")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.folder / LOCK_FILE)
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=PATIENCE)
         except Timeout:
             raise MechprobeError(
                 f"{self.folder}: another sweep is at work here; wait for it or choose another --out"
@@ -106,6 +126,13 @@ class Store:
         """Where a shard's file stands once it is done."""
         return self.folder / SHARDS / f"{shard.index:05d}.safetensors"
 
+    def stored(self) -> set[str]:
+        """Names of the shards' files that are there."""
+        try:
+            return {entry.name for entry in (self.folder / SHARDS).iterdir()}
+        except OSError:
+            return set()
+
     def put(self, shard: Shard, rows: list[dict[str, Any]], trained: list[Trained]) -> None:
         """Store a finished shard, whole or not at all.
 
@@ -117,24 +144,31 @@ class Store:
             shots = {None: one.weights} | one.snapshots
             for step, weights in shots.items():
                 at = member.name if step is None else f"{member.name}@{step}"
-                tensors |= {f"{at}/{name}": w.contiguous() for name, w in weights.items()}
+                tensors |= {f"{at}/{name}": w for name, w in weights.items()}
 
-        def write(temporary: Path) -> None:
-            try:
-                save_file(tensors, temporary, metadata={ROWS: json.dumps(rows)})
-            except SafetensorError as error:
-                raise OSError(str(error)) from error
-
-        write_whole(self.path(shard), write)
+        # One entry: safetensors writes several in any order, and equal sweeps are equal bytes.
+        meta = {HEADER: json.dumps({"grid": _digest(shard.grid), "rows": rows})}
+        write_tensors(self.path(shard), tensors, meta)
 
     def rows(self, shard: Shard) -> list[dict[str, Any]] | None:
-        """A finished shard's rows; None for one that is not done, or whose file is damaged."""
+        """A finished shard's rows; None for one that is not done, or whose file is damaged.
+
+        Raises:
+            MechprobeError: the file is another grid's.
+        """
         try:
             with safe_open(self.path(shard), framework="pt") as file:
-                rows: list[dict[str, Any]] = json.loads((file.metadata() or {})[ROWS])
-        except (OSError, SafetensorError, KeyError, ValueError):
+                header = json.loads((file.metadata() or {})[HEADER])
+            grid, rows = header["grid"], list(header["rows"])
+            fits = [row["model"] for row in rows] == [m.name for m in shard.members]
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
             return None
-        return rows if [r["model"] for r in rows] == [m.name for m in shard.members] else None
+        if grid != _digest(shard.grid):
+            raise MechprobeError(
+                f"{self.path(shard)}: was made for another grid than {GRID_FILE} says;"
+                " restore that file, or choose another --out"
+            )
+        return rows if fits else None
 
     def weights(self, shard: Shard, name: str) -> dict[int | None, Weights]:
         """A model's weights by step; None is the end.
@@ -166,3 +200,7 @@ class Store:
                 file.write(line)
         except OSError:
             return
+
+
+def _digest(grid: Grid) -> str:
+    return hashlib.sha256(grid.model_dump_json().encode()).hexdigest()[:16]

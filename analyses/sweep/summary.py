@@ -8,7 +8,7 @@ from analyses.runs import columns
 
 def summary(rows: list[dict[str, Any]]) -> str:
     """Mean accuracy and mechanisms of every architecture, best learning rates only."""
-    lines = [["architecture", "models", "accuracy", "mechanisms"]]
+    lines = [["architecture", "chosen", "accuracy", "mechanisms"]]
     best = [row for row in rows if row["chosen"]]
     for name in dict.fromkeys(row["architecture"] for row in best):
         own = [row for row in best if row["architecture"] == name]

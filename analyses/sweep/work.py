@@ -48,9 +48,9 @@ def row_of(member: Member, trained: Trained, seed: int) -> dict[str, Any]:
         ("accuracy", TESTED, TEST_SEED),
     ):
         row[column] = _accuracy(member, trained, n, s)
-    model = HookedTransformer(config, trained.weights)
-    row["model_hash"] = model.fingerprint()
     try:
+        model = HookedTransformer(config, trained.weights)
+        row["model_hash"] = model.fingerprint()
         label, measures = quick(model, seed=seed)
     except MechprobeError as error:
         return row | {"problem": str(error)}

@@ -1,8 +1,10 @@
 """A sweep's folder: results, status, models taken out, and what is refused."""
 
 import errno
+import importlib
 import os
 import resource
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,14 +12,17 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from safetensors import SafetensorError
 
 import models
 from analyses.cli import main
 from analyses.sweep import Grid, sweep
-from analyses.sweep import store as store_module
 from analyses.sweep.shards import shards_of
 from analyses.sweep.store import Store
-from models import MechprobeError, Trainee, train
+from analyses.sweep.work import do_shard
+from models import MechprobeError, Trainee, files, train
+from models.counting import initial
+from models.counting.training import state
 from probes import label
 from probes.sweeps import COLUMNS, read_frame, read_rows
 from tests.analyses import sweeping
@@ -37,6 +42,17 @@ OPTIONS = (
 def run(*arguments: str | Path) -> Result:
     """One call of the command."""
     return CliRunner().invoke(main, ["sweep", *map(str, arguments)])
+
+
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shards one after another, so that faults can be put in: their work is the same."""
+
+    def here(folder: Path, shards: list, *_: object) -> None:
+        for shard in shards:
+            do_shard(folder, shard)
+
+    # The package gives the function of this name; the module is meant.
+    monkeypatch.setattr(importlib.import_module("analyses.sweep.run"), "run_shards", here)
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +115,6 @@ def test_a_grid_may_be_a_file(swept: Path) -> None:
 
 def test_a_damaged_shard_is_made_again(swept: Path, tmp_path: Path) -> None:
     """Truncated, empty, or another's: it does not count as done."""
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(swept, copy)
     files = sorted((copy / "shards").iterdir())
@@ -160,7 +174,7 @@ def test_another_grids_folder_is_refused_and_left_alone(swept: Path, tmp_path: P
     result = run("counting", *OPTIONS, "--out", tmp_path)
     assert result.exit_code == 2
     assert "holds other files and no sweep" in result.stderr
-    assert {p.name for p in tmp_path.iterdir()} <= {"thesis.tex", ".lock"}
+    assert {p.name for p in tmp_path.iterdir()} == {"thesis.tex"}
     result = run("counting", *OPTIONS, "--out", tmp_path / "thesis.tex")
     assert result.exit_code == 2
     assert "is a file, a folder is wanted" in result.stderr
@@ -187,31 +201,23 @@ def test_a_full_disk_ends_the_sweep_in_one_line_and_spoils_nothing(
 ) -> None:
     """The third shard finds no room; the first two stay, and the sweep goes on later."""
     written: list[Path] = []
-    real = store_module.save_file
+    real = files.save_file
 
     def no_room(tensors: dict, path: Path, metadata: dict) -> None:
         if len(written) == 2:
             path.write_bytes(b"half a sh")
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise SafetensorError(f"Error while serializing: {os.strerror(errno.ENOSPC)}")
         real(tensors, path, metadata=metadata)
         written.append(path)
 
-    # In this process, so that the fault can be put in: the work of a shard is the same.
-    monkeypatch.setattr(store_module, "save_file", no_room)
-    from analyses.sweep import run as run_module
-    from analyses.sweep.work import do_shard
-
-    def here(folder: Path, shards: list, *_: object) -> None:
-        for shard in shards:
-            do_shard(folder, shard)
-
-    monkeypatch.setattr(run_module, "run_shards", here)
+    monkeypatch.setattr(files, "save_file", no_room)
+    in_this_process(monkeypatch)
     with pytest.raises(MechprobeError, match="No space left on device"):
         sweep(tmp_path / "run", TINY)
     left = [p.name for p in (tmp_path / "run" / "shards").iterdir()]
     assert sorted(left) == ["00000.safetensors", "00001.safetensors"]
     assert not (tmp_path / "run" / "results.parquet").exists()
-    monkeypatch.setattr(store_module, "save_file", real)
+    monkeypatch.setattr(files, "save_file", real)
     assert len(sweep(tmp_path / "run", TINY)) == 8
 
 
@@ -249,20 +255,67 @@ def test_a_folder_that_cannot_be_is_refused() -> None:
     assert "cannot write here" in result.stderr
 
 
-def test_a_model_that_diverges_is_recorded(tmp_path: Path) -> None:
-    """It harms no other, and is chosen only where nothing else is left."""
-    grid = Grid.checked(TINY.model_dump() | {"lr": [3e-3, 0.999], "d": [8], "arch": ["bos"]})
-    fit, wild = (m.trainee for m in grid.members())
-    (trained,) = train([wild])
-    rows = sweep(tmp_path / "run", grid, workers=1)
-    assert rows[1]["diverged_at"] == trained.diverged_at
-    assert (
-        rows[0]["model_hash"]
-        == models.HookedTransformer(
-            fit.config, train([Trainee(fit.config, fit.seed, fit.plan)])[0].weights
-        ).fingerprint()
-    )
-    assert rows[0]["chosen"] or rows[1]["diverged_at"] is None
+def test_a_model_that_diverges_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It harms no other; its row says at which step, and why it has no label."""
+
+    def spoilt(config, generator):  # type: ignore[no-untyped-def]
+        weights = initial(config, generator)
+        if generator.initial_seed() == 1:
+            weights["W_E"][0, 0] = float("inf")
+        return weights
+
+    grid = Grid.checked(TINY.model_dump() | {"seeds": 2, "d": [8], "arch": ["bos"], "lr": [3e-3]})
+    fit = grid.members()[0].trainee
+    (wanted,) = train([Trainee(fit.config, fit.seed, fit.plan)])
+    monkeypatch.setattr(state, "initial", spoilt)
+    in_this_process(monkeypatch)
+    good, bad = sweep(tmp_path / "run", grid)
+    assert (good["diverged_at"], bad["diverged_at"]) == (None, 0)
+    assert good["model_hash"] == models.HookedTransformer(fit.config, wanted.weights).fingerprint()
+    assert "holds NaN or infinite values" in bad["problem"]
+    assert bad["chosen"]  # of its seed there is no other
+    rows = read_rows(tmp_path / "run" / "results.parquet")
+    assert (rows[1]["mechanism"], rows[1]["diverged_at"]) == (None, 0)
+
+
+def test_a_shard_of_another_grid_does_not_count(swept: Path, tmp_path: Path) -> None:
+    """Same models by name, other steps: it is told, not mixed in and not removed."""
+    copy = tmp_path / "copy"
+    shutil.copytree(swept, copy)
+    other = Grid.checked(TINY.model_dump() | {"steps": 300})
+    other.write(copy / "sweep.toml")
+    result = run("counting", "--grid", copy / "sweep.toml", "--out", copy)
+    assert result.exit_code == 2
+    assert "was made for another grid" in result.stderr
+    assert len(list((copy / "shards").iterdir())) == len(shards_of(TINY))
+    (copy / "sweep.toml").unlink()
+    result = run("counting", *OPTIONS, "--out", copy)
+    assert result.exit_code == 2
+    assert "holds other files and no sweep" in result.stderr
+
+
+def test_a_start_that_was_killed_or_failed_leaves_the_folder_free(tmp_path: Path) -> None:
+    """Half a grid file, or the grid of a sweep that has stored nothing yet."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / ".sweep.toml.abc").write_text("d = [4")
+    (folder / ".lock").touch()
+    failed = run("counting", *OPTIONS, "--device", "cuda:99", "--out", folder)
+    assert "is not at hand" in failed.stderr
+    result = run("counting", *OPTIONS, "--out", folder)
+    assert result.exit_code == 0, result.output
+    assert not list(folder.glob(".*.abc"))
+
+
+def test_all_models_without_a_table_is_not_finished(swept: Path, tmp_path: Path) -> None:
+    """Stopped at the last moment; the log's times may be nonsense."""
+    copy = tmp_path / "copy"
+    shutil.copytree(swept, copy)
+    (copy / "results.parquet").unlink()
+    (copy / "sweep.log").write_text("yesterday begin: many s of work done before\n")
+    said = run("status", copy).output
+    assert "8 of 8 done" in said
+    assert "state: stopped; the same command goes on" in said
 
 
 @pytest.mark.parametrize(

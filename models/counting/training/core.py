@@ -1,6 +1,7 @@
 """The engine of a processor core: models one after another, a compiled step each."""
 
 import numpy as np
+import scipy.linalg.cython_blas  # noqa: F401  # numba's products call it: loaded, it is limited
 from threadpoolctl import threadpool_limits
 
 from models.counting.training.constant import constant_steps

@@ -14,10 +14,10 @@ import numpy as np
 from numba import njit
 
 from models.counting.training.exponential import exp_below_zero
-from models.counting.training.kernel import FAST, adam, readout
+from models.counting.training.kernel import COMPILED, adam, inlined_sources, readout
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 @no_type_check
 def _views(flat, vocab, d, p, classes):
     """W_E, W_Q, W_K, W_in, b_in, W_out, b_out within a flat vector."""
@@ -37,7 +37,7 @@ def _views(flat, vocab, d, p, classes):
     )
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
+@njit(inline="always")
 @no_type_check
 def _mix(scores, table, b_in, tokens, counts, distinct, softmax, bos, mixing, hidden):
     """Mixing weights and activations, a row a distinct token; returns the number of rows."""
@@ -93,7 +93,7 @@ def _mix(scores, table, b_in, tokens, counts, distinct, softmax, bos, mixing, hi
     return used
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
+@njit(inline="always")
 @no_type_check
 def _mix_back(
     table, tokens, counts, distinct, softmax, bos, mixing, g_hidden, g_scores, g_table, gb_in, slope
@@ -135,64 +135,75 @@ def _mix_back(
             r += 1
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
 @no_type_check
-def dot_steps(flat, first, second, rates, at, tokens, counts, distinct, sizes, softmax, bos):
-    """Train on successive batches; returns how many steps were done before a loss that is no
-    finite number (all of them where none was).
+def _compile(sources):
+    @njit(**COMPILED)
+    @no_type_check
+    def dot_steps(flat, first, second, rates, at, tokens, counts, distinct, sizes, softmax, bos):
+        """Train on successive batches; returns how many steps were done before a loss that is no
+        finite number (all of them where none was).
 
-    flat, first, second [n]: weights and Adam's moments, changed in place; rates [steps]; at: the
-    first step's number; tokens, counts [steps, batch, slots], distinct [steps, batch];
-    sizes (vocab, d, p, classes).
-    """
-    vocab, d, p, classes = sizes
-    kind = flat.dtype
-    steps, batch, length = tokens.shape
-    grad = np.zeros_like(flat)
-    W_E, W_Q, W_K, W_in, b_in, W_out, b_out = _views(flat, vocab, d, p, classes)
-    g_E, g_Q, g_K, g_in, gb_in, g_out, gb_out = _views(grad, vocab, d, p, classes)
-    query, key = np.empty((vocab, d), kind), np.empty((vocab, d), kind)
-    g_query, g_key, more = np.empty_like(query), np.empty_like(key), np.empty_like(key)
-    scores, table = np.empty((vocab, vocab), kind), np.empty((vocab, p), kind)
-    g_scores, g_table = np.empty_like(scores), np.empty_like(table)
-    rows = batch * length
-    hidden, g_hidden = np.empty((rows, p), kind), np.empty((rows, p), kind)
-    mixing, answers = np.empty((rows, length + 1), kind), np.empty((rows, classes), kind)
-    targets, shares = np.empty(rows, np.int64), np.empty(rows, kind)
-    slope = np.empty(length + 1, kind)
-    scale = kind.type(1.0 / np.sqrt(d))
-    unit = kind.type(1.0 / (batch * length))
-    for s in range(steps):
-        np.dot(W_E, W_Q, query)
-        np.dot(W_E, W_K, key)
-        np.dot(query, key.T, scores)
-        scores *= scale
-        np.dot(W_E, W_in, table)
-        x, c, n = tokens[s], counts[s], distinct[s]
-        used = _mix(scores, table, b_in, x, c, n, softmax, bos, mixing, hidden)
-        r = 0
-        for i in range(batch):
-            for a in range(n[i]):
-                targets[r] = c[i, a]
-                shares[r] = unit * c[i, a]
-                r += 1
-        loss = readout(
-            hidden[:used], W_out, b_out, targets, shares, g_out, gb_out,
-            answers[:used], g_hidden[:used],
-        )  # fmt: skip
-        if not np.isfinite(loss):
-            return s
-        _mix_back(table, x, c, n, softmax, bos, mixing, g_hidden, g_scores, g_table, gb_in, slope)
-        g_scores *= scale
-        np.dot(g_scores, key, g_query)
-        np.dot(g_scores.T, query, g_key)
-        np.dot(W_E.T, g_query, g_Q)
-        np.dot(W_E.T, g_key, g_K)
-        np.dot(W_E.T, g_table, g_in)
-        np.dot(g_query, W_Q.T, g_E)
-        np.dot(g_key, W_K.T, more)
-        g_E += more
-        np.dot(g_table, W_in.T, more)
-        g_E += more
-        adam(flat, grad, first, second, rates[s], at + s)
-    return steps
+        flat, first, second [n]: weights and Adam's moments, changed in place; rates [steps]; at:
+        the first step's number; tokens, counts [steps, batch, slots], distinct [steps, batch];
+        sizes (vocab, d, p, classes).
+        """
+        if sources == 0:  # never; see inlined_sources
+            return 0
+        vocab, d, p, classes = sizes
+        kind = flat.dtype
+        steps, batch, length = tokens.shape
+        grad = np.zeros_like(flat)
+        W_E, W_Q, W_K, W_in, b_in, W_out, b_out = _views(flat, vocab, d, p, classes)
+        g_E, g_Q, g_K, g_in, gb_in, g_out, gb_out = _views(grad, vocab, d, p, classes)
+        query, key = np.empty((vocab, d), kind), np.empty((vocab, d), kind)
+        g_query, g_key, more = np.empty_like(query), np.empty_like(key), np.empty_like(key)
+        scores, table = np.empty((vocab, vocab), kind), np.empty((vocab, p), kind)
+        g_scores, g_table = np.empty_like(scores), np.empty_like(table)
+        rows = batch * length
+        hidden, g_hidden = np.empty((rows, p), kind), np.empty((rows, p), kind)
+        mixing, answers = np.empty((rows, length + 1), kind), np.empty((rows, classes), kind)
+        targets, shares = np.empty(rows, np.int64), np.empty(rows, kind)
+        slope = np.empty(length + 1, kind)
+        scale = kind.type(1.0 / np.sqrt(d))
+        unit = kind.type(1.0 / (batch * length))
+        for s in range(steps):
+            np.dot(W_E, W_Q, query)
+            np.dot(W_E, W_K, key)
+            np.dot(query, key.T, scores)
+            scores *= scale
+            np.dot(W_E, W_in, table)
+            x, c, n = tokens[s], counts[s], distinct[s]
+            used = _mix(scores, table, b_in, x, c, n, softmax, bos, mixing, hidden)
+            r = 0
+            for i in range(batch):
+                for a in range(n[i]):
+                    targets[r] = c[i, a]
+                    shares[r] = unit * c[i, a]
+                    r += 1
+            loss = readout(
+                hidden[:used], W_out, b_out, targets, shares, g_out, gb_out,
+                answers[:used], g_hidden[:used],
+            )  # fmt: skip
+            if not np.isfinite(loss):
+                return s
+            _mix_back(
+                table, x, c, n, softmax, bos, mixing, g_hidden, g_scores, g_table, gb_in, slope
+            )
+            g_scores *= scale
+            np.dot(g_scores, key, g_query)
+            np.dot(g_scores.T, query, g_key)
+            np.dot(W_E.T, g_query, g_Q)
+            np.dot(W_E.T, g_key, g_K)
+            np.dot(W_E.T, g_table, g_in)
+            np.dot(g_query, W_Q.T, g_E)
+            np.dot(g_key, W_K.T, more)
+            g_E += more
+            np.dot(g_table, W_in.T, more)
+            g_E += more
+            adam(flat, grad, first, second, rates[s], at + s)
+        return steps
+
+    return dot_steps
+
+
+dot_steps = _compile(inlined_sources())

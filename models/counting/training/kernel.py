@@ -7,6 +7,8 @@ finite keep their meaning, for they are how divergence is seen.
 (no_type_check: the tests' shape checks are Python wrappers, which numba cannot compile.)
 """
 
+import hashlib
+from pathlib import Path
 from typing import no_type_check
 
 import numpy as np
@@ -15,11 +17,25 @@ from numba import njit
 from models.counting.training.exponential import exp_below_zero
 
 FAST = {"reassoc", "contract", "nsz", "arcp"}
+# How the steps are compiled. Helpers are inlined: a function that numba compiles and one that it
+# loads from its cache may otherwise call differently optimised copies, whose bits differ.
+COMPILED = {"cache": True, "fastmath": FAST, "nogil": True, "error_model": "numpy"}
 BETAS = (0.9, 0.98)
 EPS = 1e-9
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
+def inlined_sources() -> int:
+    """A number that changes with the files that both kinds of steps inline.
+
+    numba's cache knows a function by its own file and by what it closes over, so the steps close
+    over this: an edit here would leave them compiled as they were.
+    """
+    folder = Path(__file__).parent
+    texts = [(folder / name).read_bytes() for name in ("kernel.py", "exponential.py")]
+    return int.from_bytes(hashlib.sha256(b"".join(texts)).digest()[:7], "big") + 1
+
+
+@njit(inline="always")
 @no_type_check
 def readout(hidden, W_out, b_out, targets, shares, g_out, gb_out, answers, g_hidden):
     """Cross-entropy of rows relu(h) and its gradients; returns the loss.
@@ -63,7 +79,7 @@ def readout(hidden, W_out, b_out, targets, shares, g_out, gb_out, answers, g_hid
     return loss
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
+@njit(inline="always")
 @no_type_check
 def adam(flat, grad, first, second, rate, step):
     """One step of Adam on all weights at once; `step` counts from 0."""

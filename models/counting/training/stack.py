@@ -43,7 +43,7 @@ class StackEngine:
             self.device = torch.device(device)
             torch.empty(1, device=self.device)
         except (RuntimeError, AssertionError) as error:
-            first = str(error).split("\n")[0]
+            first = str(error).split("\n")[0][:80]
             raise MechprobeError(f"device {device!r} is not at hand ({first}); use cpu") from None
         self.places = places
         self._stacks: list[_Stack] = []
@@ -166,7 +166,7 @@ class _Stack:
                 self._one_step()
         torch.cuda.current_stream(self.device).wait_stream(side)
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(self.device), torch.cuda.graph(self.graph):
+        with torch.cuda.device(self.device), torch.cuda.graph(self.graph, stream=side):
             self._one_step()
         for tensor, was in zip(
             (self.flat, self.first, self.second, self.at, self.bad), kept, strict=True

@@ -30,7 +30,7 @@ class Parts(NamedTuple):
 
 def block_generator(seed: int, block: int) -> np.random.Generator:
     """The generator that a block of a model's training data is drawn from."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, block])))
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(block,))))
 
 
 def draw_parts(config: CountingConfig, seed: int, block: int, n: int) -> Parts:

@@ -9,13 +9,12 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.numpy import save_file
 
 from models.counting.training.core import CoreEngine
 from models.counting.training.state import Standing, Trained, Trainee
 from models.counting.training.stream import BLOCK
 from models.errors import MechprobeError
-from models.files import write_whole
+from models.files import write_tensors
 
 KEPT_EVERY = 1000  # steps between two states kept on disk, and between two looks at progress
 Precision = Literal["float32", "float64"]
@@ -142,7 +141,7 @@ def _keep(path: Path, identity: str, step: int, standings: Sequence[Standing]) -
         "steps": json.dumps([s.step for s in standings]),
         "diverged": json.dumps([s.diverged_at for s in standings]),
     }
-    write_whole(path, lambda temporary: save_file(arrays, temporary, metadata=meta))
+    write_tensors(path, {n: torch.from_numpy(a) for n, a in arrays.items()}, meta)
 
 
 def _resume(path: Path | None, identity: str, standings: list[Standing]) -> int:

@@ -68,19 +68,32 @@ def study(run: Path, command: str) -> Study:
         published=paper.published() if same else [],
         published_source=paper.SOURCE,
         left_out="" if same else _why_not(T, L),
+        sweep=_sweep_command(run),
     )
 
 
-def ensure_table(run: Path) -> None:
-    """Sweep, or go on sweeping, where a folder has no table yet.
+def ensure_table(run: Path | None) -> Path:
+    """The folder of a sweep that has its table; a sweep that was stopped goes on first.
+
+    Args:
+        run: the folder; None for `RUN`, where the coarse grid is swept if nothing is there.
 
     Raises:
-        MechprobeError: the folder holds something else, or another sweep is at work there.
+        MechprobeError: no sweep there, the folder holds something else, or another sweep is at
+            work there.
     """
-    if (run / TABLE_FILE).is_file():
-        return
-    store = Store(run)
-    sweep(run, store.grid() if (run / GRID_FILE).is_file() else Grid.read(COARSE))
+    folder = RUN if run is None else run
+    if (folder / TABLE_FILE).is_file():
+        return folder
+    if run is not None:
+        grid = Store(run).grid()
+    else:
+        grid = Store(RUN).grid() if (RUN / GRID_FILE).is_file() else Grid.read(COARSE)
+    done = "goes on" if (folder / GRID_FILE).is_file() else "begins"
+    number = len(grid.members())
+    print(f"{folder}: no table yet; its sweep of {number:,} models {done}", file=sys.stderr)
+    sweep(folder, grid)
+    return folder
 
 
 def _sizes(rows: Sequence[dict[str, Any]], table: Path) -> tuple[int, int]:
@@ -151,6 +164,13 @@ def summary(result: Study) -> str:
     return "\n".join(lines)
 
 
+def _sweep_command(run: Path) -> str:
+    if not (run / GRID_FILE).is_file():
+        return ""
+    words = ["mechprobe", "sweep", "counting", *Store(run).grid().options(), "--out", _text(run)]
+    return shlex.join(words)
+
+
 def _text(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
@@ -158,16 +178,19 @@ def _text(path: Path) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the shell; exit code 2 for bad input, 130 when stopped."""
     parser = argparse.ArgumentParser(description="The counting phase diagram on one page.")
-    parser.add_argument("--run", type=Path, default=RUN, help="folder of a sweep")
+    parser.add_argument(
+        "--run", type=Path, help=f"folder of a sweep; {RUN} by default, swept if it is not there"
+    )
     parser.add_argument("--out", type=Path, help="where the pages go; the sweep's folder if not")
     options = parser.parse_args(arguments)
-    out = options.run if options.out is None else options.out
+    run = RUN if options.run is None else options.run
+    out = run if options.out is None else options.out
     words = ["python", "-m", "analyses.counting_phase_diagram"]
     # Names of folders need not be text; the page is.
-    words += ["--run", _text(options.run), "--out", _text(out)]
+    words += ["--run", _text(run), "--out", _text(out)]
     try:
         ensure_table(options.run)
-        result = study(options.run, shlex.join(words))
+        result = study(run, shlex.join(words))
         written = write_pages(result, out)
         write_text(out / TABLE, as_csv(result))
     except MechprobeError as error:

@@ -81,7 +81,7 @@ def counting(
 
 
 def _grid_of(given: dict[str, Any], preset: str) -> Any:
-    from analyses.sweep.grid import Grid, known_architectures
+    from analyses.sweep.grid import Grid
     from models.counting import PRESETS as PLANS
 
     for name in ("d", "p"):
@@ -91,8 +91,6 @@ def _grid_of(given: dict[str, Any], preset: str) -> Any:
     base = {
         "steps": plan.steps, "batch": plan.batch, "schedule": plan.schedule, "lr": [plan.lr],
     }  # fmt: skip
-    if "arch" in given:
-        given["arch"] = known_architectures(given["arch"])
     return Grid.checked(base | given)
 
 

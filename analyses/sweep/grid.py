@@ -78,6 +78,11 @@ class Grid(BaseModel):
                 raise ValueError(f"{entry} is listed twice")
         return value
 
+    @field_validator("arch", mode="before")
+    @classmethod
+    def _all_of_them(cls, value: object) -> object:
+        return list(ARCHITECTURES) if value in ("all", ["all"]) else value
+
     @field_validator("lr", mode="before")
     @classmethod
     def _whole_rates(cls, value: object) -> object:
@@ -115,6 +120,14 @@ class Grid(BaseModel):
     def write(self, path: Path) -> None:
         """As TOML; the caller renames."""
         path.write_text(tomli_w.dumps(self.model_dump()), encoding="utf-8")
+
+    def options(self) -> list[str]:
+        """As options of `mechprobe sweep counting`."""
+        found = []
+        for name, value in self.model_dump(exclude={"family"}).items():
+            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            found += [f"--{name}", text]
+        return found
 
     def config(self, arch: str, d: int, p: int) -> CountingConfig:
         """Of one cell."""
@@ -161,8 +174,3 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise MechprobeError(f"{path}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MechprobeError(f"{path}: not TOML ({error})") from None
-
-
-def known_architectures(names: list[str]) -> list[str]:
-    """The six for "all", else what was asked for."""
-    return list(ARCHITECTURES) if names == ["all"] else names

@@ -104,23 +104,38 @@ def judge(context: CountContext) -> Verdict:
     )
 
 
+# What the numbers behind a label mean: least and greatest possible value, description.
+EVIDENCE: dict[str, tuple[float | None, float | None, str]] = {
+    "accuracy": (0, 1, "share of right answers"),
+    "chance": (0, 1, "accuracy of the best constant answer"),
+    "own_slope": (None, None, "answer's slope on the own count component"),
+    "kappa": (None, None, "cross-token over own slope, mean over tokens"),
+    "shared": (0, 1, "share of tokens with kappa of at least 0.7"),
+    "private": (0, 1, "share of tokens with |kappa| of at most 0.3"),
+    "lost": (None, None, "above-chance accuracy lost with the shared component"),
+    "token_share": (0, 1, "mixing weights' variation due to tokens"),
+    "separable": (0, 1, "cells that tell one token's count from another's"),
+    "variation": (0, None, "mixing weights' variation over their size"),
+}
+
+
 def _evidence(v: Verdict) -> dict[str, Metric]:
     e = v.evidence
     shared, private = e.shares
     share, relative = v.variation.split()
-    rows: dict[str, tuple[float | None, float | None, float | None, str]] = {
-        "accuracy": (e.accuracy, 0, 1, "share of right answers"),
-        "chance": (v.removal.chance, 0, 1, "accuracy of the best constant answer"),
-        "own_slope": (e.mean_own, None, None, "answer's slope on the own count component"),
-        "kappa": (e.mean_kappa, None, None, "cross-token over own slope, mean over tokens"),
-        "shared": (shared, 0, 1, "share of tokens with kappa of at least 0.7"),
-        "private": (private, 0, 1, "share of tokens with |kappa| of at most 0.3"),
-        "lost": (e.lost, None, None, "above-chance accuracy lost with the shared component"),
-        "token_share": (share, 0, 1, "mixing weights' variation due to tokens"),
-        "separable": (e.separable, 0, 1, "cells that tell one token's count from another's"),
-        "variation": (relative, 0, None, "mixing weights' variation over their size"),
+    values: dict[str, float | None] = {
+        "accuracy": e.accuracy,
+        "chance": v.removal.chance,
+        "own_slope": e.mean_own,
+        "kappa": e.mean_kappa,
+        "shared": shared,
+        "private": private,
+        "lost": e.lost,
+        "token_share": share,
+        "separable": e.separable,
+        "variation": relative,
     }
     return {
-        name: Metric(value=value, unit="1", low=low, high=high, description=text)
-        for name, (value, low, high, text) in rows.items()
+        name: Metric(value=values[name], unit="1", low=low, high=high, description=text)
+        for name, (low, high, text) in EVIDENCE.items()
     }

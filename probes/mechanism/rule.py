@@ -83,7 +83,7 @@ def counting_mechanism(evidence: CountEvidence) -> tuple[Mechanism, str]:
     shared, private = e.shares
     if e.accuracy < SOLVED:
         return "unsolved", (
-            f"accuracy {e.accuracy:.2f} is below {SOLVED}; what it has leans to"
+            f"accuracy {e.accuracy:.3f} is below {SOLVED}; what it has leans to"
             f" {shared:.0%} shared and {private:.0%} private tokens"
         )
     if e.mean_own < FOLLOWS:

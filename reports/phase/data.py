@@ -8,6 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from probes.mechanism.counting import EVIDENCE as LABEL_EVIDENCE
+from probes.registry import all_probes
 from probes.sweeps import COLUMNS, EVIDENCE, MEASURE
 from reports.phase.cells import Cell, Row
 from reports.vocabulary import TOKENS
@@ -36,6 +38,17 @@ class Interned:
         if found == len(self.values):
             self.values.append(value)
         return found
+
+
+def _measured(columns: Sequence[str]) -> dict[str, str]:
+    """What metrics mean, in the words of the probes that are registered here."""
+    known = all_probes()
+    found = {}
+    for column in columns:
+        probe, _, metric = column.partition(MEASURE)
+        if probe in known and metric in known[probe].specs:
+            found[column] = known[probe].specs[metric].description
+    return found
 
 
 def embedded(rows: Sequence[Row], cells: Sequence[Cell]) -> Markup:
@@ -76,6 +89,10 @@ def embedded(rows: Sequence[Row], cells: Sequence[Cell]) -> Markup:
         "tokenMarks": {kind: term.mark for kind, term in TOKENS.items()},
         "kappa": [[plain(value) for value in row.get("kappa") or ()] for row in rows],
         "strings": strings.values,
+        "meanings": {
+            **{name: text for name, (*_, text) in LABEL_EVIDENCE.items()},
+            **_measured([name for name in extra if not name.startswith(EVIDENCE)]),
+        },
     }
     return safe_json(content)
 

@@ -156,7 +156,10 @@ def _lines(ds: Sequence[int], ps: Sequence[int], T: int, bounds: Sequence[Bound]
     at_d, at_p = place(ds, T), place(ps, T)
     if at_d is not None:
         y = bottom - at_d * SIDE
-        lines.append(Line(f"M{LEFT} {y}H{right}", "t", "T", right + 4, y + 4))
+        # Bounds on the same edge are named with it.
+        here = [str(b.d) for b in bounds if (found := corner(ds, ps, b)) and found[0] == at_d]
+        label = ", ".join(["T", *dict.fromkeys(here)])
+        lines.append(Line(f"M{LEFT} {y}H{right}", "t", label, right + 4, y + 4))
     if at_p is not None:
         x = LEFT + at_p * SIDE
         lines.append(Line(f"M{x} {TOP}V{bottom}", "t", "T", x, TOP - 5))

@@ -1,6 +1,7 @@
 """Both pages as HTML: the phase diagram, and the comparison with the published grid."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from markupsafe import Markup
@@ -10,7 +11,7 @@ from models.files import write_text, write_whole
 from reports import vocabulary
 from reports.figures import to_data_uri
 from reports.page import environment, part, policy_hash
-from reports.phase.cells import cells_of
+from reports.phase.cells import Row, cells_of
 from reports.phase.comparison import agreements, differences, worst
 from reports.phase.comparison_figures import difference_maps, scatter
 from reports.phase.data import embedded
@@ -54,6 +55,7 @@ def render(study: Study) -> str:
             study=study,
             panels=panels(study, cells),
             cells=cells,
+            trained=trained(study.rows),
             chosen=sum(bool(row.get("chosen")) for row in study.rows),
             picture=to_data_uri(overview(study, cells), BUDGET),
             data=embedded(study.rows, cells),
@@ -71,6 +73,23 @@ def render(study: Study) -> str:
             script=script,
             script_hash=policy_hash(script),
         )
+    )
+
+
+def trained(rows: Sequence[Row]) -> str:
+    """What was trained, in a sentence."""
+
+    def listed(name: str, form: str = "") -> str:
+        values = sorted({row[name] for row in rows if row.get(name) is not None})
+        return " and ".join(format(value, form) for value in values) or "unknown"
+
+    seeds = len({row.get("seed") for row in rows})
+    chosen = sum(bool(row.get("chosen")) for row in rows)
+    return (
+        f"{len(rows):,} models were trained: {seeds} {'seed' if seeds == 1 else 'seeds'} a cell and"
+        f" learning rate (peak {listed('lr', 'g')}), {listed('steps', ',')} steps of"
+        f" {listed('batch')} sequences, {listed('schedule')} schedule. {chosen:,} are chosen: of"
+        " every seed the better rate."
     )
 
 

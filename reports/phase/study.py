@@ -52,6 +52,7 @@ class Study(Schema):
         published: empty where the comparison is left out.
         published_source: where they are from, a sentence.
         left_out: why there is no comparison; empty where there is one.
+        sweep: the command that made the table; empty where that is not known.
     """
 
     title: str
@@ -64,6 +65,7 @@ class Study(Schema):
     published: list[Published]
     published_source: str
     left_out: str
+    sweep: str = ""
 
 
 def in_order(architectures: Iterable[str]) -> list[str]:

@@ -69,8 +69,12 @@ const PhasePanel = (() => {
   const numbers = (label, columns, rows) => {
     const shown = rows.filter((row) => Object.values(columns).some((column) => D.valueOf(column, row) !== null));
     if (!shown.length) return [el("p", "muted", "None of these models has any.")];
+    const named = (name) => {
+      const meaning = D.all().meanings[name];
+      return meaning ? el("span", "", name, el("br", ""), el("small", "muted", meaning)) : name;
+    };
     const lines = Object.entries(columns)
-      .map(([name, column]) => ({ cells: [name, ...shown.map((row) => D.number(D.valueOf(column, row)))] }))
+      .map(([name, column]) => ({ cells: [named(name), ...shown.map((row) => D.number(D.valueOf(column, row)))] }))
       .filter(({ cells }) => cells.slice(1).some((text) => text !== D.MISSING));
     const head = shown.map((row) => D.named(row) + (D.get("chosen", row) ? ", chosen" : ""));
     return [table(label, "numbers", ["", ...head], lines)];

@@ -110,7 +110,7 @@ def test_what_is_no_sweep_is_refused_in_a_line(
     assert said.startswith("mechprobe: ")
     assert said.count("\n") == 1
     words = {
-        "other files": "holds other files and no sweep",
+        "other files": "no sweep here (no sweep.toml)",
         "empty": "the table is empty",
         "two sizes": "T=16 L=10, T=32 L=10",
         "no d": "has no d",
@@ -127,8 +127,16 @@ def test_a_run_that_is_not_there_is_swept_first(
     Grid.checked(grid | {"lr": [0.01]}).write(tiny)
     monkeypatch.setattr(command, "COARSE", tiny)
     run = tmp_path / "run"
-    command.main(["--run", str(run)])
-    assert "sweep has T = 6, L = 5" in capsys.readouterr().out
+    monkeypatch.setattr(command, "RUN", run)
+    with pytest.raises(SystemExit):
+        command.main(["--run", str(tmp_path / "typo")])
+    assert "no sweep here" in capsys.readouterr().err
+    assert not (tmp_path / "typo").exists()
+    command.main([])
+    said = capsys.readouterr()
+    assert "sweep has T = 6, L = 5" in said.out
+    assert "its sweep of 4 models begins" in said.err
+    assert "--arch bos,lin" in (run / "phase.html").read_text(encoding="utf-8")
     assert len(read_rows(run / TABLE_FILE)) == 4
     assert (run / "phase.html").is_file()
     own = Store(tmp_path / "own")

@@ -102,7 +102,7 @@ def test_silent_tokens_count_for_no_side() -> None:
 
 
 def test_unsolved_says_why_and_what_it_leans_to() -> None:
-    assert "accuracy 0.86 is below 0.9" in counting_mechanism(evidence(accuracy=0.86))[1]
+    assert "accuracy 0.860 is below 0.9" in counting_mechanism(evidence(accuracy=0.86))[1]
     leaning = counting_mechanism(evidence(shares(15, 5), accuracy=0.5))[1]
     assert leaning.endswith("leans to 75% shared and 25% private tokens")
     assert "slope 0.20 only" in counting_mechanism(evidence(own=np.full(T, 0.2)))[1]

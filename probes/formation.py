@@ -67,6 +67,7 @@ class Formation:
         leaning: what the evidence leans to in the end.
         first_solved, solved: when accuracy reaches the bar, and when for good.
         first_leans, leans: when the evidence leans as in the end, and when for good.
+        begins, begins_as: when the evidence leans to anything at all, and to what.
         formed: from when on the final label holds for good; None if unsolved.
         at_first, for_good: the order of the two; None where one of them never happened.
         labels: changes of the label among solved snapshots.
@@ -80,6 +81,8 @@ class Formation:
     solved: Onset | None
     first_leans: Onset | None
     leans: Onset | None
+    begins: Onset | None
+    begins_as: Mechanism | None
     formed: Onset | None
     at_first: Precedence | None
     for_good: Precedence | None
@@ -118,6 +121,8 @@ def formation(snapshots: Sequence[Snapshot]) -> Formation:
         solved=held(snapshots, solved),
         first_leans=first(snapshots, leans),
         leans=held(snapshots, leans),
+        begins=first(snapshots, lambda one: one.leans is not None),
+        begins_as=next((one.leans for one in snapshots if one.leans is not None), None),
         formed=held(snapshots, labelled),
         at_first=precedence(first(snapshots, leans), first(snapshots, solved)),
         for_good=precedence(held(snapshots, leans), held(snapshots, solved)),

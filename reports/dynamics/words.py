@@ -14,6 +14,7 @@ def sentences(found: Formation) -> list[str]:
     return [
         _accuracy(found),
         _leaning(found),
+        *_beginning(found),
         *_order(found),
         _label(found),
         _switches(found),
@@ -75,6 +76,16 @@ def _leaning(found: Formation) -> str:
         f"The evidence is first that of {model} {_when(found.first_leans)}, {there}, and for good"
         f" {_since(found.leans)}, where it is {percent(found.leans.accuracy, 0)}."
     )
+
+
+def _beginning(found: Formation) -> list[str]:
+    """Told where the evidence first leant to something else than in the end."""
+    if found.begins is None or found.begins_as is None or found.begins_as == found.leaning:
+        return []
+    return [
+        f"It first leant elsewhere: to {_article(found.begins_as)} model {_when(found.begins)},"
+        f" where accuracy is {percent(found.begins.accuracy, 0)}."
+    ]
 
 
 def _order(found: Formation) -> list[str]:

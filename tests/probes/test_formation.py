@@ -37,6 +37,7 @@ def test_the_mechanism_may_form_before_accuracy() -> None:
     assert found.at_first == found.for_good
     assert found.labels == []
     assert found.leanings == [Change(20, 10, MIX, R, None)]
+    assert (found.begins, found.begins_as) == (Onset(10, 1, 0.2), MIX)
     assert found.solved_snapshots == 2
 
 

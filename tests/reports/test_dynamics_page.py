@@ -143,6 +143,8 @@ def test_sentences_answer_the_questions() -> None:
         "Accuracy reaches 90\u00a0% at step 1000 (not yet at 100) and stays there.",
         "The evidence is that of a relation-based model from step 100 on (not yet at 10), where"
         " accuracy is 50\u00a0%, and stays so.",
+        "It first leant elsewhere: to an inventory-based model at step 10 (not yet at 1), where"
+        " accuracy is 30\u00a0%.",
         "The mechanism is there first: accuracy takes 10 (1.0 to 100) times as many steps.",
         "The label relation-based holds for good from step 1000 on (not yet at 100).",
         "Among the 2 solved snapshots the label never switches.",

@@ -10,7 +10,7 @@ demo: $(STAMP)
 	$(BIN)/mechprobe demo
 
 test: $(STAMP) lint types
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -116,7 +116,7 @@ def _dask(workers: int | None, address: str | None) -> Iterator[int]:
             cluster = LocalCluster(
                 n_workers=workers or cores(), threads_per_worker=1, dashboard_address=None
             )
-        client = Client(address or cluster)
+        client = Client(address or cluster, timeout="10s")
     except (OSError, TimeoutError, ValueError) as error:
         raise _not_reached("dask", address, error) from None
     try:

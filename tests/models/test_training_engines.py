@@ -1,6 +1,7 @@
 """Both engines against the plain module, and every model as if it were trained alone."""
 
 import hashlib
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ import torch
 
 from models import CountingConfig, Trainee, TrainingPlan, train
 from models.counting import Trained, Weights
-from models.counting.training import state
+from models.counting.training import constant, dot, kernel, state
 from models.counting.training.core import CoreEngine
 from models.counting.training.stack import StackEngine
 from models.counting.training.state import Standing
@@ -237,3 +238,35 @@ def test_halts_do_not_change_what_a_divergence_leaves(engine, halts):
     for a, b in zip(wanted, stopping, strict=True):
         assert a.diverged_at == b.diverged_at is not None
         assert same_bits(a.weights, b.result().weights)
+
+
+def test_compiled_anew_or_loaded_from_the_cache_the_bits_are_the_same(tmp_path):
+    """A first process compiles, a second one loads what it compiled; sizes that are vectorised."""
+    script = (
+        "import hashlib\n"
+        "from models.counting import CountingConfig, Trainee, TrainingPlan, train\n"
+        "config = CountingConfig.of('bos+sftm', T=32, L=10, d=32, p=32)\n"
+        "(one,) = train([Trainee(config, 0, TrainingPlan(steps=60, batch=32))])\n"
+        "data = b''.join(w.numpy().tobytes() for w in one.weights.values())\n"
+        "print(hashlib.sha256(data).hexdigest())\n"
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    cold, warm = (
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for _ in range(2)
+    )
+    assert list(tmp_path.rglob("*.nbc"))
+    assert cold == warm != ""
+
+
+def test_compiled_steps_know_the_files_they_inline():
+    """numba's cache key holds what a function closes over: the digest of the inlined sources."""
+    for steps in (dot.dot_steps, constant.constant_steps):
+        closed = [cell.cell_contents for cell in steps.py_func.__closure__]
+        assert kernel.inlined_sources() in closed

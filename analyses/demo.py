@@ -27,8 +27,8 @@ T, L = 16, 10
 # orthogonal tokens, p = 64 leaves room for everything.
 FULL_SIZES = ((32, 4), (8, 64), (32, 64))
 QUICK_SIZES = ((16, 32),)
-FULL_PLAN = TrainingPlan(steps=4000, batch=64, lr=5e-3)
-QUICK_PLAN = TrainingPlan(steps=1200, batch=64, lr=1e-2)
+FULL_PLAN = TrainingPlan(steps=10_000, batch=64, lr=5e-3)
+QUICK_PLAN = TrainingPlan(steps=6000, batch=64, lr=5e-3)
 CONSTRUCTIONS = (
     "bos+sftm",
     "dot",

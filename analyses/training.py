@@ -62,7 +62,7 @@ def train_checkpoints(
     for seed, one, folder in zip(seeds, _train(config, plan, seeds, [], out), folders, strict=True):
         _refuse_diverged(one, plan, seed, folder)
         model = HookedTransformer(config, one.weights)
-        save(model, folder, _meta(plan, seed))
+        save(model, folder, Trainee(config, seed, plan).meta())
         found.append((folder, _test(model)))
     return found
 
@@ -94,7 +94,7 @@ def train_snapshots(
     with whole_folder(out) as temporary:
         for seed, one, folder in zip(seeds, trained, _folders(temporary, seeds), strict=True):
             for step, weights in one.snapshots.items():
-                meta = {**_meta(plan, seed), "step": step}
+                meta = Trainee(config, seed, plan).meta() | {"step": step}
                 save(HookedTransformer(config, weights), folder / f"step-{step:0{width}d}", meta)
     models = (HookedTransformer(config, one.weights) for one in trained)
     return list(zip(_folders(out, seeds), map(_test, models), strict=True))
@@ -132,17 +132,6 @@ def _train(
     bar = tqdm(total=total, desc="training", unit=" steps", unit_scale=True, file=sys.stderr)
     with bar:
         return train(trainees, snapshots=snapshots, progress=bar.update, state_path=state)
-
-
-def _meta(plan: TrainingPlan, seed: int) -> dict[str, Any]:
-    return {
-        "origin": "trained",
-        "seed": seed,
-        "steps": plan.steps,
-        "batch": plan.batch,
-        "lr": plan.lr,
-        "schedule": plan.schedule,
-    }
 
 
 def _test(model: HookedTransformer) -> float:

@@ -1,12 +1,11 @@
 """The published runs, shipped with the package; see analyses/data/README.md."""
 
-import csv
 from pathlib import Path
 
-from models.errors import MechprobeError
+from analyses.tables import DATA, read_table
 from reports.attention.study import PublishedRow
 
-TABLE = Path(__file__).parents[1] / "data" / "gradient_descent_omega0.3_d1000.csv"
+TABLE = DATA / "gradient_descent_omega0.3_d1000.csv"
 OMEGA, D, RUNS = 0.3, 1000, 24
 
 
@@ -16,11 +15,7 @@ def published(table: Path = TABLE) -> list[PublishedRow]:
     Raises:
         MechprobeError: the table is missing or damaged.
     """
-    try:
-        with table.open(encoding="utf-8", newline="") as file:
-            return [_row(row) for row in csv.DictReader(file)]
-    except (OSError, KeyError, ValueError) as error:
-        raise MechprobeError(f"{table}: the published table cannot be read ({error})") from None
+    return read_table(table, _row)
 
 
 def _row(row: dict[str, str]) -> PublishedRow:

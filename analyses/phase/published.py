@@ -1,12 +1,11 @@
 """The published grid, shipped with the package; see analyses/data/README.md."""
 
-import csv
 from pathlib import Path
 
-from models.errors import MechprobeError
+from analyses.tables import DATA, read_table
 from reports.phase.study import Published
 
-TABLE = Path(__file__).parents[1] / "data" / "counting_phase_T32_L10.csv"
+TABLE = DATA / "counting_phase_T32_L10.csv"
 T, L = 32, 10
 SOURCE = (
     "The published numbers are means over 5 seeds, read off figure 2 of arXiv:2407.11542 to within"
@@ -21,11 +20,7 @@ def published(table: Path = TABLE) -> list[Published]:
     Raises:
         MechprobeError: the table is missing or damaged.
     """
-    try:
-        with table.open(encoding="utf-8", newline="") as file:
-            return [_row(row) for row in csv.DictReader(file)]
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise MechprobeError(f"{table}: the published table cannot be read ({error})") from None
+    return read_table(table, _row)
 
 
 def _row(row: dict[str, str]) -> Published:

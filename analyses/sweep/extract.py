@@ -28,11 +28,7 @@ def extract(folder: Path, name: str, out: Path) -> list[Path]:
     found = store.weights(shard, name)
     if not found:
         raise MechprobeError(f"{store.path(shard)}: holds no {name}; remove it and sweep again")
-    config, plan = member.trainee.config, member.trainee.plan
-    meta = {
-        "origin": "trained", "seed": member.trainee.seed, "steps": plan.steps,
-        "batch": plan.batch, "lr": plan.lr, "schedule": plan.schedule,
-    }  # fmt: skip
+    config, meta = member.trainee.config, member.trainee.meta()
     shots = {step: weights for step, weights in found.items() if step is not None}
     if not shots:
         save(HookedTransformer(config, found[None]), out, meta)

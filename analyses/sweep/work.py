@@ -1,9 +1,12 @@
 """What a worker does with a shard: train, evaluate, probe, label, store."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from analyses.sweep.grid import Member
 from analyses.sweep.shards import Shard
@@ -76,7 +79,13 @@ def row_of(member: Member, trained: Trained, seed: int) -> dict[str, Any]:
 def _accuracy(member: Member, trained: Trained, n: int, seed: int) -> float:
     config = member.trainee.config
     task: HistogramTask = config.task()
-    tokens = task.sample(n, torch.Generator().manual_seed(seed))
+    tokens = _drawn(task, n, seed)
     stack = {name: weight.unsqueeze(0) for name, weight in trained.weights.items()}
     with torch.no_grad():
         return task.accuracy(forward(config, stack, tokens.unsqueeze(0))[0], tokens)
+
+
+@lru_cache(4)
+def _drawn(task: HistogramTask, n: int, seed: int) -> Int[Tensor, "n pos"]:
+    """The same for every model of a task; not to be written into."""
+    return task.sample(n, torch.Generator().manual_seed(seed))

@@ -1,6 +1,7 @@
 """What is trained, where it stands, and what comes out."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +27,18 @@ class Trainee:
     config: CountingConfig
     seed: int
     plan: TrainingPlan
+
+    def meta(self) -> dict[str, Any]:
+        """Where a model comes from, as its checkpoint says."""
+        plan = self.plan
+        return {
+            "origin": "trained",
+            "seed": self.seed,
+            "steps": plan.steps,
+            "batch": plan.batch,
+            "lr": plan.lr,
+            "schedule": plan.schedule,
+        }
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from models.counting import (
     train,
 )
 from models.errors import MechprobeError
+from models.foreign import ForeignTransformer, TaskDescription, wrap
 from models.hooked import HookedTransformer
 from models.solvable import SolvableConfig
 from models.tasks import AttentionRegression, HistogramTask, Task
@@ -25,11 +26,13 @@ __all__ = [
     "PRESETS",
     "AttentionRegression",
     "CountingConfig",
+    "ForeignTransformer",
     "HistogramTask",
     "HookedTransformer",
     "MechprobeError",
     "SolvableConfig",
     "Task",
+    "TaskDescription",
     "Trained",
     "Trainee",
     "TrainingPlan",
@@ -38,4 +41,5 @@ __all__ = [
     "read_meta",
     "save",
     "train",
+    "wrap",
 ]

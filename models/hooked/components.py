@@ -37,6 +37,10 @@ class HookedConfig:
     attn_only: bool = False
     normalization_type: str | None = None
     act_fn: str = "relu"
+    # Scores are a learned constant matrix; there are no queries and keys.
+    constant_mixing: bool = False
+    # The model has positional encodings.
+    positions: bool = False
 
 
 class Embed(nn.Module):

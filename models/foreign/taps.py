@@ -3,6 +3,7 @@
 The model itself stays clean: its hook points carry ours only for the time of a run.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
-from transformer_lens.model_bridge import TransformerBridge
 
 BLOCK = (
     "hook_resid_pre",
@@ -33,6 +33,13 @@ BLOCK = (
 )
 # TransformerLens's handles are removed by level; users' contexts count from 1.
 LEVEL = -7411
+
+
+def is_bridge(model: object) -> bool:
+    """Whether a model is a TransformerBridge."""
+    # Importing that class takes long, and who has such a model has done it.
+    module = sys.modules.get("transformer_lens.model_bridge")
+    return module is not None and isinstance(model, module.TransformerBridge)
 
 
 class Reached(Exception):  # noqa: N818 (a way out, not a fault)
@@ -59,7 +66,7 @@ class Taps:
     """
 
     def __init__(self, model: Any, n_layers: int, attn_only: bool, scale: float) -> None:
-        self.is_bridge = isinstance(model, TransformerBridge)
+        self.is_bridge = is_bridge(model)
         self.scale = scale
         blocks = [f"blocks.{layer}.{name}" for layer in range(n_layers) for name in BLOCK]
         final = ["ln_final.hook_scale", "ln_final.hook_normalized"]

@@ -7,13 +7,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformer_lens import HookedRootModule
-from transformer_lens.model_bridge import TransformerBridge
 
 from models.errors import MechprobeError
 from models.foreign.checks import verify
 from models.foreign.config import ForeignConfig
 from models.foreign.description import TaskDescription
-from models.foreign.taps import Reached, Taps
+from models.foreign.taps import Reached, Taps, is_bridge
 from models.hooked import HookedConfig, HookedTransformer
 from models.tasks import HistogramTask
 from models.weights import Weights, fingerprint
@@ -30,7 +29,7 @@ def wrap(model: nn.Module, description: TaskDescription) -> "ForeignTransformer"
         MechprobeError: the description does not fit the model, or the model cannot be read
             exactly through its hooks (what is checked: docs/foreign_models.md).
     """
-    if not isinstance(model, (TransformerBridge, HookedRootModule)):
+    if not (is_bridge(model) or isinstance(model, HookedRootModule)):
         raise MechprobeError(
             f"a {type(model).__name__} is no TransformerLens model; give a TransformerBridge or a"
             " HookedRootModule with the standard hook names"

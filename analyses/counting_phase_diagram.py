@@ -11,7 +11,6 @@ against the published grid), DIR/phase.png and DIR/table.csv. Source: arXiv:2407
 import argparse
 import csv
 import io
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ from analyses.phase.bounds import bounds
 from analyses.sweep import Grid, sweep
 from analyses.sweep.store import GRID_FILE, Store
 from models.errors import MechprobeError
-from models.files import write_text
+from models.files import printable, write_text
 from probes.sweeps import TABLE_FILE, read_rows
 from reports.phase.cells import Cell, cells_of
 from reports.phase.comparison import agreements, differences, worst
@@ -167,12 +166,15 @@ def summary(result: Study) -> str:
 def _sweep_command(run: Path) -> str:
     if not (run / GRID_FILE).is_file():
         return ""
-    words = ["mechprobe", "sweep", "counting", *Store(run).grid().options(), "--out", _text(run)]
+    words = [
+        "mechprobe",
+        "sweep",
+        "counting",
+        *Store(run).grid().options(),
+        "--out",
+        printable(run),
+    ]
     return shlex.join(words)
-
-
-def _text(path: Path) -> str:
-    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -187,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     out = run if options.out is None else options.out
     words = ["python", "-m", "analyses.counting_phase_diagram"]
     # Names of folders need not be text; the page is.
-    words += ["--run", _text(run), "--out", _text(out)]
+    words += ["--run", printable(run), "--out", printable(out)]
     try:
         ensure_table(options.run)
         result = study(run, shlex.join(words))

@@ -1,7 +1,6 @@
 """Follow the mechanism along training runs: label every snapshot, read when it formed."""
 
 import math
-import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 from analyses.runs import StudyJob, begin_run, columns, run_info, study_all
 from models import MechprobeError, load
+from models.files import printable
 from probes import ModelResult, RunInfo
 from probes.formation import formation
 from probes.snapshots import Snapshot, snapshot
@@ -45,7 +45,7 @@ def follow(path: Path, out: Path, seed: int) -> Study:
         for step, checkpoint in steps.items()
     }
     words = ["mechprobe", "dynamics", str(path), "--out", str(out), "--seed", str(seed)]
-    info = run_info("Mechanism along training", _text(shlex.join(words)), seed)
+    info = run_info("Mechanism along training", printable(shlex.join(words)), seed)
     begin_run(out, info, [job.name for job in jobs.values()])
     results, problems = study_all(list(jobs.values()), "labelling snapshots")
     by_name = {result.name: result for result in results}
@@ -72,7 +72,7 @@ def find_runs(path: Path) -> dict[str, dict[int, Path]]:
     seeds = {} if alone else _numbered(path, SEED)
     runs = {folder.name: _numbered(folder, STEP) for folder in seeds.values()}
     if alone:
-        runs = {_text(path.resolve().name) or "run": alone}
+        runs = {printable(path.resolve().name) or "run": alone}
     runs = {name: steps for name, steps in runs.items() if steps}
     if not runs:
         raise MechprobeError(
@@ -92,7 +92,7 @@ def as_text(run: Run) -> str:
 def as_object(study: Study, page: Path) -> dict[str, Any]:
     """What `mechprobe dynamics --json` prints."""
     return {
-        "page": _text(str(page)),
+        "page": printable(str(page)),
         "seed": study.seed,
         "runs": [
             {
@@ -149,8 +149,3 @@ def _numbered(folder: Path, pattern: re.Pattern[str]) -> dict[int, Path]:
     except OSError as error:
         raise MechprobeError(f"{folder}: cannot be read ({error.strerror})") from None
     return dict(sorted((int(match[1]), entry) for match, entry in matches if match))
-
-
-def _text(name: str) -> str:
-    """File names need not be text; results are."""
-    return os.fsencode(name).decode("utf-8", "replace")

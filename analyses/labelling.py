@@ -1,6 +1,5 @@
 """Label checkpoints from the command: several paths, one bad one does not lose the others."""
 
-import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 
 from analyses.runs import StudyJob, begin_run, run_info, study_all, sure
 from models import MechprobeError, load
+from models.files import printable
 from models.parallel import one_thread
 from probes import MechanismLabel
 from probes import label as label_model
@@ -87,7 +87,7 @@ def study_paths(paths: Sequence[Path], folder: Path, seed: int) -> list[str]:
     names = _unique_names(paths)
     jobs = [StudyJob(n, p, folder, seed) for n, p in zip(names, paths, strict=True)]
     words = ["mechprobe", "label", *map(str, paths), "--run", str(folder), "--seed", str(seed)]
-    command = os.fsencode(shlex.join(words)).decode("utf-8", "replace")
+    command = printable(shlex.join(words))
     begin_run(folder, run_info("Labelled checkpoints", command, seed), names)
     _, problems = study_all(jobs)
     return problems
@@ -95,8 +95,7 @@ def study_paths(paths: Sequence[Path], folder: Path, seed: int) -> list[str]:
 
 def _unique_names(paths: Sequence[Path]) -> list[str]:
     """The folders' names, numbered where two are alike."""
-    names = (os.fsencode(path.resolve().name) for path in paths)
-    plain = [name.decode("utf-8", "replace") or "model" for name in names]
+    plain = [printable(path.resolve().name) or "model" for path in paths]
     return [
         name if plain.count(name) == 1 else f"{name}-{plain[: i + 1].count(name)}"
         for i, name in enumerate(plain)

@@ -1,12 +1,12 @@
 """Make run folders: study checkpoints in parallel, keep what is done, go on where it stopped."""
 
-import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
 
 from models import HookedTransformer, MechprobeError, load, read_meta
+from models.files import printable
 from models.parallel import run_all
 from probes import ModelResult, RunInfo, all_probes, study
 from probes.mechanism import rule_version
@@ -44,8 +44,7 @@ def study_checkpoint(job: StudyJob) -> ModelResult | str:
         model = load(job.checkpoint)
         kept = load_result(job.run, job.name)
         meta = read_meta(job.checkpoint)
-        # File names need not be text; results are.
-        path = os.fsencode(job.checkpoint).decode("utf-8", "replace")
+        path = printable(job.checkpoint)
         known = kept is not None and (kept.path, kept.meta) == (path, meta)
         if kept is None or not known or not is_current(kept, model, job.seed, job.probes):
             kept = study(

@@ -53,7 +53,19 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, 
         MechprobeError: the folder cannot be written, or the disk is full.
     """
     packed = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    write_whole(path, lambda temporary: _put_tensors(temporary, packed, dict(meta)))
+    write_whole(path, lambda temporary: put_tensors(temporary, packed, dict(meta)))
+
+
+def put_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, str] | None = None) -> None:
+    """Write a safetensors file as it goes, for use within a whole write.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    try:
+        save_file(tensors, path, metadata=meta)
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -103,15 +115,13 @@ def _replace_folder(path: Path, new: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _put_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, str]) -> None:
-    try:
-        save_file(tensors, path, metadata=meta)
-    except SafetensorError as error:
-        raise OSError(str(error)) from error
-
-
 def _put(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
+
+
+def printable(path: str | Path) -> str:
+    """A path as text; file names need not be any."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _umask() -> int:

@@ -23,7 +23,8 @@ def check_weights(
 
     Args:
         wanted: name and shape of every weight; all hold the type of the first.
-        weights: what was found.
+        weights: what was found; those without numbers (device "meta": a file's header) are
+            compared by name, shape and type.
         where: for the message, where it was found.
         architecture: for the message, the kind of model.
         sizes: for the message, the configuration's sizes in words.
@@ -31,10 +32,12 @@ def check_weights(
     Raises:
         MechprobeError: a weight is missing, unknown, of another shape or type, or not finite.
     """
-    for name in wanted.keys() - weights.keys():
-        raise MechprobeError(f"{where}: {name} is missing")
-    for name in weights.keys() - wanted.keys():
-        raise MechprobeError(f"{where}: {name} does not belong to a {architecture} model")
+    for name in wanted:
+        if name not in weights:
+            raise MechprobeError(f"{where}: {name} is missing")
+    for name in weights:
+        if name not in wanted:
+            raise MechprobeError(f"{where}: {name} does not belong to a {architecture} model")
     first = next(iter(wanted))
     for name, shape in wanted.items():
         found = tuple(weights[name].shape)
@@ -49,7 +52,7 @@ def check_weights(
                 f"{where}: {name} holds {weights[name].dtype}, but {first} {weights[first].dtype};"
                 " one type is wanted"
             )
-        if not weights[name].isfinite().all():
+        if not (weights[name].is_meta or weights[name].isfinite().all()):
             raise MechprobeError(f"{where}: {name} holds NaN or infinite values")
 
 

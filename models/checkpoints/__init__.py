@@ -1,40 +1,61 @@
-"""Checkpoints: our own format, and readers of other people's."""
+"""Checkpoints: our own format, readers of other people's, and a register of both."""
 
-import json
+import os
+import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from models.checkpoints import native, published
-from models.checkpoints.native import save
+from models.checkpoints import native
+from models.checkpoints.reading import has, read_json
+from models.checkpoints.registry import (
+    Format,
+    Reader,
+    checkpoint_format,
+    format_of,
+    formats,
+    load_plugins,
+    read_with,
+)
 from models.errors import MechprobeError
 from models.hooked import HookedTransformer
 
-__all__ = ["load", "read_meta", "save"]
-
-# Which file marks which format; a new format is one more line and one more file.
-_READERS = {
-    native.WEIGHTS_FILE: native.load_native,
-    published.WEIGHTS_FILE: published.load_published,
-}
+__all__ = [
+    "Format",
+    "Reader",
+    "checkpoint_format",
+    "formats",
+    "load",
+    "load_plugins",
+    "read_meta",
+    "recognised",
+    "save",
+]
 
 
 def load(path: str | Path) -> HookedTransformer:
-    """A checkpoint folder as a hooked model: ours, or one of the published counting code.
+    """A checkpoint folder of any known format as a hooked model.
 
     Raises:
         MechprobeError: no such folder, no known format, damaged or hostile content.
     """
     folder = Path(path)
     config = _read_config(folder)
-    for file, reader in _READERS.items():
-        if (folder / file).is_file():
-            model = reader(folder, config)
-            # Half precision is for storing: counts are a few thousandths of a logit apart.
-            small = model.cfg.dtype not in (torch.float32, torch.float64)
-            return model.with_dtype(torch.float32) if small else model
-    raise MechprobeError(f"{folder}: no weights here; {' or '.join(_READERS)} is wanted")
+    model = read_with(_format(folder, config), folder, config)
+    # Half precision is for storing: counts are a few thousandths of a logit apart.
+    small = model.cfg.dtype not in (torch.float32, torch.float64)
+    return model.with_dtype(torch.float32) if small else model
+
+
+def recognised(path: str | Path) -> Format:
+    """Which format a checkpoint folder is of; its weights are not looked at.
+
+    Raises:
+        MechprobeError: no such folder, or no known format.
+    """
+    return _format(Path(path), _read_config(Path(path)))
 
 
 def read_meta(path: str | Path) -> dict[str, Any]:
@@ -43,16 +64,35 @@ def read_meta(path: str | Path) -> dict[str, Any]:
     return meta if isinstance(meta, dict) else {}
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    file = folder / "config.json"
-    if not folder.is_dir():
-        raise MechprobeError(f"{folder}: no such checkpoint folder")
+def save(model: HookedTransformer, path: str | Path, meta: Mapping[str, Any] | None = None) -> None:
+    """Write a checkpoint folder whole or not at all: config.json and model.safetensors; for a
+    foreign model what `models.foreign.save_foreign` writes.
+
+    Args:
+        model: natural weights are written, whatever the view.
+        path: the folder; an older checkpoint there is replaced after the new one is complete.
+        meta: where the model comes from (construction, training), kept under "meta".
+
+    Raises:
+        MechprobeError: the folder cannot be written, or holds something else than a checkpoint.
+    """
+    native.save(model, path, meta)
+
+
+def _format(folder: Path, config: Mapping[str, Any]) -> Format:
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        return format_of(folder, config)
+    except MechprobeError:
+        if config:
+            raise
         raise MechprobeError(f"{folder}: no config.json; is this a checkpoint folder?") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise MechprobeError(f"{file}: not readable JSON ({error})") from None
-    if not isinstance(config, dict):
-        raise MechprobeError(f"{file}: holds a {type(config).__name__}, an object is wanted")
-    return config
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    try:
+        there = stat.S_ISDIR(os.stat(folder).st_mode)
+    except (OSError, ValueError):
+        there = False
+    if not there:
+        raise MechprobeError(f"{folder}: no such checkpoint folder")
+    return read_json(folder, "config.json") if has(folder, "config.json") else {}

@@ -70,7 +70,7 @@ def check(config: SolvableConfig, weights: Weights, where: str = "weights") -> N
     """
     sizes = ", ".join(f"{name}={size}" for name, size in config.sizes.items())
     check_weights(shapes(config), weights, where, config.architecture, sizes)
-    if config.full_covariance:
+    if config.full_covariance and not weights["covariance"].is_meta:
         covariance = weights["covariance"].double()  # half precision has no Cholesky
         if not torch.allclose(covariance, covariance.mT):
             raise MechprobeError(f"{where}: covariance is not symmetric at every position")

@@ -17,11 +17,11 @@ from models import (
     HookedTransformer,
     MechprobeError,
     construct,
+    files,
     load,
     read_meta,
     save,
 )
-from models.checkpoints import native
 from models.counting import initial
 
 
@@ -127,11 +127,11 @@ def test_a_failing_write_leaves_everything_as_it_was(failure, existing, monkeypa
         save(random_model("dot"), tmp_path / "model", {"age": "old"})
     before = listing(tmp_path)
 
-    def fail(tensors, path):
+    def fail(tensors, path, metadata=None):
         Path(path).write_bytes(b"half a file")
         raise failure
 
-    monkeypatch.setattr(native, "save_file", fail)
+    monkeypatch.setattr(files, "save_file", fail)
     wanted = KeyboardInterrupt if isinstance(failure, KeyboardInterrupt) else MechprobeError
     with pytest.raises(wanted) as caught:
         save(random_model("lin"), tmp_path / "model")
@@ -261,8 +261,6 @@ BAD_PUBLISHED = [
     {"T": True},
     {"T": None},
     {"T": [6]},
-    {"seq_len": float("nan")},
-    {"p": float("inf")},
     {"attention_input": "both"},
     {"attention_input": 3},
     {"no_softmax": "true"},
@@ -331,6 +329,11 @@ def test_missing_published_arguments_are_named(missing, tmp_path):
         b'{"T":' * 50_000,
         b'{"T": ' + b"9" * 10_000 + b"}",
         b"\x00" * 100,
+        b'{"T": NaN}',
+        b'{"p": Infinity}',
+        b'{"T": 1e999}',
+        b'{"meta": "\\ud800"}',
+        b'{"A": ' + b"[" * 100 + b"]" * 100 + b"}",
     ],
     ids=lambda content: repr(content[:12]),
 )
@@ -357,7 +360,7 @@ def test_what_is_no_checkpoint_folder_is_refused(tmp_path):
     assert "no such checkpoint folder" in refused(tmp_path / "nowhere", tmp_path)
     assert "no config.json" in refused(tmp_path / "empty", tmp_path)
     assert "no weights here" in refused(tmp_path / "bare", tmp_path)
-    assert "not readable" in refused(tmp_path / "odd", tmp_path)
+    assert "not a regular file" in refused(tmp_path / "odd", tmp_path)
 
 
 # -- hostile: weights ---------------------------------------------------------------------------

@@ -10,12 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformer_lens import ActivationCache
+from transformer_lens.utilities import get_act_name
 
 from models import HookedTransformer, MechprobeError, Task
 from probes import draws
-
-PATTERN = "blocks.0.attn.hook_pattern"
-SCORES = "blocks.0.attn.hook_attn_scores"
 
 N_SEQUENCES = 1024
 
@@ -35,6 +33,20 @@ class Context:
         self.model = model if natural else HookedTransformer(model.config, model.weights())
         self.task: Any = task
         self.seed = seed
+
+    def hook_name(self, name: str, layer: int = -1) -> str:
+        """Full name of a hook point of a block, of the last one where no layer is said.
+
+        Args:
+            name: TransformerLens's short name: "pattern", "resid_mid", "post", ...
+            layer: of the block; negative ones count from the end.
+        """
+        full: str = get_act_name(name, range(self.model.cfg.n_layers)[layer])
+        return full
+
+    def hook_names(self, name: str) -> list[str]:
+        """The same hook point of every block, in the order they run."""
+        return [self.hook_name(name, layer) for layer in range(self.model.cfg.n_layers)]
 
     def generator(self, purpose: str) -> torch.Generator:
         """A generator of its own for each purpose: probes do not disturb one another."""

@@ -1,20 +1,21 @@
 """What probes of counting models share: balanced sequences, count means, transport."""
 
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
-from models import CountingConfig, HistogramTask, HookedTransformer, MechprobeError
+from models import HistogramTask, HookedTransformer, MechprobeError
 from models.tasks import BalancedSequences
 from probes import draws, transport
 from probes.cells import CountCells
-from probes.context import PATTERN, SCORES, Context
+from probes.context import Context
+from probes.heads import main_head
 
-RESID_MID = "blocks.0.hook_resid_mid"
-POST = "blocks.0.mlp.hook_post"
+SLOPES = 2  # sequences of each (token, count) cell that gradients are averaged over
 
 
 def needs_counts(model: HookedTransformer, task: HistogramTask) -> str | None:
@@ -45,10 +46,9 @@ class CountContext(Context):
         super().__init__(model, task, seed)
 
     @property
-    def config(self) -> CountingConfig:
+    def config(self) -> Any:
         """The model's configuration."""
-        config: CountingConfig = self.model.config
-        return config
+        return self.model.config
 
     def balanced(self, purpose: str, reps: int) -> BalancedSequences:
         """Draw sequences with every count of every token equally often."""
@@ -89,17 +89,57 @@ class CountContext(Context):
         """Count transport between all tokens."""
         return transport.measure(self.model, self.reference, self.held_out)
 
+    @property
+    def written_at(self) -> str:
+        """Name of the hook that a change of the last block's resid_mid is added to in a full run.
+
+        In a TransformerBridge hook_resid_mid feeds the feed-forward layer alone, and not the
+        stream around it; what the attention writes goes to both.
+        """
+        foreign = self.model.config.family == "foreign"
+        return self.hook_name("attn_out" if foreign else "resid_mid")
+
+    @cached_property
+    def main_head(self) -> tuple[int, int]:
+        """Block and head of the attention that changes most answers on `tokens` when it is made
+        uniform: what probes of one head read. Nothing is run where there is only one."""
+        return main_head(self.model, self.tokens, self.task.scored(self.logits, 1))
+
     @cached_property
     def activations(self) -> Float[Tensor, "token count neuron"]:
-        """Mean activation (hook_post) of every neuron for each token and count 1..L-1."""
-        kept: dict[str, Tensor] = {}
+        """Mean activation (the last block's hook_post) of every neuron for each token and count
+        1..L-1."""
+        kept: list[Tensor] = []
 
         def keep(value: Tensor, hook: HookPoint) -> None:
-            kept[POST] = value
+            kept.append(value)
 
-        with torch.no_grad(), self.model.hooks(fwd_hooks=[(POST, keep)]):
+        with torch.no_grad(), self.model.hooks(fwd_hooks=[(self.hook_name("post"), keep)]):
             self.model.read_out(self.reference.resid)
-        return kept[POST].double().mean(2)
+        return kept[0].double().mean(2)
+
+    @cached_property
+    def output_weights(self) -> Float[Tensor, "token neuron classes"]:
+        """How far the logits move with each neuron of the last block, for each token.
+
+        The gradient of the logits by hook_post, averaged over counts and sequences. Where a linear
+        map leads from the neurons to the logits this is that map, W_out or W_out W_U, the same for
+        all tokens; behind a LayerNorm it is the slope at the model's own activations.
+        """
+        kept: list[Tensor] = []
+
+        def start(post: Tensor, hook: HookPoint) -> Tensor:
+            kept.append(post.detach().requires_grad_())
+            return kept[0]
+
+        hooks = [(self.hook_name("post"), start)]
+        with torch.enable_grad(), self.model.hooks(fwd_hooks=hooks):
+            logits = self.model.read_out(self.reference.resid[:, :, :SLOPES])
+            slopes = [
+                torch.autograd.grad(logit.sum(), kept[0], retain_graph=True)[0].double()
+                for logit in logits.unbind(-1)
+            ]
+        return torch.stack([slope.mean((1, 2)) for slope in slopes], -1)
 
     def cells(self, purpose: str, reps: int) -> CountCells:
         """Run the model on fresh balanced sequences."""
@@ -110,14 +150,16 @@ class CountContext(Context):
         at = data.position.flatten()
         row = torch.arange(len(at))
         shape = data.position.shape
-        kept: dict[str, Tensor] = {}
+        kept: dict[str, list[Tensor]] = {"attn_scores": [], "pattern": []}  # block by block
 
-        def keep(value: Tensor, hook: HookPoint) -> None:
-            kept[str(hook.name)] = value[row, 0, at].view(*shape, -1)
+        def keep(name: str, value: Tensor, hook: HookPoint) -> None:
+            kept[name].append(value[row, :, at].view(*shape, *value.shape[1::2]))
 
+        hooks = [(full, partial(keep, name)) for name in kept for full in self.hook_names(name)]
         with torch.no_grad():
-            with self.model.hooks(fwd_hooks=[(SCORES, keep), (PATTERN, keep)]):
+            with self.model.hooks(fwd_hooks=hooks):
                 resid = self.model.resid_mid(data.tokens.flatten(0, 2))[row, at].view(*shape, -1)
             # Only the marked positions are read out.
             predicted = self.model.read_out(resid).argmax(-1)
-        return CountCells(data, resid, predicted, kept[SCORES], kept[PATTERN])
+        scores, pattern = (torch.stack(values, 3) for values in kept.values())
+        return CountCells(data, resid, predicted, scores, pattern)

@@ -1,8 +1,9 @@
 """Count transport: does the count written for one token serve another?
 
 The count component of token s is the difference of residual means M_s(c') - M_s(c) at
-hook_resid_mid, a difference vector and so free of the residual stream's gauge. Added to another
-token's residual, it moves that token's answer only if both share a counter.
+hook_resid_mid of the last block, a difference vector and so free of the residual stream's gauge.
+From there on every position is read alone. Added to another token's residual, the component moves
+that token's answer only if both share a counter.
 """
 
 from dataclasses import dataclass

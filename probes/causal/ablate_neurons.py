@@ -12,10 +12,10 @@ from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
 from probes.bars import accuracy_bars
-from probes.counting import POST, CountContext, needs_counts
+from probes.counting import CountContext
 from probes.drawing import heatmap
 from probes.invariances import all_but
-from probes.neurons import attributions
+from probes.neurons import attributions, needs_neurons
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
 
@@ -67,7 +67,9 @@ def ablate_neurons(context: CountContext) -> Measurement:
             return out
 
         with torch.no_grad():
-            logits = context.model.run_with_hooks(tokens, fwd_hooks=[(POST, ablate)])
+            logits = context.model.run_with_hooks(
+                tokens, fwd_hooks=[(context.hook_name("post"), ablate)]
+            )
         table.append(_by_token(task.correct(logits, tokens), body, task.T))
     after = torch.stack(table)
     before = _by_token(task.correct(context.logits, tokens), body, task.T)
@@ -95,7 +97,7 @@ def _by_token(
     return right / torch.bincount(body.flatten(), minlength=T)
 
 
-ablate_neurons.applies(needs_counts)
+ablate_neurons.applies(needs_neurons)
 
 
 @ablate_neurons.figure

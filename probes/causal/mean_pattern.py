@@ -1,5 +1,7 @@
 """Replace the mixing weights by their mean over inputs: must they depend on tokens?"""
 
+from functools import partial
+
 import torch
 from jaxtyping import Float
 from matplotlib.figure import Figure
@@ -8,7 +10,6 @@ from transformer_lens.hook_points import HookPoint
 
 from probes.bars import accuracy_bars
 from probes.causal.remove_shared import lost
-from probes.context import PATTERN
 from probes.counting import CountContext
 from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
@@ -16,16 +17,16 @@ from probes.results import ProbeResult
 
 
 def fix_pattern(context: CountContext) -> Float[Tensor, "batch pos classes"]:
-    """Answers with the mixing weights held at their mean over inputs, position by position."""
-    mean: Tensor = context.cache[PATTERN].mean(0)
+    """Answers with the mixing weights of every head in every block held at their mean over inputs
+    (in the untouched model), position by position."""
 
-    def replace(pattern: Tensor, hook: HookPoint) -> Tensor:
+    def replace(mean: Tensor, pattern: Tensor, hook: HookPoint) -> Tensor:
         return mean.expand_as(pattern).clone()
 
+    names = context.hook_names("pattern")
+    hooks = [(name, partial(replace, context.cache[name].mean(0))) for name in names]
     with torch.no_grad():
-        logits: Tensor = context.model.run_with_hooks(
-            context.tokens, fwd_hooks=[(PATTERN, replace)]
-        )
+        logits: Tensor = context.model.run_with_hooks(context.tokens, fwd_hooks=hooks)
     return logits
 
 

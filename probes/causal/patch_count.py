@@ -6,7 +6,7 @@ from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
 from probes.bars import accuracy_bars
-from probes.counting import RESID_MID, CountContext, needs_counts
+from probes.counting import CountContext, needs_counts
 from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
@@ -27,7 +27,7 @@ from probes.transport import DOSES, differences
     invariances=INVARIANCES,
 )
 def patch_count(context: CountContext) -> Measurement:
-    """Does the answer follow a count that is written at hook_resid_mid of a full run?"""
+    """Does the answer follow a count that is written into a full run, behind the last attention?"""
     held = context.held_out
     T, C, R = held.predicted.shape
     delta, valid = differences(context.reference.means_for)
@@ -44,13 +44,13 @@ def patch_count(context: CountContext) -> Measurement:
     def answers(source: Tensor) -> Tensor:
         edit = delta[target, source, count, dose].flatten(0, 2)
 
-        def write(resid: Tensor, hook: HookPoint) -> Tensor:
-            out = resid.clone()
+        def write(value: Tensor, hook: HookPoint) -> Tensor:
+            out = value.clone()
             out[row, at] += edit
             return out
 
         with torch.no_grad():
-            logits = context.model.run_with_hooks(flat, fwd_hooks=[(RESID_MID, write)])
+            logits = context.model.run_with_hooks(flat, fwd_hooks=[(context.written_at, write)])
         answered: Tensor = logits[row, at].argmax(-1).view(T, C, R)
         return answered
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from probes.bars import accuracy_bars
-from probes.counting import RESID_MID, CountContext, needs_counts
+from probes.counting import CountContext, needs_counts
 from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
@@ -50,12 +50,12 @@ def shared_component(
 
 
 def remove(context: CountContext) -> Removal:
-    """Go on with the shared component subtracted at hook_resid_mid."""
+    """Go on with the shared component subtracted at hook_resid_mid of the last block."""
     task, tokens = context.task, context.tokens
     component = shared_component(context.reference.means_for)
     body: Int[Tensor, "batch scored"] = task.scored(tokens, 1)
     counts = task.targets(tokens).clamp(max=component.shape[1])
-    resid = context.cache[RESID_MID].clone()
+    resid = context.cache["resid_mid", -1].clone()
     task.scored(resid, 1).sub_(component[body, counts - 1])
     with torch.no_grad():
         logits = context.model.read_out(resid)

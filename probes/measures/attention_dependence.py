@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from probes.context import PATTERN, SCORES
 from probes.counting import CountContext
 from probes.drawing import BLUE, ORANGE, blank, heatmap
+from probes.heads import named, where
 from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
@@ -91,8 +91,11 @@ def attention_dependence(context: CountContext) -> Measurement:
     split = variation(context)
     task = context.task
     body = task.scored(context.tokens, 1)
-    weights = task.scored(task.scored(context.cache[PATTERN][:, 0].double(), 1), 2)
-    scores = task.scored(task.scored(context.cache[SCORES][:, 0].double(), 1), 2)
+    layer, head = context.main_head
+    weights, scores = (
+        task.scored(task.scored(context.cache[name, layer][:, head].double(), 1), 2)
+        for name in ("pattern", "attn_scores")
+    )
     contrast = same_token_contrast(scores, body, task.T)
     known = contrast[~contrast.isnan()]
     same = (body.unsqueeze(-1) == body.unsqueeze(-2)) & ~torch.eye(task.L, dtype=torch.bool)
@@ -110,10 +113,11 @@ def attention_dependence(context: CountContext) -> Measurement:
             "different_mass": weights[different].mean(),
         },
         arrays={
-            "pattern": context.cache[PATTERN][example, 0],
+            "pattern": context.cache["pattern", layer][example, head],
             "tokens": context.tokens[example],
             "contrast": contrast,
-        },
+        }
+        | named(context.model, context.main_head),
     )
 
 
@@ -161,14 +165,18 @@ class Variation:
 
 
 def variation(context: CountContext) -> Variation:
-    """Split the variation of a model's mixing weights on its own sequences."""
-    pattern = context.cache[PATTERN][:, 0].double()
-    rows = context.task.scored(pattern, 1)
-    token = token_variance(rows)
-    padded = context.task.scored(context.tokens, 1)
-    keys = context.task.scored(rows, 2)
-    position = position_variance(keys, padded, context.task.n_vocab)
-    return Variation(token.numpy(), position.numpy(), rows.square().mean((1, 2)).numpy())
+    """Split the variation of a model's mixing weights on its own sequences: means of the variances
+    and squares over all heads of all blocks."""
+    task = context.task
+    body = task.scored(context.tokens, 1)
+    heads = []
+    for name in context.hook_names("pattern"):
+        for pattern in context.cache[name].unbind(1):
+            rows = task.scored(pattern.double(), 1)
+            position = position_variance(task.scored(rows, 2), body, task.n_vocab)
+            heads.append((token_variance(rows), position, rows.square().mean((1, 2))))
+    means = (torch.stack(part).mean(0).numpy() for part in zip(*heads, strict=True))
+    return Variation(*means)
 
 
 def example_sequence(body: Int[Tensor, "batch pos"]) -> int:
@@ -215,5 +223,6 @@ def _say(result: ProbeResult) -> str:
         f" {result.value('variation'):.0%} of the weights' size."
     )
     if result.metrics["contrast_positive"].value is not None:
-        text += f" {result.value('contrast_positive'):.0%} of the tokens attract their own kind."
+        share = f"{result.value('contrast_positive'):.0%} of the tokens attract their own kind."
+        text += f" {where(result)}{share}"
     return text

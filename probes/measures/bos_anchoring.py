@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from models import HistogramTask, HookedTransformer
 from probes.counting import CountContext, needs_counts
 from probes.drawing import BLUE, ORANGE, blank
+from probes.heads import named, where
 from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
@@ -46,11 +47,12 @@ def line_fit(
     invariances=INVARIANCES,
 )
 def bos_anchoring(context: CountContext) -> Measurement:
-    """How attention to BOS depends on token and count."""
+    """How the main head's attention to BOS depends on token and count."""
     cells = context.reference
-    scores = cells.scores.double()
+    layer, head = context.main_head
+    scores = cells.scores[..., layer, head, :].double()
     centred = scores[..., 0] - scores.mean(-1)
-    mass = cells.pattern[..., 0].double()
+    mass = cells.pattern[..., layer, head, 0].double()
     per_token = centred.mean((1, 2))
     # Where every score is the same, rounding is all there is.
     rounding = 1e-5 * scores.abs().max()
@@ -59,7 +61,7 @@ def bos_anchoring(context: CountContext) -> Measurement:
     _, _, linear = line_fit(count, by_count)
     r2s, gaps = [], []
     each = mass.mean(2).numpy()
-    if (each > 0).all() and context.config.softmax:
+    if (each > 0).all() and context.model.cfg.softmax:
         for one in each:
             _, slope, r2 = line_fit(count, 1 / one)
             if r2 is not None:
@@ -76,7 +78,8 @@ def bos_anchoring(context: CountContext) -> Measurement:
             "linear_r2": linear,
             "gap": np.mean(gaps) if gaps else None,
         },
-        arrays={"mass": mass.mean(2), "score": per_token, "count": count},
+        arrays={"mass": mass.mean(2), "score": per_token, "count": count}
+        | named(context.model, context.main_head),
     )
 
 
@@ -108,7 +111,7 @@ def _draw(result: ProbeResult) -> Figure:
 @bos_anchoring.words
 def _say(result: ProbeResult) -> str:
     positive = result.value("bos_score_positive")
-    text = f"{positive:.0%} of the tokens score BOS above the rest of their row."
+    text = f"{where(result)}{positive:.0%} of the tokens score BOS above the rest of their row."
     fit = result.metrics["inverse_r2"].value
     if fit is not None:
         text += f" The inverse of the BOS weight is a line in the count with R² = {fit:.2f}."

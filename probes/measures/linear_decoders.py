@@ -11,19 +11,21 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
-from probes.counting import CountContext, needs_counts
+from probes.counting import CountContext
 from probes.drawing import BLUE, GREY, ORANGE, blank
 from probes.invariances import INVARIANCES
+from probes.neurons import needs_neurons
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
 
+# Each point's short name in TransformerLens; all but the first are of the last block.
 POINTS = {
-    "embed": "hook_embed",
-    "attn_out": "blocks.0.hook_attn_out",
-    "resid_mid": "blocks.0.hook_resid_mid",
-    "mlp_pre": "blocks.0.mlp.hook_pre",
-    "mlp_post": "blocks.0.mlp.hook_post",
-    "resid_post": "blocks.0.hook_resid_post",
+    "embed": "embed",
+    "attn_out": "attn_out",
+    "resid_mid": "resid_mid",
+    "mlp_pre": "pre",
+    "mlp_post": "post",
+    "resid_post": "resid_post",
 }
 FOLDS = 3
 SAMPLES = 600
@@ -100,11 +102,15 @@ def linear_decoders(context: CountContext) -> Measurement:
     chosen = context.lots("decoded cells", tuple(shape)).flatten().argsort()[:n]
     flat, at = cells.tokens.flatten(0, 2)[chosen], cells.position.flatten()[chosen]
     row = torch.arange(len(at))
+    hooks = {
+        point: "hook_embed" if point == "embed" else context.hook_name(name)
+        for point, name in POINTS.items()
+    }
     with torch.no_grad():
-        _, cache = context.model.run_with_cache(flat, names_filter=list(POINTS.values()))
+        _, cache = context.model.run_with_cache(flat, names_filter=list(hooks.values()))
     token = torch.arange(shape[0]).view(-1, 1, 1).expand(shape).flatten()[chosen].numpy()
     count = cells.counts.view(1, -1, 1).expand(shape).flatten()[chosen].numpy() - 1
-    points = {p: whitened(cache[h][row, at].double().numpy()) for p, h in POINTS.items()}
+    points = {p: whitened(cache[h][row, at].double().numpy()) for p, h in hooks.items()}
     shuffle = torch.randperm(len(token), generator=context.generator("shuffled labels")).numpy()
     metrics: dict[str, float] = {}
     curves: dict[str, list[float]] = {}
@@ -119,7 +125,7 @@ def linear_decoders(context: CountContext) -> Measurement:
     return Measurement(metrics=metrics, arrays=curves)
 
 
-linear_decoders.applies(needs_counts)
+linear_decoders.applies(needs_neurons)
 
 
 @linear_decoders.figure

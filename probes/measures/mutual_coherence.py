@@ -28,7 +28,7 @@ def cosines(E: Float[Tensor, "vocab d"]) -> Float[Tensor, "vocab vocab"]:
 
 def welch_bound(T: int, d: int) -> float:
     """Least possible mutual coherence of T unit vectors in d dimensions (Welch 1974)."""
-    return sqrt((T - d) / (d * (T - 1))) if d < T else 0.0
+    return sqrt((T - d) / (d * (T - 1))) if 0 < d < T else 0.0
 
 
 @probe(
@@ -56,7 +56,8 @@ def mutual_coherence(context: CountContext) -> Measurement:
     return Measurement(
         metrics={
             "coherence": different.abs().max(),
-            "welch_bound": welch_bound(T, E.shape[1]),
+            # Halves of the stream may be kept for positions; no token lives there.
+            "welch_bound": welch_bound(T, int((E != 0).any(0).sum())),
             "mean_overlap": different.abs().mean(),
             "bos_overlap_mean": None if bos is None else bos.mean(),
             "bos_overlap_max": None if bos is None else bos.abs().max(),

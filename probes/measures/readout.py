@@ -10,10 +10,10 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from probes.counting import CountContext, needs_counts
+from probes.counting import CountContext
 from probes.drawing import SEQUENTIAL, blank, heatmap
 from probes.invariances import all_but
-from probes.neurons import attributions
+from probes.neurons import attributions, needs_neurons
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
 
@@ -61,8 +61,15 @@ def reading_spectrum(
 def readout(context: CountContext) -> Measurement:
     """Neurons over tokens, the read directions of W_1, and decision regions."""
     a = attributions(context)
-    w = context.model.weights()
-    spectrum = reading_spectrum(w["W_E"], w["W_in"], w["W_out"])
+    model = context.model
+    # Behind a LayerNorm a neuron reads no fixed direction of the stream.
+    spectrum = (
+        reading_spectrum(
+            model.W_E.detach(), model.W_in[-1].detach(), context.output_weights.mean(0)
+        )
+        if model.cfg.normalization_type is None
+        else torch.zeros(0, dtype=torch.float64)
+    )
     regions, extent, path = decision_regions(context)
     strongest = a.sum(-1)
     order = np.lexsort((-strongest.numpy(), a.argmax(-1).numpy()))
@@ -73,8 +80,10 @@ def readout(context: CountContext) -> Measurement:
             "active_neurons": (strongest >= 0.01 * strongest.max()).sum()
             if strongest.max() > 0
             else 0,
-            "reading_rank": torch.exp(-(spectrum * spectrum.clamp(min=1e-300).log()).sum()),
-            "top_direction": spectrum[0],
+            "reading_rank": torch.exp(-(spectrum * spectrum.clamp(min=1e-300).log()).sum())
+            if len(spectrum)
+            else None,
+            "top_direction": spectrum[0] if len(spectrum) else None,
         },
         arrays={
             "attributions": shown,
@@ -115,7 +124,7 @@ def decision_regions(
     return answer.view(GRID, GRID).T.int(), extent, path
 
 
-readout.applies(needs_counts)
+readout.applies(needs_neurons)
 
 
 @readout.figure
@@ -132,6 +141,10 @@ def _draw(result: ProbeResult) -> Figure:
     left.set_title("Neuron by token")
     spectrum = result.arrays["spectrum"]
     middle.plot(np.arange(1, len(spectrum) + 1), spectrum, marker="o", ms=3)
+    if not len(spectrum):
+        middle.text(
+            0.5, 0.5, "none behind a LayerNorm", ha="center", transform=middle.transAxes, fontsize=8
+        )
     middle.set(
         xlabel="direction",
         ylabel="share of read strength",
@@ -177,8 +190,11 @@ def _draw(result: ProbeResult) -> Figure:
 def _say(result: ProbeResult) -> str:
     if result.metrics["participation"].value is None:
         return "No neuron's contribution to the answer moves with the count."
-    return (
+    text = (
         f"{result.value('active_neurons'):.0f} active neurons, each serving"
-        f" {result.value('participation'):.0%} of the tokens on average; the read directions have"
-        f" an effective rank of {result.value('reading_rank'):.1f}."
+        f" {result.value('participation'):.0%} of the tokens on average; "
     )
+    rank = result.metrics["reading_rank"].value
+    if rank is None:
+        return text + "behind a LayerNorm they read no fixed directions of the stream."
+    return text + f"the read directions have an effective rank of {rank:.1f}."

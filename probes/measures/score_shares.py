@@ -10,7 +10,6 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from probes.context import PATTERN
 from probes.drawing import BLUE, GREEN, GREY, PURPLE, blank, heatmap
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
@@ -65,7 +64,7 @@ def score_shares(context: TeacherContext) -> Measurement:
         f"{name}_share": (term * whole).mean().item() / power if power > 0 else None
         for name, term in terms.items()
     }
-    pattern = context.cache[PATTERN][:, 0].mean(0)
+    pattern = context.cache["pattern", 0][:, 0].mean(0)
     target = context.task.mixing(context.inputs).mean(0)
     return Measurement(
         metrics={**shares, "score_size": power**0.5},

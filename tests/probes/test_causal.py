@@ -9,9 +9,10 @@ from models import HookedTransformer, construct
 from probes import CountContext, find_probe
 from probes.causal.ablate_neurons import serving
 from probes.causal.remove_shared import lost, shared_component
-from probes.context import PATTERN
-from probes.counting import POST, RESID_MID
 
+RESID_MID = "blocks.0.hook_resid_mid"
+PATTERN = "blocks.0.attn.hook_pattern"
+POST = "blocks.0.mlp.hook_post"
 SIZES = {"T": 8, "L": 6}
 RELATION = ["dot", "bos", "bos+sftm", "bos+sftm-binary"]
 INVENTORY = ["lin", "lin+sftm", "dot+sftm", "dot-lookup", "bos-inventory"]

@@ -119,4 +119,4 @@ def test_cells_keep_what_a_whole_run_gives(untrained: Callable[..., HookedTransf
             wanted = whole if name == "resid_mid" else whole.double().mean(2)
             torch.testing.assert_close(found, wanted)
         for found, name in ((cells.scores, "attn_scores"), (cells.pattern, "pattern")):
-            assert torch.equal(found, cache[name, 0][row, 0, at].view(*shape, -1))
+            assert torch.equal(found[..., 0, 0, :], cache[name, 0][row, 0, at].view(*shape, -1))

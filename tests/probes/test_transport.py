@@ -8,9 +8,9 @@ import torch
 
 from models import HookedTransformer, construct
 from probes import CountContext
-from probes.counting import RESID_MID
 from probes.transport import DOSES, cluster, differences, kappa, slope
 
+RESID_MID = "blocks.0.hook_resid_mid"
 SIZES = {"T": 8, "L": 6}
 
 

@@ -89,16 +89,6 @@ class CountContext(Context):
         """Count transport between all tokens."""
         return transport.measure(self.model, self.reference, self.held_out)
 
-    @property
-    def written_at(self) -> str:
-        """Name of the hook that a change of the last block's resid_mid is added to in a full run.
-
-        In a TransformerBridge hook_resid_mid feeds the feed-forward layer alone, and not the
-        stream around it; what the attention writes goes to both.
-        """
-        foreign = self.model.config.family == "foreign"
-        return self.hook_name("attn_out" if foreign else "resid_mid")
-
     @cached_property
     def main_head(self) -> tuple[int, int]:
         """Block and head of the attention that changes most answers on `tokens` when it is made

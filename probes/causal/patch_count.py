@@ -44,13 +44,15 @@ def patch_count(context: CountContext) -> Measurement:
     def answers(source: Tensor) -> Tensor:
         edit = delta[target, source, count, dose].flatten(0, 2)
 
-        def write(value: Tensor, hook: HookPoint) -> Tensor:
-            out = value.clone()
+        def write(resid: Tensor, hook: HookPoint) -> Tensor:
+            out = resid.clone()
             out[row, at] += edit
             return out
 
         with torch.no_grad():
-            logits = context.model.run_with_hooks(flat, fwd_hooks=[(context.written_at, write)])
+            logits = context.model.run_with_hooks(
+                flat, fwd_hooks=[(context.hook_name("resid_mid"), write)]
+            )
         answered: Tensor = logits[row, at].argmax(-1).view(T, C, R)
         return answered
 

@@ -51,6 +51,7 @@ def as_object(item: Labelled) -> dict[str, Any]:
         "architecture": item.architecture,
         "accuracy": v.accuracy,
         "test_error": v.test_error,
+        "verdict": v.verdict,
         "mechanism": v.mechanism,
         "attention": v.attention,
         "counters": v.counters,
@@ -68,12 +69,7 @@ def as_object(item: Labelled) -> dict[str, Any]:
 def as_text(item: Labelled) -> str:
     """What `mechprobe label` prints of one model."""
     v = item.verdict
-    attention = f"{v.attention} attention"
-    if v.attention_confidence is not None:
-        attention += f" (confidence {sure(v.attention_confidence)})"
-    found = [attention]
-    if v.mechanism is not None:
-        found.insert(0, f"{v.mechanism} (confidence {sure(v.confidence or 0.0)})")
+    found = [f"{v.verdict} (confidence {sure(v.certainty or 0.0)})"]
     if v.accuracy is not None:
         found.append(f"accuracy {v.accuracy:.3f}")
     if v.test_error is not None:

@@ -151,6 +151,15 @@ class MechanismLabel(_Schema):
         return self.model_dump_json() == other.model_dump_json()
 
     @property
+    def verdict(self) -> str:
+        """Both axes in a few words: "semantic attention, relation-based counting"."""
+        attention = f"{self.attention} attention"
+        if self.mechanism is None:
+            return attention
+        solved = self.mechanism != "unsolved"
+        return f"{attention}, " + (f"{self.mechanism} counting" if solved else "counting unsolved")
+
+    @property
     def certainty(self) -> float | None:
         """Confidence on the axis that the model has its mechanism on: counting, else attention."""
         return self.attention_confidence if self.mechanism is None else self.confidence

@@ -24,6 +24,12 @@ TERMS = (
 )
 POSITIONAL = ("position_position", "key_position", "query_position")
 SEMANTIC = ("token_token", "key_token", "query_token")
+SOURCES = {
+    "positional": POSITIONAL,
+    "semantic": SEMANTIC,
+    "cross": ("cross",),
+    "residual": ("residual",),
+}
 
 Square = Float[Tensor, "*batch head e e"]
 

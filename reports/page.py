@@ -71,6 +71,7 @@ def render(info: RunInfo, results: list[ModelResult]) -> str:
             mechanisms=vocabulary.MECHANISMS,
             attention=vocabulary.ATTENTION,
             tokens=vocabulary.TOKENS,
+            meaning=vocabulary.meaning,
             style=style,
             script=script,
             style_hash=policy_hash(style),

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from probes.results import MechanismLabel
+
 
 @dataclass(frozen=True)
 class Term:
@@ -38,9 +40,22 @@ MECHANISMS: dict[str, Term] = {
 ATTENTION: dict[str, Term] = {
     "semantic": Term("where attention goes depends on which tokens stand there"),
     "positional": Term("where attention goes depends on the positions alone"),
-    "mixed": Term("it depends on both"),
-    "uninformed": Term("it depends on neither: every position is treated alike"),
+    "mixed": Term("where attention goes depends on tokens and on positions"),
+    "uninformed": Term(
+        "where attention goes depends on neither tokens nor positions: every position is treated"
+        " alike"
+    ),
 }
+
+
+def meaning(label: MechanismLabel) -> str:
+    """A verdict in sentences: attention, then counting where a model counts."""
+    said = ATTENTION[label.attention].meaning
+    sentences = [f"{said[0].upper()}{said[1:]}."]
+    if label.mechanism is not None:
+        sentences.append(MECHANISMS[label.mechanism].meaning)
+    return " ".join(sentences)
+
 
 SIZES = {
     "T": "alphabet size",

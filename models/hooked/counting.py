@@ -51,6 +51,7 @@ class CountingFamily:
             softmax=config.softmax,
             widened=widened,
             dtype=w["W_E"].dtype,
+            constant_mixing=config.mixing == "lin",
         )
         attention: DotAttention | ConstantAttention
         if config.mixing == "lin":

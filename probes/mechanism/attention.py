@@ -7,83 +7,41 @@ there, their effects on the answers decide.
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
 
-from probes.mechanism.rule import ONE_SIDED
+from probes.mechanism.effects import (
+    Effects,
+    attention_axis,
+    enough,
+    semantic_share,
+    sentence,
+)
 from probes.order import REPLICATES, OrderParameters, order_parameters
 from probes.results import AttentionKind, MechanismLabel, Metric
 from probes.teacher import PARTS, TeacherContext
 
 RULE_VERSION = "attention-3"
-INFORMED = ("positional", "semantic")
-LEAST = 0.02  # of what the whole attention changes: what a part has to change to be there
-
-
-@dataclass(frozen=True)
-class Effects:
-    """How much answers change with a part of queries and keys, |f - f'|^2 / 2d of every sequence.
-
-    Args:
-        positional, semantic: mean of the change when the part is added to none and to the other.
-        whole: from uniform attention to the untouched model.
-    """
-
-    positional: Float[np.ndarray, " n"]
-    semantic: Float[np.ndarray, " n"]
-    whole: Float[np.ndarray, " n"]
-
-    def sizes(self, rows: np.ndarray | slice = slice(None)) -> tuple[float, float]:
-        """Positional and semantic effect over that of the whole attention.
-
-        They need not be below 1: parts may cancel in the whole."""
-        whole = max(float(self.whole[rows].mean()), 1e-300)
-        return (
-            float(self.positional[rows].mean()) / whole,
-            float(self.semantic[rows].mean()) / whole,
-        )
+# What is kept of queries and keys, by the names of `Effects.of`.
+KEPT = {
+    "whole": PARTS,
+    "both": ("positional", "semantic"),
+    "positional": ("positional",),
+    "semantic": ("semantic",),
+    "neither": (),
+}
 
 
 def measure_effects(context: TeacherContext) -> Effects:
-    """Add each part alone, on top of the other, and all, through hook_q and hook_k."""
+    """|f - f'|^2 / 2d with each part of the attention, through hook_q and hook_k."""
 
-    def change(kept: tuple[str, ...], other: tuple[str, ...]) -> np.ndarray:
-        difference = context.answers_with(kept) - context.answers_with(other)
+    def change(kept: str, other: str) -> np.ndarray:
+        difference = context.answers_with(KEPT[kept]) - context.answers_with(KEPT[other])
         found: np.ndarray = difference.double().square().sum((-2, -1)).numpy()
         return found / (2 * context.task.d)
 
-    return Effects(
-        positional=(change(("positional",), ()) + change(INFORMED, ("semantic",))) / 2,
-        semantic=(change(("semantic",), ()) + change(INFORMED, ("positional",))) / 2,
-        whole=change(PARTS, ()),
-    )
-
-
-def semantic_share(sizes: tuple[float, float]) -> float | None:
-    """Share of the semantic part in what both change; None where neither changes anything."""
-    whole = sum(sizes)
-    return sizes[1] / whole if whole > 0 else None
-
-
-def attention_axis(positional: bool, semantic: bool, share: float | None) -> AttentionKind:
-    """The label.
-
-    Args:
-        positional, semantic: whether the parts are there.
-        share: of the semantic part in what both change, None where neither changes anything.
-    """
-    if positional != semantic:
-        return "positional" if positional else "semantic"
-    if not positional:
-        return "uninformed"
-    if share is None:
-        return "mixed"
-    if share >= ONE_SIDED:
-        return "semantic"
-    return "positional" if share <= 1 - ONE_SIDED else "mixed"
+    return Effects.of(change)
 
 
 def label_in(context: TeacherContext) -> MechanismLabel:
@@ -122,7 +80,8 @@ def version() -> str:
 
 
 def _there(passed: tuple[bool, bool], sizes: tuple[float, float]) -> tuple[bool, bool]:
-    return passed[0] and sizes[0] >= LEAST, passed[1] and sizes[1] >= LEAST
+    positional, semantic = enough(sizes)
+    return passed[0] and positional, passed[1] and semantic
 
 
 def _same(
@@ -150,10 +109,7 @@ def _reasons(
             f"{name}: {symbol} = {one.value:.3g} ± {one.error:.2g}, {relation} the"
             f" {one.threshold:.3g} that 99 % of random Q of this size stay below at d={d}"
         )
-    found.append(
-        f"answers: the positional part changes them by {sizes[0]:.1%} of what the whole attention"
-        f" does, the semantic part by {sizes[1]:.1%}; from {LEAST:.0%} on a part counts"
-    )
+    found.append(f"answers: {sentence(sizes)}")
     return found
 
 

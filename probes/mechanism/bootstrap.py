@@ -8,13 +8,8 @@ import torch
 from jaxtyping import Float, Int
 
 from probes.causal.remove_shared import Removal, lost
-from probes.measures.attention_dependence import Variation
-from probes.mechanism.rule import (
-    CountEvidence,
-    attention_kind,
-    counting_mechanism,
-    margin,
-)
+from probes.mechanism.axis import AttentionEvidence
+from probes.mechanism.rule import CountEvidence, counting_mechanism, margin
 from probes.results import AttentionKind, Mechanism
 from probes.transport import Transport, kappa
 
@@ -39,9 +34,8 @@ class Agreement:
 def agreement(
     transport: Transport,
     removal: Removal,
-    variation: Variation,
+    attention: AttentionEvidence,
     found: CountEvidence,
-    fixed: tuple[float, bool],
     labels: tuple[Mechanism, AttentionKind],
     seed: int,
 ) -> Agreement:
@@ -52,10 +46,8 @@ def agreement(
     Count means and counters stay as they were found.
 
     Args:
-        transport, removal, variation: what was measured.
+        transport, removal, attention: what was measured.
         found: the evidence, for what is not resampled of it.
-        fixed: what is not resampled of the attention's evidence: the share of answers that stay
-            under the mean pattern, and whether the mixing is a constant matrix.
         labels: the labels to compare with.
         seed: of the random draws.
     """
@@ -67,7 +59,7 @@ def agreement(
         right.double().mean(1).numpy()[drawn.rows].mean(-1).tolist()
         for right in (removal.before, removal.after)
     )
-    shares, relatives = (part.tolist() for part in variation.splits(drawn.rows))
+    kinds = attention.kinds(drawn.rows)
     same = np.zeros((REPLICATES, 2), dtype=bool)
     margins = np.zeros(REPLICATES)
     for b, tokens in enumerate(drawn.tokens):
@@ -82,7 +74,7 @@ def agreement(
         mechanism = counting_mechanism(evidence)[0]
         same[b, 0] = mechanism == labels[0]
         margins[b] = margin(mechanism, evidence) * (1 if same[b, 0] else -1)
-        same[b, 1] = attention_kind(shares[b], relatives[b], *fixed)[0] == labels[1]
+        same[b, 1] = kinds[b] == labels[1]
     return Agreement(float(same[:, 0].mean()), float(same[:, 1].mean()), float(margins.mean()))
 
 

@@ -5,21 +5,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from models import MechprobeError
-from probes.causal.mean_pattern import fix_pattern
 from probes.causal.remove_shared import Removal, remove
 from probes.counting import CountContext
 from probes.measures.attention_dependence import Variation, variation
+from probes.mechanism.axis import Answers, attention_evidence
 from probes.mechanism.bootstrap import Agreement, agreement
 from probes.mechanism.calibration import calibrated
 from probes.mechanism.calibration import version as version
 from probes.mechanism.rule import (
     CountEvidence,
-    attention_kind,
     count_counters,
     counting_mechanism,
     token_kinds,
 )
 from probes.results import AttentionKind, Mechanism, MechanismLabel, Metric
+from probes.score_terms import POSITIONAL, SEMANTIC
+from probes.source_runs import why_not_split
+from probes.sources import Sources, sources
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Verdict:
     agreed: Agreement
     removal: Removal
     variation: Variation
+    split: Sources | None
+    effects: tuple[float, float] | None
 
 
 def label_in(context: CountContext) -> MechanismLabel:
@@ -86,21 +90,22 @@ def judge(context: CountContext) -> Verdict:
         separable=context.reference.separable,
     )
     mechanism, why = counting_mechanism(evidence)
-    constant = context.config.mixing == "lin"
-    same = context.logits.argmax(-1) == fix_pattern(context).argmax(-1)
-    kept = context.task.scored(same, 1).double().mean().item()
-    attention, why_attention = attention_kind(*split.split(), kept, constant)
-    labels = mechanism, attention
-    agreed = agreement(transport, removal, split, evidence, (kept, constant), labels, context.seed)
+    scores = None if why_not_split(context.model, context.task) else sources(context)
+    attention = attention_evidence(context, scores, split)
+    kind, why_attention = attention.kind()
+    labels = mechanism, kind
+    agreed = agreement(transport, removal, attention, evidence, labels, context.seed)
     return Verdict(
         mechanism,
         why,
-        attention,
+        kind,
         why_attention,
         evidence,
         agreed,
         removal,
         split,
+        scores,
+        attention.effects.sizes() if isinstance(attention, Answers) else None,
     )
 
 
@@ -116,6 +121,12 @@ EVIDENCE: dict[str, tuple[float | None, float | None, str]] = {
     "token_share": (0, 1, "mixing weights' variation due to tokens"),
     "separable": (0, 1, "cells that tell one token's count from another's"),
     "variation": (0, None, "mixing weights' variation over their size"),
+    "m_like": (0, None, "root of the scores' positional variance, in the part of m: an analogy"),
+    "theta_like": (0, None, "root of their semantic variance, in the part of theta: an analogy"),
+    "score_positional": (None, None, "share of the scores' variance due to positions alone"),
+    "score_semantic": (None, None, "share of the scores' variance due to tokens alone"),
+    "positional_effect": (0, None, "change of answers with positions over the whole attention's"),
+    "semantic_effect": (0, None, "change of answers with content over the whole attention's"),
 }
 
 
@@ -135,7 +146,16 @@ def _evidence(v: Verdict) -> dict[str, Metric]:
         "separable": e.separable,
         "variation": relative,
     }
+    if v.split is not None:
+        values |= {
+            "m_like": v.split.m_like,
+            "theta_like": v.split.theta_like,
+            "score_positional": v.split.share(*POSITIONAL),
+            "score_semantic": v.split.share(*SEMANTIC),
+        }
+    if v.effects is not None:
+        values |= dict(zip(("positional_effect", "semantic_effect"), v.effects, strict=True))
     return {
-        name: Metric(value=values[name], unit="1", low=low, high=high, description=text)
+        name: Metric(value=values.get(name), unit="1", low=low, high=high, description=text)
         for name, (low, high, text) in EVIDENCE.items()
     }

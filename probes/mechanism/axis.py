@@ -8,7 +8,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -29,18 +28,6 @@ from probes.mechanism.effects import (
 from probes.mechanism.rule import INFORMED, KEPT, attention_kind
 from probes.results import AttentionKind
 from probes.sources import Sources
-
-
-class AttentionEvidence(Protocol):
-    """What the attention axis is decided from, sequence by sequence."""
-
-    def kind(self) -> tuple[AttentionKind, str]:
-        """The label and the reason for it."""
-        ...
-
-    def kinds(self, rows: Int[np.ndarray, "set n"]) -> Sequence[AttentionKind]:
-        """The label on other sets of sequences."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -113,9 +100,12 @@ class Answers:
         return self._moved(rows) < INFORMED and bool(self.kept[rows].mean() >= KEPT)
 
 
+AttentionEvidence = Weights | Answers  # what the axis is decided from, sequence by sequence
+
+
 def attention_evidence(
     context: CountContext, split: Sources | None, variation: Variation
-) -> Weights | Answers:
+) -> AttentionEvidence:
     """Measure what the rule that applies asks for.
 
     Args:

@@ -19,6 +19,7 @@ from models.foreign import ForeignTransformer, TaskDescription, wrap
 from models.hooked import HookedTransformer
 from models.solvable import SolvableConfig
 from models.tasks import AttentionRegression, HistogramTask, Task
+from models.transformer import TransformerConfig
 
 __all__ = [
     "ARCHITECTURES",
@@ -36,6 +37,7 @@ __all__ = [
     "Trained",
     "Trainee",
     "TrainingPlan",
+    "TransformerConfig",
     "construct",
     "load",
     "read_meta",

@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch import nn
 
 from models.hooked.components import HookedConfig, Inputs, PosEmbed, Unembed
+from models.hooked.layers import LayerNorm, LearnedPosEmbed, LearnedUnembed
 from models.tasks import Task
 from models.weights import Weights
 
@@ -41,13 +42,14 @@ class ModelConfig(Protocol):
 
 @dataclass(frozen=True)
 class Parts:
-    """Modules of one view of a model, in the order they run."""
+    """Modules of one view of a model, in the order they run; ln_final before the unembedding."""
 
     cfg: HookedConfig
     embed: nn.Module
-    pos_embed: PosEmbed | None
+    pos_embed: PosEmbed | LearnedPosEmbed | None
     blocks: list[nn.Module]
-    unembed: Unembed
+    unembed: Unembed | LearnedUnembed
+    ln_final: LayerNorm | None = None
 
     @property
     def takes_vectors(self) -> bool:

@@ -50,6 +50,7 @@ class SolvableFamily:
             widened=widened,
             dtype=weights["Q"].dtype,
             attn_only=True,
+            positions=True,
         )
         attention = TiedAttention(cfg, pad(weights["Q"], (0, 0, 0, left)), left)
         embed = Inputs(cfg)

@@ -17,11 +17,14 @@ from models.errors import MechprobeError
 from models.hooked.counting import CountingFamily
 from models.hooked.family import Family, ModelConfig
 from models.hooked.solvable import SolvableFamily
+from models.hooked.transformer_family import TransformerFamily
 from models.tasks import Task
 from models.weights import Weights, fingerprint
 
 # A new family is one more file beside this one and one more entry here.
-FAMILIES: dict[str, Family] = {f.name: f for f in (CountingFamily(), SolvableFamily())}
+FAMILIES: dict[str, Family] = {
+    f.name: f for f in (CountingFamily(), SolvableFamily(), TransformerFamily())
+}
 
 
 def family_of(name: object, where: str) -> Family:
@@ -41,15 +44,16 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
     Two views of the same weights (docs/hooked_model.md): the natural one, whose residual stream
     has the model's own width d and ends in the answer, and `widened()`, whose stream has
     coordinates of their own for the answer so that it is a sum of what the layers write and
-    every decomposition of ActivationCache is exact.
+    every decomposition of ActivationCache is exact. Models with an unembedding have the natural
+    view alone, models with LayerNorm or without residual as well.
 
     Args:
-        config: shape and kind, a `CountingConfig` or a `SolvableConfig`.
+        config: shape and kind, a `CountingConfig`, `TransformerConfig` or `SolvableConfig`.
         weights: as the family's `shapes` names them.
         widened: build the widened view.
 
     Raises:
-        MechprobeError: weights do not fit the configuration.
+        MechprobeError: weights do not fit the configuration, or there is no widened view.
     """
 
     def __init__(self, config: ModelConfig, weights: Weights, widened: bool = False) -> None:
@@ -68,6 +72,8 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
             self.hook_pos_embed = HookPoint()
         # Iterating gives plain modules; what a layer has is up to the family.
         self.blocks: Any = nn.ModuleList(self.parts.blocks)
+        if self.parts.ln_final is not None:
+            self.ln_final = self.parts.ln_final
         self.unembed = self.parts.unembed
         self.setup()
         self.eval()
@@ -87,7 +93,7 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
         resid = self._embedded(inputs)
         for block in self.blocks:
             resid = block(resid)
-        answers: Tensor = self.unembed(resid)
+        answers = self._answers(resid)
         if return_type == "logits":
             return answers
         if return_type != "loss":
@@ -95,24 +101,26 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
         return self.task().loss(answers, inputs, targets)
 
     def resid_mid(self, inputs: Tensor) -> Float[Tensor, "batch pos d_model"]:
-        """blocks.0.hook_resid_mid of a run that ends there, through the same hooks: what `read_out`
-        goes on from.
+        """hook_resid_mid of the last block of a run that ends there, through the same hooks: what
+        `read_out` goes on from. After the last attention every position is read alone.
 
         Raises:
             AttributeError: the model has no feed-forward layer.
         """
-        mid: Tensor = self.blocks[0].mix(self._embedded(inputs))
+        resid, blocks = self._embedded(inputs), list(self.blocks)
+        for block in blocks[:-1]:
+            resid = block(resid)
+        mid: Tensor = blocks[-1].mix(resid)
         return mid
 
     def read_out(self, resid_mid: Float[Tensor, "... d_model"]) -> Float[Tensor, "... classes"]:
-        """Logits from blocks.0.hook_resid_mid, position by position, through the same hooks:
-        what a run with that activation patched in would answer.
+        """Logits from hook_resid_mid of the last block, position by position, through the same
+        hooks: what a run with that activation patched in would answer.
 
         Raises:
             AttributeError: the model has no feed-forward layer.
         """
-        logits: Tensor = self.unembed(self.blocks[-1].read_out(resid_mid))
-        return logits
+        return self._answers(self.blocks[-1].read_out(resid_mid))
 
     def run_with_cache(  # type: ignore[no-untyped-def]
         self,
@@ -128,6 +136,12 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
         if not return_cache_object:
             return out, cache
         return out, ActivationCache(cache, self, has_batch_dim=not remove_batch_dim)
+
+    def _answers(self, resid: Tensor) -> Tensor:
+        """From the last hook_resid_post to the logits."""
+        normed = resid if self.parts.ln_final is None else self.ln_final(resid)
+        answers: Tensor = self.unembed(normed)
+        return answers
 
     def _embedded(self, inputs: Tensor) -> Tensor:
         resid: Tensor = self.hook_embed(self.embed(inputs))
@@ -188,13 +202,15 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
 
     @property
     def W_U(self) -> Float[Tensor, "d_out classes"]:
-        """Constant selection of the answer."""
+        """Unembedding; a constant selection of the answer where none is learned."""
         return self.unembed.W_U
 
     @property
     def b_U(self) -> Float[Tensor, " classes"]:
-        """Zero: the last bias of these models is b_out, where there is one."""
-        return torch.zeros(self.cfg.d_vocab_out, dtype=self.cfg.dtype)
+        """Bias of a learned unembedding; zero where none is learned, b_out is the last one then."""
+        zero = torch.zeros(self.cfg.d_vocab_out, dtype=self.cfg.dtype)
+        b_U: Tensor = getattr(self.unembed, "b_U", zero)
+        return b_U
 
     @property
     def W_Q(self) -> Float[Tensor, "layer head d_model d_head"]:
@@ -208,17 +224,37 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
 
     @property
     def W_V(self) -> Float[Tensor, "layer head d_model d_head"]:
-        """Constant: values are the raw embeddings."""
+        """Value weights; a constant selection where values are raw."""
         return self._stacked("attn", "W_V")
 
     @property
     def W_O(self) -> Float[Tensor, "layer head d_head d_model"]:
-        """Constant: see W_V."""
+        """Output weights of the heads; see W_V."""
         return self._stacked("attn", "W_O")
 
     @property
-    def W_mix(self) -> Float[Tensor, "layer pos pos"]:
-        """Constant mixing scores; only a `lin` model has them."""
+    def b_Q(self) -> Float[Tensor, "layer head d_head"]:
+        """Biases of the queries; zero where there are none."""
+        return self._biases("b_Q", self.W_Q[:, :, 0])
+
+    @property
+    def b_K(self) -> Float[Tensor, "layer head d_head"]:
+        """Biases of the keys; zero where there are none."""
+        return self._biases("b_K", self.W_K[:, :, 0])
+
+    @property
+    def b_V(self) -> Float[Tensor, "layer head d_value"]:
+        """Biases of the values; zero where there are none."""
+        return self._biases("b_V", self.W_V[:, :, 0])
+
+    @property
+    def b_O(self) -> Float[Tensor, "layer d_model"]:
+        """Biases of the attention's output; zero where there are none."""
+        return self._biases("b_O", self.W_O[:, 0, 0])
+
+    @property
+    def W_mix(self) -> Float[Tensor, "layer *head pos pos"]:
+        """Constant mixing scores of a `lin` model; the family "counting" has no head axis."""
         return self._stacked("attn", "W_mix")
 
     @property
@@ -254,8 +290,10 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
     def accumulated_bias(
         self, layer: int, mlp_input: bool = False, include_mlp_biases: bool = True
     ) -> Float[Tensor, " d_model"]:
-        """Sum of the biases written to the stream before `layer`; the attention has none."""
+        """Sum of the biases written to the stream before `layer`, or before its feed-forward."""
         total = torch.zeros(self.cfg.d_model, dtype=self.cfg.dtype)
+        for block in list(self.blocks)[: layer + mlp_input]:
+            total = total + getattr(block.attn, "b_O", 0)
         if include_mlp_biases and not self.cfg.attn_only:
             for block in list(self.blocks)[:layer]:
                 total = total + block.mlp.b_out
@@ -280,8 +318,11 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
             named["embed.W_E"] = self.W_E
         if self.parts.pos_embed is not None:
             named["pos_embed.W_pos"] = self.W_pos
+        biases = ("b_Q", "b_K", "b_V", "b_O")
         places = {
-            "attn": ("W_Q", "W_K", "W_mix", "W_V", "W_O"),
+            "attn": ("W_Q", "W_K", "W_mix", "W_V", "W_O", *biases),
+            "ln1": ("w", "b"),
+            "ln2": ("w", "b"),
             "mlp": ("W_in", "b_in", "W_out", "b_out"),
         }
         for layer, block in enumerate(self.blocks):
@@ -290,6 +331,8 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
                     weight = getattr(getattr(block, part, None), name, None)
                     if weight is not None:
                         named[f"blocks.{layer}.{part}.{name}"] = weight
+        if self.parts.ln_final is not None:
+            named |= {"ln_final.w": self.ln_final.w, "ln_final.b": self.ln_final.b}
         return named
 
     def __getattr__(self, name: str) -> Any:
@@ -304,7 +347,13 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
         found = [tensor for tensor in tensors if tensor is not None]
         if len(found) < len(tensors):
             raise AttributeError(f"a {self.config.architecture} model has no {name}")
+        if len({tensor.shape for tensor in found}) > 1:
+            raise AttributeError(f"{name} differs in shape by layer; read blocks[l].{part}.{name}")
         return torch.stack(found)
+
+    def _biases(self, name: str, like: Tensor) -> Tensor:
+        known = all(getattr(block.attn, name, None) is not None for block in self.blocks)
+        return self._stacked("attn", name) if known else torch.zeros_like(like)
 
 
 def copy_with(model: HookedTransformer, **changed: Tensor) -> HookedTransformer:

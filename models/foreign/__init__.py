@@ -1,7 +1,17 @@
 """Models made elsewhere with TransformerLens, behind our hooked model."""
 
+from models.foreign.compiled import compiled_counter
 from models.foreign.config import ForeignConfig
 from models.foreign.description import TaskDescription
+from models.foreign.folder import load_foreign, save_foreign
 from models.foreign.wrapped import ForeignTransformer, wrap
 
-__all__ = ["ForeignConfig", "ForeignTransformer", "TaskDescription", "wrap"]
+__all__ = [
+    "ForeignConfig",
+    "ForeignTransformer",
+    "TaskDescription",
+    "compiled_counter",
+    "load_foreign",
+    "save_foreign",
+    "wrap",
+]

@@ -1,7 +1,6 @@
 """The page's tables: cells of text, made from the study's numbers."""
 
 from collections import Counter
-from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from reports.attention.curves import stayers
@@ -9,25 +8,10 @@ from reports.attention.results import BRANCHES, Branch, Minima, Number
 from reports.attention.runs import scaling_rows, scaling_theory
 from reports.attention.study import Comparison, Study
 from reports.formatting import number
+from reports.parts import Table
 
 THOUSAND = 1e3
 SHOWN = {"overlap": 1.0, "loss": THOUSAND, "test error": THOUSAND}
-
-
-@dataclass(frozen=True)
-class Table:
-    """Head and rows of text; the first cell of a row names it.
-
-    Args:
-        caption: what it is, also for those who do not see it.
-        head, rows: cells.
-        folded: whether it is shown only when asked for.
-    """
-
-    caption: str
-    head: list[str]
-    rows: list[list[str]]
-    folded: bool = False
 
 
 def agreement(study: Study) -> Table:

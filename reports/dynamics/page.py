@@ -48,7 +48,7 @@ def write_page(study: Study, path: Path) -> Path:
 
 def render(study: Study) -> str:
     """The study as one HTML page that loads nothing from elsewhere."""
-    style = part("report.css") + part("dynamics.css")
+    style = part("report.css") + part("studies.css") + part("dynamics.css")
     names = [run.name for run in study.runs]
     sections = [
         Section(

@@ -14,7 +14,7 @@ from analyses.attention.pieces import Piece, claim, finish, load
 from analyses.attention.plan import FULL, MIXINGS, PUBLISHED_ALPHAS, QUICK, Plan, jobs
 from analyses.attention.published import published
 from models.errors import MechprobeError
-from reports.attention import page as page_module
+from reports import parts
 from reports.attention import runs
 from reports.attention.page import render
 from reports.attention.results import Minima, Minimum, Number, TheoryPair, TheoryPoint
@@ -84,7 +84,7 @@ def test_the_page_has_its_parts_and_loads_nothing(tiny: Path) -> None:
 def test_what_is_put_in_is_escaped(
     tiny: Path, result: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page_module, "to_data_uri", lambda *_: Image("data:,", 1, 1))
+    monkeypatch.setattr(parts, "to_data_uri", lambda *_: Image("data:,", 1, 1))
     page = (tiny / command.PAGE).read_text(encoding="utf-8")
     assert "<b>" not in page
     assert "a&amp;&lt;b&gt;b" in page
@@ -102,7 +102,7 @@ def test_a_second_run_makes_nothing_and_says_the_same(
     stored = sorted((tiny / pieces.FOLDER).iterdir())
     before = {path: path.stat().st_mtime_ns for path in stored}
     page = (tiny / command.PAGE).read_text(encoding="utf-8")
-    monkeypatch.setattr(page_module, "to_data_uri", lambda *_: Image("data:,", 1, 1))
+    monkeypatch.setattr(parts, "to_data_uri", lambda *_: Image("data:,", 1, 1))
     command.main(["--quick", "--out", str(tiny)])
     assert {path: path.stat().st_mtime_ns for path in stored} == before
     again = (tiny / command.PAGE).read_text(encoding="utf-8")
@@ -114,7 +114,7 @@ def test_a_second_run_makes_nothing_and_says_the_same(
 
 
 def test_a_figure_is_drawn_alike_again(tiny: Path, result: Study) -> None:
-    image = to_data_uri(runs.scaling(result), page_module.BUDGET)
+    image = to_data_uri(runs.scaling(result), parts.BUDGET)
     assert image.uri in (tiny / command.PAGE).read_text(encoding="utf-8")
 
 

@@ -142,9 +142,8 @@ def resampled(sums: Sums) -> Moments:
     return Moments(mean, position, content, sums.square / n - mean - position - content)
 
 
-def without_positions(sums: Sums) -> Moments:
-    """The same of a model without positions: all that varies is content, by architecture."""
-    found = resampled(sums)
+def without_positions(found: Moments) -> Moments:
+    """Moments of a model without positions: all that varies is content, by architecture."""
     none = torch.zeros_like(found.mean)
     return Moments(found.mean, none, found.whole, none)
 

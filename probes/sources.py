@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from models.hooked import HookedConfig
 from probes.counting import CountContext
 from probes.score_terms import (
     POSITIONAL,
@@ -109,12 +110,12 @@ def sources(context: CountContext) -> Sources:
         return Sources(terms, terms.unsqueeze(0), {}, {}, None, True, softmax)
     first = first_block(model, context.task)
     q, k = first
-    exact = balanced(q), balanced(spread(k, q.shape[-2]))
+    exact = _known(balanced(q), cfg), _known(balanced(spread(k, q.shape[-2])), cfg)
     at = dict(zip(hook_names(0), (q.mean(0), k.mean(0)), strict=True))
     full = [_terms(exact, exact, cfg.attn_scale, softmax)]
     each = [full[0].expand(GROUPS, -1, -1)]
     for layer, found in enumerate(deeper_blocks(context), 1):
-        whole, parts = _moments(found, cfg.positions)
+        whole, parts = _moments(found, cfg)
         full.append(_terms(whole, whole, cfg.attn_scale, softmax))
         each.append(_terms(parts, whole, cfg.attn_scale, softmax))
         means = (part.by_position.mean((0, 1)) for part in found)
@@ -127,9 +128,12 @@ def sources(context: CountContext) -> Sources:
     return Sources(*stacked, place, mean, first, False, softmax)
 
 
-def _moments(found: tuple[Resampled, Resampled], positions: bool) -> tuple[Pair, Pair]:
+def _known(found: Moments, cfg: HookedConfig) -> Moments:
+    return found if cfg.positions else without_positions(found)
+
+
+def _moments(found: tuple[Resampled, Resampled], cfg: HookedConfig) -> tuple[Pair, Pair]:
     """Moments over all sequences, and with each group left out."""
-    of = resampled if positions else without_positions
     heads = found[0].by_item.shape[-2]
     grouped = [
         [
@@ -138,8 +142,10 @@ def _moments(found: tuple[Resampled, Resampled], positions: bool) -> tuple[Pair,
         ]
         for one in found
     ]
-    q, k = (Sums.of(*values) for values in grouped)
-    return (of(q.whole()), of(k.whole())), (of(q.without_one()), of(k.without_one()))
+    sums = [Sums.of(*values) for values in grouped]
+    q, k = (_known(resampled(one.whole()), cfg) for one in sums)
+    each_q, each_k = (_known(resampled(one.without_one()), cfg) for one in sums)
+    return (q, k), (each_q, each_k)
 
 
 def _terms(

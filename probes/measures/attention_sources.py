@@ -114,7 +114,8 @@ def _draw(result: ProbeResult) -> Figure:
         bottom += share
     names = [f"{i // heads}.{i % heads}" for i in chosen]
     left.set_xticks(np.arange(len(chosen)), names, fontsize=8 if len(chosen) <= 8 else 5)
-    left.set(xlim=(-0.6, max(len(chosen), 3) - 0.4), ylim=(0, None), xlabel="block.head")
+    aside = 0.6 + max(0, 3 - len(chosen)) / 2  # so that few bars stay narrow
+    left.set(xlim=(-aside, len(chosen) - 1 + aside), ylim=(0, None), xlabel="block.head")
     left.set(ylabel="share of the scores' variance (%)", title="Where scores come from")
     left.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=4, frameon=False)
     which = f", head {int(result.arrays['head'])}" if heads > 1 else ""

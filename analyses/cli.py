@@ -183,6 +183,25 @@ def probes(schema: bool) -> int:
 
 
 @main.command()
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print an object.")
+@click.option("--formats", "listing", is_flag=True, help="Show every known format and leave.")
+def inspect(path: Path | None, as_json: bool, listing: bool) -> int:
+    """Say what the checkpoint at PATH is and what can be measured on it."""
+    from analyses.inspecting import as_text, formats_text, inspect_path
+
+    if listing:
+        text, problems = formats_text()
+        click.echo(text)
+        return _report_problems(problems)
+    if path is None:
+        raise click.UsageError("PATH is wanted, or --formats")
+    found = inspect_path(path)
+    click.echo(json.dumps(found, indent=2, allow_nan=False) if as_json else as_text(found))
+    return 0
+
+
+@main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)

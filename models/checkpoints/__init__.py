@@ -76,7 +76,14 @@ def save(model: HookedTransformer, path: str | Path, meta: Mapping[str, Any] | N
     Raises:
         MechprobeError: the folder cannot be written, or holds something else than a checkpoint.
     """
-    native.save(model, path, meta)
+    if model.config.family == "foreign":
+        from models.foreign import ForeignTransformer
+        from models.foreign.folder import save_foreign
+
+        assert isinstance(model, ForeignTransformer)
+        save_foreign(model, path, meta)
+    else:
+        native.save(model, path, meta)
 
 
 def _format(folder: Path, config: Mapping[str, Any]) -> Format:

@@ -108,7 +108,7 @@ def _translated(
         "softmax": not arguments.no_softmax,
         "bos": bos,
         # Some published models answer with more classes than seq_len + 1; never with fewer.
-        "n_classes": max(arguments.seq_len + 1, *state["fc2.weight"].shape[:1]),
+        "n_classes": max((arguments.seq_len + 1, *state["fc2.weight"].shape[:1])),
     }
     config = CountingConfig.checked(fields, where=where)
     if weights["b_in"].ndim == 0:

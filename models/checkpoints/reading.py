@@ -122,7 +122,7 @@ def read_safetensors(file: Path, check: Check) -> Weights:
             weights = {name: tensors.get_tensor(name).clone() for name in parts}
     except MechprobeError:
         raise
-    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+    except (SafetensorError, OSError, ValueError, RuntimeError, MemoryError) as error:
         raise MechprobeError(f"{file}: not a whole safetensors file ({error})") from None
     check(weights)
     return weights

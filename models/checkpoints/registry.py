@@ -39,12 +39,19 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class Format:
-    """A registered format: its name, what it is in one line, its reader, who brings it."""
+    """A registered format: its name, what it is in one line, and its reader."""
 
     name: str
     summary: str
     reader: Reader
-    package: str
+
+    @property
+    def package(self) -> str:
+        """The installed package that brings it, with its version."""
+        top = type(self.reader).__module__.split(".")[0]
+        for distribution in packages_distributions().get(top, []):
+            return f"{distribution} {version(distribution)}"
+        return top
 
 
 _FORMATS: dict[str, Format] = {}
@@ -67,7 +74,7 @@ def checkpoint_format(name: str, summary: str) -> Callable[[type[Made]], type[Ma
             raise MechprobeError(
                 f"checkpoint format {name!r} is registered twice; choose another name"
             )
-        _FORMATS[name] = Format(name, summary, reader(), _package(reader.__module__))
+        _FORMATS[name] = Format(name, summary, reader())
         return reader
 
     return register
@@ -159,10 +166,3 @@ def _recognises(found: Format, folder: Path, config: Mapping[str, Any]) -> bool:
 
 def _is_ours(found: Format) -> bool:
     return type(found.reader).__module__.startswith("models.checkpoints.")
-
-
-def _package(module: str) -> str:
-    top = module.split(".")[0]
-    for distribution in packages_distributions().get(top, []):
-        return f"{distribution} {version(distribution)}"
-    return top

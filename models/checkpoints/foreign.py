@@ -1,0 +1,33 @@
+"""Checkpoints of models made elsewhere with TransformerLens; models/foreign reads them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from models.checkpoints.reading import has
+from models.checkpoints.registry import checkpoint_format
+from models.hooked import HookedTransformer
+
+TASK_FILE = "task.json"
+
+
+@checkpoint_format(
+    "foreign", f"a folder with {TASK_FILE}: a TransformerLens model and what it was asked"
+)
+class Foreign:
+    """TransformerLens models with a task description."""
+
+    def recognises(self, folder: Path, config: Mapping[str, Any]) -> bool:
+        """By the task description."""
+        return has(folder, TASK_FILE)
+
+    def read(self, folder: Path, config: Mapping[str, Any]) -> HookedTransformer:
+        """The model.
+
+        Raises:
+            MechprobeError: damaged or hostile content, or a model that cannot be read.
+        """
+        # Only who reads such a model imports TransformerLens's bridge.
+        from models.foreign.folder import load_foreign
+
+        return load_foreign(folder)

@@ -4,6 +4,8 @@ from models.foreign.compiled import compiled_counter
 from models.foreign.config import ForeignConfig
 from models.foreign.description import TaskDescription
 from models.foreign.folder import load_foreign, save_foreign
+from models.foreign.native import to_native
+from models.foreign.training import train_boot_native
 from models.foreign.wrapped import ForeignTransformer, wrap
 
 __all__ = [
@@ -13,5 +15,7 @@ __all__ = [
     "compiled_counter",
     "load_foreign",
     "save_foreign",
+    "to_native",
+    "train_boot_native",
     "wrap",
 ]

@@ -105,6 +105,11 @@ def load_foreign(folder: str | Path) -> ForeignTransformer:
     """
     folder = Path(folder)
     fields = {k: v for k, v in read_json(folder, FILES[0]).items() if k != "meta"}
+    if "architectures" in fields or "model_type" in fields:
+        raise MechprobeError(
+            f"{folder}: a Hugging Face model; its hooks cannot be written as probes need it"
+            " (docs/foreign_models.md); bring a model of TransformerBridge.boot_native"
+        )
     config = validated(NativeConfig, fields, str(folder / FILES[0]))
     task = read_json(folder, FILES[1])
     description = TaskDescription.checked(task, str(folder / FILES[1]))

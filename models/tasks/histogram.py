@@ -4,6 +4,7 @@ Source: Behrens, Biggio, Zdeborova, arXiv:2407.11542, section 2. `[B,A,A,D,E] ->
 """
 
 from dataclasses import asdict, dataclass
+from math import comb
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from models.errors import MechprobeError
 
 Sampler = Literal["partition", "uniform"]
+RARE = 1e-3  # share of positions below which a count is not asked of a model: it hardly saw it
 
 
 class BalancedSequences(NamedTuple):
@@ -113,22 +115,36 @@ class HistogramTask:
         counts = self.targets(tokens).flatten().bincount(minlength=self.n_classes)
         return (counts.max() / counts.sum()).item()
 
+    @property
+    def counts(self) -> int:
+        """Greatest count that models are probed with; the least is 1.
+
+        The partition sampler makes every count up to L-1, never L. Under the uniform one large
+        counts hardly occur: those that fewer than 0.1 % of the positions have are left out, for a
+        model has not learned them.
+        """
+        if self.sampler == "partition":
+            return self.L - 1
+        others, p = self.L - 1, 1 / self.T
+        share = [comb(others, k) * p**k * (1 - p) ** (others - k) for k in range(others)]
+        return max(2, sum(one >= RARE for one in share))
+
     def balanced(self, reps: int, generator: torch.Generator) -> BalancedSequences:
-        """Every token with every count 1..L-1 equally often, the rest filled by partition.
+        """Every token with every count of `counts` equally often, the rest as the task draws it.
 
         Args:
             reps: sequences in each (token, count) cell.
             generator: source of randomness.
 
         Returns:
-            tokens [T, L-1, reps, pos]; in each, one random position of the cell's token;
-            the counts 1..L-1. Count L is left out: the partition sampler never makes it.
+            tokens [T, counts, reps, pos]; in each, one random position of the cell's token;
+            the counts.
         """
-        counts = torch.arange(1, self.L)
-        shape = (self.T, self.L - 1, reps)
+        counts = torch.arange(1, self.counts + 1)
+        shape = (self.T, self.counts, reps)
         token = torch.arange(self.T).view(-1, 1, 1).expand(shape).reshape(-1)
         count = counts.view(1, -1, 1).expand(shape).reshape(-1)
-        filler = partition_sequences(self.L - count, self.T, generator, exclude=token)
+        filler = self._others(self.L - count, token, generator)
         # `filler` is valid in its first L - count columns; the cell's token fills the others.
         slot = torch.arange(self.L)
         padded = torch.nn.functional.pad(filler, (0, self.L - filler.shape[1]))
@@ -142,6 +158,15 @@ class HistogramTask:
         return BalancedSequences(
             tokens.view(*shape, -1), position.view(shape) + int(self.bos), counts
         )
+
+    def _others(
+        self, lengths: Int[Tensor, " n"], token: Int[Tensor, " n"], generator: torch.Generator
+    ) -> Int[Tensor, "n longest"]:
+        """Rows of tokens other than the given ones, as the task draws them."""
+        if self.sampler == "partition":
+            return partition_sequences(lengths, self.T, generator, exclude=token)
+        drawn = torch.randint(self.T - 1, (len(token), int(lengths.max())), generator=generator)
+        return drawn + (drawn >= token.unsqueeze(-1))
 
     def _with_bos(self, body: Int[Tensor, "n length"]) -> Int[Tensor, "n pos"]:
         if not self.bos:

@@ -253,6 +253,23 @@ def test_balanced_filler_follows_the_recursion_of_its_own_length():
         assert p_value(fill, share) > 1e-4
 
 
+@pytest.mark.parametrize(("T", "L", "greatest"), [(15, 10, 5), (32, 10, 4), (2, 10, 9), (4, 3, 2)])
+def test_uniform_tasks_are_balanced_over_the_counts_they_make(T, L, greatest):
+    task = HistogramTask(T=T, L=L, sampler="uniform")
+    assert task.counts == greatest
+    drawn = task.targets(task.sample(20_000, seeded(21))).flatten().bincount(minlength=L + 1)
+    share = drawn / drawn.sum()
+    assert (share[1 : greatest + 1] > 5e-4).all()
+    assert greatest == L - 1 or (share[greatest + 1 : L] < 2e-3).all()
+    tokens, position, counts = task.balanced(300, seeded(22))
+    assert tokens.shape == (T, greatest, 300, L)
+    labels = task.targets(tokens).gather(-1, position.unsqueeze(-1)).squeeze(-1)
+    assert (labels == counts.view(1, -1, 1)).all()
+    # Beside the token itself any other is as likely, place by place.
+    others = tokens[0, 0].flatten().bincount(minlength=T)[1:].numpy()
+    assert p_value(others, np.full(T - 1, 1 / (T - 1))) > 1e-4
+
+
 # -- determinism and errors ---------------------------------------------------------------------
 
 

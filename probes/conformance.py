@@ -11,14 +11,31 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from models import HookedTransformer, MechprobeError, SolvableConfig, construct
-from models.solvable import initial, planted
+from models import (
+    HookedTransformer,
+    MechprobeError,
+    SolvableConfig,
+    TransformerConfig,
+    construct,
+    solvable,
+    transformer,
+)
+from models.foreign.compiled import compiled_counter
 from probes.registry import Probe
 from probes.results import Metric, ProbeResult
 
 # Mixing with BOS, by comparing tokens, and by a constant matrix.
 COUNTING = ("bos+sftm", "dot-lookup", "lin")
 T, L = 6, 5
+# Transformers with random weights: what a probe says of them has to be finite, no more.
+TRANSFORMERS = {
+    "two blocks of two heads": TransformerConfig.standard(
+        T=T, L=L, d=8, p=12, n_layers=2, n_heads=2
+    ),
+    "tokens and positions in halves": TransformerConfig.positional_semantic(
+        "only_pos", T=T, L=L, d=8, p=12
+    ),
+}
 # Students of a teacher attention with these overlaps, one and two columns.
 STUDENTS = {
     "a positional student": (1, {"m": 0.5, "noise": 0.3}),
@@ -36,8 +53,10 @@ def check_probe(probe: Probe) -> None:
     Where it applies: metrics are described, and finite or None, within their declared ranges;
     results survive JSON and come out again for the same seed; model and hooks are left as they
     were; words are a string and the figure draws. It must apply to one of the models of its tasks:
-    counting with BOS, by comparing tokens or by a constant mixing matrix; a positional and a
-    semantic student of a teacher attention.
+    counting with BOS, by comparing tokens or by a constant mixing matrix, two untrained
+    transformers (two blocks of two heads with positions and LayerNorm; tokens and positions in
+    halves of the stream), a counter written into a TransformerBridge; a positional and a semantic
+    student of a teacher attention.
 
     Raises:
         MechprobeError: the first fault, in one line that names the probe.
@@ -61,16 +80,22 @@ def check_probe(probe: Probe) -> None:
         raise MechprobeError(f"probe {probe.name}: {' '.join(faults[0].split())}")
 
 
-def subjects(tasks: tuple[str, ...]) -> list[tuple[str, HookedTransformer]]:
-    """Small models whose mechanism is known, by name, of the tasks named."""
-    found = [(name, construct(name, T=T, L=L)) for name in COUNTING]
-    for name, (rank, overlaps) in STUDENTS.items():
-        config = SolvableConfig.of(d=D, rank=rank, teacher_rank=rank)
-        generator = torch.Generator().manual_seed(0)
-        weights = initial(config, generator)
-        weights["Q"] = planted(weights["Q_star"], rank, generator, **overlaps)
-        found.append((name, HookedTransformer(config, weights)))
-    return [(name, model) for name, model in found if model.task().name in tasks]
+def subjects(tasks: tuple[str, ...]) -> Iterator[tuple[str, HookedTransformer]]:
+    """Small models of the tasks named, by name; each is made when its turn comes."""
+    if "histogram" in tasks:
+        for name in COUNTING:
+            yield name, construct(name, T=T, L=L)
+        for name, shape in TRANSFORMERS.items():
+            generator = torch.Generator().manual_seed(0)
+            yield name, HookedTransformer(shape, transformer.initial(shape, generator))
+        yield "a TransformerBridge", compiled_counter(T=T, L=L)
+    if "attention-regression" in tasks:
+        for name, (rank, overlaps) in STUDENTS.items():
+            config = SolvableConfig.of(d=D, rank=rank, teacher_rank=rank)
+            generator = torch.Generator().manual_seed(0)
+            weights = solvable.initial(config, generator)
+            weights["Q"] = solvable.planted(weights["Q_star"], rank, generator, **overlaps)
+            yield name, HookedTransformer(config, weights)
 
 
 def _declaration(probe: Probe) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """What probes of counting models share: balanced sequences, count means, transport."""
 
 from functools import cached_property, partial
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -44,11 +43,6 @@ class CountContext(Context):
                 f" the task gives {task.L + int(task.bos)} of {task.n_vocab}"
             )
         super().__init__(model, task, seed)
-
-    @property
-    def config(self) -> Any:
-        """The model's configuration."""
-        return self.model.config
 
     def balanced(self, purpose: str, reps: int) -> BalancedSequences:
         """Draw sequences with every count of every token equally often."""
@@ -104,8 +98,9 @@ class CountContext(Context):
         def keep(value: Tensor, hook: HookPoint) -> None:
             kept.append(value)
 
+        resid = self.reference.resid  # run before the hook is there
         with torch.no_grad(), self.model.hooks(fwd_hooks=[(self.hook_name("post"), keep)]):
-            self.model.read_out(self.reference.resid)
+            self.model.read_out(resid)
         return kept[0].double().mean(2)
 
     @cached_property
@@ -122,9 +117,9 @@ class CountContext(Context):
             kept.append(post.detach().requires_grad_())
             return kept[0]
 
-        hooks = [(self.hook_name("post"), start)]
+        resid, hooks = self.reference.resid[:, :, :SLOPES], [(self.hook_name("post"), start)]
         with torch.enable_grad(), self.model.hooks(fwd_hooks=hooks):
-            logits = self.model.read_out(self.reference.resid[:, :, :SLOPES])
+            logits = self.model.read_out(resid)
             slopes = [
                 torch.autograd.grad(logit.sum(), kept[0], retain_graph=True)[0].double()
                 for logit in logits.unbind(-1)

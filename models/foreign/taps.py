@@ -3,6 +3,7 @@
 The model itself stays clean: its hook points carry ours only for the time of a run.
 """
 
+import copy
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,6 +41,18 @@ def is_bridge(model: object) -> bool:
     # Importing that class takes long, and who has such a model has done it.
     module = sys.modules.get("transformer_lens.model_bridge")
     return module is not None and isinstance(model, module.TransformerBridge)
+
+
+def copied(model: Any) -> Any:
+    """A copy of a model that shares nothing with it."""
+    twin = copy.deepcopy(model)
+    for block in getattr(twin, "blocks", ()):
+        # The bridge's blocks keep hooks that hold on to the original's parts; dropped, they are
+        # made anew in the next run.
+        drop = getattr(block, "_teardown_capture_hooks", None)
+        if drop is not None:
+            drop()
+    return twin
 
 
 class Reached(Exception):  # noqa: N818 (a way out, not a fault)

@@ -1,6 +1,5 @@
 """Any TransformerLens 4 model that does the histogram task, as our `HookedTransformer`."""
 
-import copy
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from models.errors import MechprobeError
 from models.foreign.checks import verify
 from models.foreign.config import ForeignConfig
 from models.foreign.description import TaskDescription
-from models.foreign.taps import Reached, Taps, is_bridge
+from models.foreign.taps import Reached, Taps, copied, is_bridge
 from models.hooked import HookedConfig, HookedTransformer
 from models.tasks import HistogramTask
 from models.weights import Weights, fingerprint
@@ -34,7 +33,7 @@ def wrap(model: nn.Module, description: TaskDescription) -> "ForeignTransformer"
             f"a {type(model).__name__} is no TransformerLens model; give a TransformerBridge or a"
             " HookedRootModule with the standard hook names"
         )
-    wrapped = ForeignTransformer(copy.deepcopy(model), description)
+    wrapped = ForeignTransformer(copied(model), description)
     verify(wrapped)
     return wrapped
 
@@ -180,14 +179,14 @@ class ForeignTransformer(HookedTransformer):
     def with_dtype(self, dtype: torch.dtype) -> "ForeignTransformer":
         """A copy in another floating-point type."""
         # nn.Module's own `to`: the bridge's prints.
-        return self._around(nn.Module.to(copy.deepcopy(self.inner), dtype=dtype))
+        return self._around(nn.Module.to(copied(self.inner), dtype=dtype))
 
     def fingerprint(self) -> str:
         """Hash of configuration and weights, 16 hex digits."""
         return fingerprint(self.config.model_dump_json(), self.weights())
 
     def __deepcopy__(self, memo: dict[int, object]) -> "ForeignTransformer":
-        twin = self._around(copy.deepcopy(self.inner))
+        twin = self._around(copied(self.inner))
         twin.train(self.training)
         memo[id(self)] = twin
         return twin

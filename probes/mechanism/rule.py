@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 
 from probes.results import AttentionKind, Mechanism, TokenKind
 
-RULE_VERSION = "1"  # raise it when the same evidence may give another label
+RULE_VERSION = "2"  # raise it when the same model may get another label or other evidence
 SOLVED = 0.9  # least accuracy of a model that counts
 FOLLOWS = 0.5  # least slope of the answer on a token's own count component
 SHARED = 0.7  # least kappa of a token that shares a counter

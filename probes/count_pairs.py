@@ -47,7 +47,7 @@ class CountPairs:
 
 
 def count_pairs(context: CountContext) -> CountPairs:
-    """Draw pairs: every token equally often, counts 1..L-1 that differ by 1 or 2.
+    """Draw pairs: every token equally often, counts the task asks for that differ by 1 or 2.
 
     One sequence of a pair is balanced (`HistogramTask.balanced`), with a count of at least 2; in
     the other, one or two further occurrences of the marked token are other tokens. The marked
@@ -57,7 +57,7 @@ def count_pairs(context: CountContext) -> CountPairs:
         context: of a task with L of at least 3.
     """
     task = context.task
-    reps = math.ceil(PAIRS / (task.T * (task.L - 2)))
+    reps = math.ceil(PAIRS / (task.T * (task.counts - 1)))
     body = task.scored(context.balanced("count pairs", reps).tokens, -1)[:, 1:]
     T, C, R, L = body.shape
     # The balanced order of a sequence is dropped: by lots of tokens, equal tokens side by side
@@ -67,7 +67,7 @@ def count_pairs(context: CountContext) -> CountPairs:
     group = group.scatter(-1, token.expand(T, C, R, 1), -1.0)
     more = body.gather(-1, group.gather(-1, body).argsort(-1))
 
-    high = torch.arange(2, L).view(1, C, 1).expand(T, C, R)
+    high = torch.arange(2, task.counts + 1).view(1, C, 1).expand(T, C, R)
     two = (high > 2) & (context.lots("pair change", (T, C, R)) < 0.5)
     other = context.lots("pair tokens", (T, C, R, 2, T), token_axes=(0, 4))
     other = other.masked_fill(token.unsqueeze(-1) == torch.arange(T), -1.0).argmax(-1)

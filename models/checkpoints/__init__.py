@@ -90,7 +90,7 @@ def _format(folder: Path, config: Mapping[str, Any]) -> Format:
     try:
         return format_of(folder, config)
     except MechprobeError:
-        if config:
+        if has(folder, "config.json"):
             raise
         raise MechprobeError(f"{folder}: no config.json; is this a checkpoint folder?") from None
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from models import CONSTRUCTIONS, construct
+from models.checkpoints import formats
+from models.checkpoints import registry as format_registry
 from probes import MetricSpec, all_probes, registry
 from probes.invariances import INVARIANCES
 from probes.mechanism import rule
@@ -46,6 +48,8 @@ def span(spec: MetricSpec) -> str:
 def _own_registrations_only(monkeypatch):
     """What an example registers is gone when it ends."""
     monkeypatch.setattr(registry, "_PROBES", dict(registry._PROBES))
+    formats()
+    monkeypatch.setattr(format_registry, "_FORMATS", dict(format_registry._FORMATS))
     before = dict(CONSTRUCTIONS)
     yield
     CONSTRUCTIONS.clear()

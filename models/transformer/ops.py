@@ -25,11 +25,12 @@ class _Softmax(torch.autograd.Function):
         return e
 
     @staticmethod
-    @once_differentiable  # type: ignore[no-untyped-call, untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (pattern,) = ctx.saved_tensors
         flow = gradient * pattern
-        return flow.sub_(pattern * flow.sum(-1, keepdim=True))
+        found: Tensor = flow.sub_(pattern * flow.sum(-1, keepdim=True))
+        return found
 
 
 class _CrossEntropy(torch.autograd.Function):
@@ -42,7 +43,7 @@ class _CrossEntropy(torch.autograd.Function):
         return (total.log() - shifted.gather(-1, targets.unsqueeze(-1))).mean()
 
     @staticmethod
-    @once_differentiable  # type: ignore[no-untyped-call, untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         p, targets = ctx.saved_tensors
         ones = p.new_ones(()).expand(*targets.shape, 1)

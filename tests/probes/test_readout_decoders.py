@@ -130,7 +130,8 @@ def test_empty_models_are_measured_without_a_word_of_nan(
 def test_two_positions_leave_a_single_count() -> None:
     model = construct("bos+sftm", T=6, L=2)
     apply = {n for n, p in all_probes().items() if p.why_not(model, model.config.task()) is None}
-    assert apply == {"mutual-coherence", "attention-dependence", "mean-pattern"}
+    by_attention = {"attention-dependence", "attention-sources", "keep-source", "mean-pattern"}
+    assert apply == {"mutual-coherence"} | by_attention
     with pytest.raises(MechprobeError, match="count-transport: L=2 leaves a single count"):
         find_probe("count-transport")(model)
     found = find_probe("attention-dependence")(model)

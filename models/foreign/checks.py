@@ -1,5 +1,6 @@
 """Whether a foreign model can be read exactly through its hooks; measured, not believed."""
 
+import warnings
 from typing import TYPE_CHECKING
 
 import torch
@@ -90,14 +91,10 @@ def _written_pattern(model: "ForeignTransformer", tokens: Tensor, layer: int) ->
     def keep(value: Tensor, hook: HookPoint) -> None:
         kept[str(hook.name)] = value
 
-    model.run_with_hooks(
-        tokens,
-        fwd_hooks=[
-            (stem + "hook_pattern", flat),
-            (stem + "hook_v", keep),
-            (stem + "hook_z", keep),
-        ],
-    )
+    hooks = [("hook_pattern", flat), ("hook_v", keep), ("hook_z", keep)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the bridge's, of what is found below
+        model.run_with_hooks(tokens, fwd_hooks=[(stem + name, fn) for name, fn in hooks])
     z, value = kept[stem + "hook_z"], kept[stem + "hook_v"]
     mean = value.mean(1, keepdim=True).repeat_interleave(z.shape[2] // value.shape[2], 2)
     if (z - mean).abs().max() > _tolerance(model) * mean.abs().max().clamp(min=1):

@@ -72,7 +72,7 @@ def train_boot_native(
         tokens = task.sample(BATCH, generator)
         logits = description.to_classes(model(description.to_ids(tokens)))
         optimizer.zero_grad()
-        task.loss(logits, tokens).backward()
+        torch.autograd.backward(task.loss(logits, tokens))
         optimizer.step()
         schedule.step()
     return wrap(model, description)

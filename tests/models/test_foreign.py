@@ -519,9 +519,9 @@ def test_the_compiled_counter_counts(T: int, L: int) -> None:
 def test_training_learns_and_is_seeded() -> None:
     description = TaskDescription(L=4, tokens=(7, 3, 9), answers={c: (c,) for c in range(1, 5)})
     made = [
-        train_boot_native(description, d=8, p=8, steps=n, progress=False) for n in (1, 120, 120)
+        train_boot_native(description, d=8, p=8, steps=n, progress=False) for n in (1, 60, 60)
     ]
     tokens = made[0].task().sample(256, torch.Generator().manual_seed(5))
     losses = [float(model(tokens, return_type="loss").detach()) for model in made]
-    assert losses[1] < 0.8 * losses[0]
+    assert losses[1] < 0.9 * losses[0]
     assert made[1].fingerprint() == made[2].fingerprint() != made[0].fingerprint()

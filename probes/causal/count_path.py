@@ -17,7 +17,9 @@ from probes.results import ProbeResult
 COVER = 0.9
 TIE = 1e-3  # shares closer than this are equal: the first component is named
 MENTION = 0.1  # a share that the sentence mentions
-SMALL = 64  # cells that a map has numbers in
+SOLVED = 0.9  # below, it says how many pairs are answered rightly
+NAMED = 3  # readers that it names at most
+NARROW = 6  # columns of a map that has numbers in its cells
 
 
 def first_of_best(shares: Float[Tensor, "*axes"]) -> tuple[int, ...]:
@@ -133,11 +135,11 @@ def _draw(result: ProbeResult) -> Figure:
     arrays = {name: np.asarray(values, float) for name, values in result.arrays.items()}
     with_queries = [arrays[f"read_by_{part}"] for part in "qkv"]
     reads = np.nan_to_num(np.stack(with_queries), nan=-np.inf).max(0)
-    heads = [f"head {h}" for h in range(reads.shape[1])]
+    heads = [str(head) for head in range(reads.shape[1])]
     sides = {
         "Writes the count": (
             np.column_stack([arrays["writers"], arrays["attn_out"][:, 1]]),
-            [*heads, "elsewhere"],
+            [*heads, "other\npositions"],
         ),
         "Reads the count": (
             np.column_stack([reads, arrays["read_by_mlp"]]),
@@ -149,14 +151,14 @@ def _draw(result: ProbeResult) -> Figure:
         limit = max(1.0, float(np.nanmax(np.abs(values))))
         heatmap(
             axes,
-            values,
-            x="",
+            values.round(4) + 0.0,  # no negative zeros
+            x="head",
             y="block",
             bar="share of the answer",
             cmap=DIVERGING,
             vmin=-limit,
             vmax=limit,
-            annot=values.size <= SMALL,
+            annot=values.shape[1] <= NARROW,
             fmt=".2f",
         )
         axes.set_xticks(np.arange(len(names)) + 0.5, names)
@@ -173,28 +175,24 @@ def _say(result: ProbeResult) -> str:
     share = f"{value['writer_share']:.0%} of the answer's change"
     n = value["writers"]
     writer = f"{head} ({share})" if n == 1 else f"{n:.0f} heads, most of it by {head} ({share})"
-    readers = {
-        f"the feed-forward layer of block {value['mlp_block']:.0f}": value["mlp_share"],
-        _reading_head(result): value["head_share"],
-        "the answer itself, past all feed-forward layers": value["direct_share"],
-    }
-    known = {name: share for name, share in readers.items() if share == share}
-    best = max(known, key=lambda name: known[name])
-    said = [name for name in known if name == best or known[name] > MENTION]
-    said.sort(key=lambda name: -known[name])
+    known = _readers(result)
+    best = sorted(known, key=lambda name: -known[name])[:NAMED]
+    said = [name for name in best if name == best[0] or known[name] > MENTION]
     read = " and ".join(f"{name} ({known[name]:.0%})" for name in said)
     passed = value["elsewhere"]
     other = f" {passed:.0%} of it goes by way of other positions." if passed > MENTION else ""
-    return f"The count is written by {writer} and read by {read}.{other}"
+    right = value["right"]
+    doubt = f" Only {right:.0%} of the pairs are answered rightly." if right < SOLVED else ""
+    return f"The count is written by {writer} and read by {read}.{other}{doubt}"
 
 
-def _reading_head(result: ProbeResult) -> str:
-    if np.isnan(result.value("head_share")):
-        return ""
-    block, head = (int(result.value(f"head_{name}")) for name in ("block", "number"))
-    sides = {"queries": "q", "keys": "k", "values": "v"}
-    read = {
-        s: np.asarray(result.arrays[f"read_by_{n}"], float)[block, head] for s, n in sides.items()
-    }
-    side = max(read, key=lambda name: np.nan_to_num(read[name], nan=-np.inf))
-    return f"the {side} of head {head} of block {block}"
+def _readers(result: ProbeResult) -> dict[str, float]:
+    """Share of every reader, by what a sentence calls it."""
+    arrays = {name: np.asarray(values, float) for name, values in result.arrays.items()}
+    found = {"the answer itself, past all feed-forward layers": result.value("direct_share")}
+    for block, share in enumerate(arrays["read_by_mlp"]):
+        found[f"the feed-forward layer of block {block}"] = share
+    for side, letter in {"queries": "q", "keys": "k", "values": "v"}.items():
+        for (block, head), share in np.ndenumerate(arrays[f"read_by_{letter}"]):
+            found[f"the {side} of head {head} of block {block}"] = share
+    return {name: float(share) for name, share in found.items() if not np.isnan(share)}

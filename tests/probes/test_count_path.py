@@ -4,8 +4,16 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from transformer_lens.model_bridge import TransformerBridge
 
-from models import CountingConfig, HookedTransformer, TransformerConfig, construct
+from models import (
+    CountingConfig,
+    HookedTransformer,
+    TaskDescription,
+    TransformerConfig,
+    construct,
+    wrap,
+)
 from models.counting import initial
 from models.foreign.compiled import compiled_counter
 from models.transformer import initial as drawn
@@ -273,6 +281,28 @@ def test_what_must_be_in_any_model(kind: str) -> None:
     assert bool(paths.read_by_heads("q").isnan().all()) == (kind == "constant mixing")
 
 
+def test_attention_alone_with_shared_keys() -> None:
+    """A bridge whose two heads share keys and values, without feed-forward layers."""
+    bridge = TransformerBridge.boot_native(
+        {
+            "n_layers": 2, "n_heads": 2, "n_key_value_heads": 1, "d_model": 8, "d_head": 4,
+            "n_ctx": L, "d_vocab": T, "d_vocab_out": L + 1, "attn_only": True, "act_fn": "relu",
+            "attention_dir": "bidirectional", "normalization_type": None, "seed": 0,
+        }
+    )  # fmt: skip
+    model = wrap(bridge, TaskDescription(L=L, tokens=tuple(range(T))))
+    with torch.no_grad():
+        paths = CountPaths(model, pairs_of(model))
+        for part in "kv":
+            read = paths.read_by_heads(part)
+            assert read.shape == (2, 2)
+            assert torch.equal(read[:, 0], read[:, 1])
+        assert read[1].all()
+        assert paths.here("mlp_out", paths.written).isnan().all()
+        assert paths.elsewhere("mlp_out").isnan().all()
+        assert paths.read_directly == pytest.approx(1, rel=1e-4)
+
+
 def test_no_path_where_answers_do_not_follow() -> None:
     model = random_model()
     result, found = measured(model)
@@ -280,6 +310,7 @@ def test_no_path_where_answers_do_not_follow() -> None:
     assert result.metrics["writer_share"].value is None
     assert not result.arrays
     assert "do not follow the count" in result.words
+    assert find_probe("count-path").draw(result).axes
     dead = HookedTransformer(model.config, {n: 0 * v for n, v in model.weights().items()})
     assert measured(dead)[1]["gap"] == 0
 

@@ -18,6 +18,7 @@ from models.transformer import (
     train,
     unfreeze,
 )
+from models.transformer.gradients import Gradients, written_out
 from models.transformer.ops import cross_entropy, narrow, softmax
 
 SIZES = {"T": 5, "L": 4, "d": 16, "p": 24}
@@ -78,6 +79,31 @@ def test_tables_projected_once_give_the_same_as_every_position_projected(attends
     many = forward(config, weights, tokens)
     few = torch.cat([forward(config, weights, row) for row in tokens.split(1)])
     torch.testing.assert_close(many, few, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("attends", ["only_sem", "only_pos", "both"])
+def test_gradients_written_out_are_those_of_autograd(attends):
+    config, weights = half_model(attends)
+    generator = torch.Generator().manual_seed(4)
+    weights = {n: w.double() for n, w in weights.items()}
+    for name in ("blocks.0.ln2.w", "blocks.0.ln2.b"):
+        weights[name] += torch.randn(weights[name].shape, generator=generator).double()
+    tokens = config.task().sample(12, generator)
+    mine, torchs = ({n: w.clone().requires_grad_() for n, w in weights.items()} for _ in range(2))
+    loss = Gradients(config, mine)(tokens, config.task().targets(tokens))
+    wanted = config.task().loss(forward(config, torchs, tokens), tokens)
+    wanted.backward()
+    torch.testing.assert_close(loss, wanted.detach(), rtol=1e-12, atol=1e-12)
+    for name in weights:
+        assert torchs[name].grad.any(), name
+        torch.testing.assert_close(mine[name].grad, torchs[name].grad, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("change", [{"n_heads": 2}, {"activation": "gelu"}, {"residual": True}])
+def test_other_kinds_are_left_to_autograd(change):
+    config, _ = half_model("both")
+    assert written_out(config)
+    assert not written_out(config.model_copy(update=change))
 
 
 # -- data ---------------------------------------------------------------------------------------

@@ -41,6 +41,10 @@ def test_label_json_lists_objects(checkpoints: Path) -> None:
         "positional",
         8,
     )
+    assert dot["verdict"] == "semantic attention, relation-based counting"
+    assert lin["verdict"] == "positional attention, inventory-based counting"
+    words = run("label", checkpoints / "dot").stdout
+    assert f"dot: {dot['verdict']} (confidence" in words
     for item, name in ((dot, "dot"), (lin, "lin")):
         assert item["path"] == str(checkpoints / name)
         assert item["accuracy"] == 1.0
@@ -76,6 +80,7 @@ def test_students_are_labelled_beside_counting_models(checkpoints: Path, tmp_pat
         None,
         None,
     ]
+    assert student["verdict"] == "semantic attention"
     assert 0.8 < student["attention_confidence"] < 1
     assert student["test_error"] == student["evidence"]["test_error"] > 0
     words = run("label", tmp_path / "student").stdout

@@ -181,6 +181,15 @@ def test_counts_and_reproduction(
         assert wanted in text
 
 
+def test_every_section_says_the_verdict_and_what_it_means(
+    info: RunInfo, model_result: Make, test_probes: dict[str, Probe]
+) -> None:
+    text = Page(render(info, [model_result(f"m{i}", i, probes=()) for i in (0, 3)])).text
+    assert "Verdict: semantic attention, relation-based counting" in text
+    assert "Where attention goes depends on which tokens stand there. Attention compares" in text
+    assert "Verdict: uninformed attention, counting unsolved" in text
+
+
 def test_a_large_run_stays_small(
     info: RunInfo, model_result: Make, test_probes: dict[str, Probe]
 ) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from models.files import write_text, write_whole
+from reports import vocabulary
 from reports.page import environment, part, policy_hash
 from reports.parts import Part, drawn
 from reports.positional_semantic import patterns, sources, tables, words
@@ -49,6 +50,7 @@ def render(study: Study) -> str:
             budget=tables.budget(study),
             demands=tables.demands(study),
             parts=parts(study),
+            unsolved=vocabulary.MECHANISMS["unsolved"].meaning,
             style=style,
             style_hash=policy_hash(style),
         )

@@ -58,7 +58,7 @@ class Model(Schema):
         shares, m_like, theta_like: of the scores; the last two are roots of the positional and of
             the semantic variance.
         position_identity, token_identity: cosines of the position-position and of the
-            token-token part with the identity; None where there is none.
+            token-token part with the identity; None where there is next to none.
         kept: accuracies with one source.
         attention, agreement: the label and the share of bootstrap replicates that give it.
         verdict: both axes of the label.

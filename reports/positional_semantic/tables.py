@@ -7,11 +7,7 @@ from reports.formatting import MISSING, number, percent
 from reports.parts import Table
 from reports.positional_semantic.study import RESTRICTED, Demand, Model, Spread, Start, Study
 
-NAMES: dict[Start, str] = {
-    "only_pos": "only_pos (sees positions)",
-    "only_sem": "only_sem (sees tokens)",
-    "both": "free (sees both)",
-}
+NAMES: dict[Start, str] = {"only_pos": "only_pos", "only_sem": "only_sem", "both": "free"}
 KEPT = ("everything", "positional", "semantic", "neither", "chance")
 
 

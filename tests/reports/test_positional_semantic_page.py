@@ -67,7 +67,7 @@ def model(start: Start, seed: int = 0, freed: bool = False, **changes: object) -
     """A model that is what it should be, but for the changes."""
     positional, semantic, cross = SHARES[start]
     fields: dict[str, object] = {
-        "name": f"{start}-{seed}{'-freed' if freed else ''}",
+        "name": f"{start}_{seed}{'_freed' if freed else ''}",
         "start": start,
         "seed": seed,
         "freed": freed,
@@ -213,7 +213,7 @@ def test_a_solution_that_turns_is_named() -> None:
     one = study(model("only_sem"), model("only_sem", freed=True, attention="mixed"))
     assert words.labels(one) == [
         "1 of 1 labels are right before unfreezing, 0 of 1 after.",
-        "only_sem-0-freed turns from semantic to mixed.",
+        "only_sem_0_freed turns from semantic to mixed.",
     ]
     assert [row[3] for row in tables.labels(one).rows] == ["yes", "NO"]
     assert words.free(one) == ["No free models were trained."]

@@ -1,0 +1,1 @@
+"""Both solutions of the counting transformer with positions: budgets, training, reading."""

@@ -272,6 +272,12 @@ def _number(value: Any) -> float | None:
 
 def _package(module: str) -> str:
     top = module.split(".")[0]
-    for distribution in packages_distributions().get(top, []):
+    for distribution in _distributions().get(top, []):
         return f"{distribution} {version(distribution)}"
     return top
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    # Reading every installed package's file list takes a tenth of a second.
+    return packages_distributions()

@@ -126,7 +126,8 @@ class Attention(nn.Module):
     def forward(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
         # Slices, not products with W_V and W_O: the same numbers, and d^2 fewer of them.
         size = self.cfg.d_value
-        value = self.hook_v(x[..., :size].unsqueeze(2))
+        # A copy: TransformerLens's patching writes in place, and the stream is not to change.
+        value = self.hook_v(x[..., :size].unsqueeze(2).clone())
         scores = self.hook_attn_scores(self.scores(x))
         pattern = self.hook_pattern(scores.softmax(-1) if self.cfg.softmax else scores)
         z = self.hook_z(torch.einsum("bhqk,bkhe->bqhe", pattern, value))

@@ -126,7 +126,8 @@ class HeadsAttention(nn.Module):
     def forward(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
         scores = self.hook_attn_scores(self.scores(x))
         # Slices, not products with constants: the same numbers, and d^2 fewer of them.
-        raw = x[..., None, : self.cfg.d_value].expand(-1, -1, self.cfg.n_heads, -1)
+        # A copy each: TransformerLens's patching writes in place, and the stream is not to change.
+        raw = x[..., None, : self.cfg.d_value].repeat(1, 1, self.cfg.n_heads, 1)
         value = self.hook_v(self._per_head(x, "V") if "W_V" in self.own else raw)
         pattern = self.hook_pattern(scores.softmax(-1) if self.cfg.softmax else scores)
         z = self.hook_z(torch.einsum("bhqk,bkhe->bqhe", pattern, value))

@@ -139,6 +139,23 @@ def test_every_sweep_is_the_patch_by_hand(kind, dtype, widened):
 
 
 @VIEWS
+@pytest.mark.parametrize("kind", ["bos+sftm", "lin"])
+@pytest.mark.usefixtures("_quiet")
+def test_sweeps_say_the_same_without_gradients(kind, widened):
+    """The utilities write in place then: no other activation may be the same memory."""
+    model = build(kind, widened).eval()
+    clean, corrupted = tokens_for(model, 4), tokens_for(model, 5)
+    _, cache = model.run_with_cache(clean)
+    for name, (act, _) in SWEEPS.items():
+        if act in "qk" and kind == "lin":
+            continue
+        sweep = getattr(patching, f"get_act_patch_{name}")
+        wanted = sweep(model, corrupted, cache, metric).detach()
+        with torch.no_grad():
+            assert torch.equal(sweep(model, corrupted, cache, metric), wanted), name
+
+
+@VIEWS
 @DTYPES
 @KINDS
 @pytest.mark.usefixtures("_quiet", "_default_dtype")

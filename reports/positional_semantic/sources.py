@@ -18,7 +18,13 @@ MARKS: dict[Start, tuple[str, str]] = {
     "only_sem": ("o", GREEN),
     "both": ("D", PURPLE),
 }
-KEPT = {"everything": "black", "positional": BLUE, "semantic": GREEN, "neither": GREY}
+# Label, colour, and how far beside its place a mark stands so that none hides another.
+KEPT = {
+    "everything": ("both, untouched", "black", 0.0),
+    "positional": ("positional alone", BLUE, -0.15),
+    "semantic": ("semantic alone", GREEN, 0.15),
+    "neither": ("neither", GREY, 0.0),
+}
 GAP = 1.0  # bars between two groups
 
 
@@ -46,18 +52,15 @@ def shares(study: Study) -> Figure:
 def kept(study: Study) -> Figure:
     """Accuracy of every model with everything, with one source and with none."""
     figure, (axes,) = blank(1, width=9.5, height=3.2)
-    for name, colour in KEPT.items():
-        first = True
-        for places, models in _placed(axes, study):
+    for name, (label, colour, beside) in KEPT.items():
+        whole = name == "everything"
+        for n, (places, models) in enumerate(_placed(axes, study)):
             values = [100 * float(getattr(model.kept, name)) for model in models]
-            label = {"everything": "both, untouched"}.get(name, f"{name} alone")
-            label = "neither" if name == "neither" else label
             axes.plot(
-                places, values, ls="", color=colour, ms=6 if name == "everything" else 5,
-                marker="_" if name == "everything" else "o", mew=1.8 if name == "everything" else 0,
-                label=label if first else None,
+                places + beside, values, ls="", color=colour, ms=6 if whole else 5,
+                marker="_" if whole else "o", mew=1.8 if whole else 0,
+                label=label if n == 0 else None,
             )  # fmt: skip
-            first = False
     chance = 100 * fmean(model.kept.chance for model in study.models)
     axes.axhline(chance, color=GREY, ls=":", lw=1, label="best constant answer")
     axes.set(ylim=(0, 103), ylabel="accuracy (%)", title="Accuracy with one source kept")

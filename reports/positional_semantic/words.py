@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from probes.results import AttentionKind
 from reports.formatting import MISSING, number, percent
 from reports.positional_semantic.study import RESTRICTED, Model, Spread, Start, Study
 from reports.positional_semantic.tables import counted, mean
@@ -167,9 +168,10 @@ def free(study: Study) -> list[str]:
     if not models:
         return ["No free models were trained."]
     ends = Counter(model.attention for model in models)
-    listed = ", ".join(f"{ends[kind]} {kind}" for kind in ("positional", "semantic", "mixed"))
+    kinds: list[AttentionKind] = ["positional", "semantic", "mixed"]
     if ends["uninformed"]:
-        listed += f", {ends['uninformed']} uninformed"
+        kinds.append("uninformed")
+    listed = ", ".join(f"{ends[kind]} {kind}" for kind in kinds)
     inside = sum(study.ranges.hold(model.shares) for model in models)
     spans = (
         _span([getattr(m.shares, part) for m in models]) for part in ("positional", "semantic")
@@ -178,7 +180,7 @@ def free(study: Study) -> list[str]:
         f"{low} to {high} %" for low, high in (study.ranges.positional, study.ranges.semantic)
     )
     return [
-        f"Of {len(models)} models trained from scratch with everything free end: {listed}"
+        f"Of {len(models)} models trained from scratch with everything free, {listed} in the end"
         f" ({counted([model.verdict for model in models])}).",
         "Shares are {} positional and {} semantic; expected are {} and {}.".format(
             *spans, *expected

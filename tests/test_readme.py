@@ -20,21 +20,29 @@ def test_first_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert "relation-based 1" in capsys.readouterr().out
 
 
+def test_foreign_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """A TransformerLens model is wrapped, labelled and probed; untrained, it does not count."""
+    exec(compile(BLOCKS[1], "README.md", "exec"), {"__name__": "__main__"})
+    verdict, words = capsys.readouterr().out.splitlines()
+    assert verdict.endswith("attention, counting unsolved")
+    assert words.startswith("The scores' variance is")
+
+
 def test_students_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     """Both minima are trained and told apart."""
-    exec(compile(BLOCKS[1], "README.md", "exec"), {"__name__": "__main__"})
+    exec(compile(BLOCKS[2], "README.md", "exec"), {"__name__": "__main__"})
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["semantic", "positional"]
 
 
 def test_probe_example_is_short_and_works() -> None:
     """At most 25 lines of code, a registered probe with figure and words that passes the kit."""
-    code = [line for line in BLOCKS[2].splitlines() if line.strip()]
+    code = [line for line in BLOCKS[3].splitlines() if line.strip()]
     assert len(code) <= 25
     all_probes()
     before = set(registry._PROBES)
     try:
-        exec(compile(BLOCKS[2], "README.md", "exec"), {"__name__": "__main__"})
+        exec(compile(BLOCKS[3], "README.md", "exec"), {"__name__": "__main__"})
         import models
 
         result = study(models.construct("dot", T=8, L=6), name="m")

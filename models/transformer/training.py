@@ -18,8 +18,6 @@ from models.files import write_tensors
 from models.transformer.config import TransformerConfig
 from models.transformer.data import Data, epoch_generator
 from models.transformer.forward import forward
-from models.transformer.gradients import Gradients, written_out
-from models.transformer.ops import cross_entropy
 from models.transformer.weights import Weights, check
 from models.weights import fingerprint
 
@@ -167,8 +165,6 @@ class _Run:
             for name, weight in weights.items()
         }
         self.learning = {n: w for n, w in self.weights.items() if w.requires_grad}
-        whole = written_out(config) and len(self.learning) == len(weights)
-        self.gradients = Gradients(config, self.weights) if whole else None
         self.losses: list[float] = []
         self.accuracies: list[float] = []
         values = list(self.learning.values())
@@ -192,25 +188,18 @@ class _Run:
             done = (number + step / len(batches)) / self.plan.epochs
             for group in self.optimizer.param_groups:
                 group["lr"] = self.plan.rate(done)
-            loss = self._loss(batch, wanted)
+            answers = forward(self.config, self.weights, batch)
+            loss = self.task.loss(answers, batch, wanted)
+            self.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
-            total += loss * len(batch)
+            total += loss.detach() * len(batch)
         if not total.isfinite() or not all(w.isfinite().all() for w in self.learning.values()):
             raise MechprobeError(
                 f"training diverged in epoch {number}: the loss is not finite; lower lr"
                 f" (now {self.plan.lr})"
             )
         self.losses.append(total.item() / len(tokens))
-
-    def _loss(self, tokens: Tensor, targets: Tensor) -> Tensor:
-        """Loss of a batch; leaves gradients at the weights."""
-        if self.gradients is not None:
-            return self.gradients(tokens, targets)
-        answers = self.task.scored(forward(self.config, self.weights, tokens), -2)
-        loss = cross_entropy(answers, targets)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss.detach()
 
     def keep(self, path: Path, identity: str) -> None:
         """Write weights, moments and curves."""

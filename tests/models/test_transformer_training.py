@@ -18,8 +18,6 @@ from models.transformer import (
     train,
     unfreeze,
 )
-from models.transformer.gradients import Gradients, written_out
-from models.transformer.ops import cross_entropy, narrow, softmax
 
 SIZES = {"T": 5, "L": 4, "d": 16, "p": 24}
 
@@ -35,75 +33,6 @@ def data(config: TransformerConfig, n: int = 1500):
 
 def same_bits(a, b) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
-# -- short operations ---------------------------------------------------------------------------
-
-
-def test_short_operations_and_their_gradients_are_torchs():
-    generator = torch.Generator().manual_seed(0)
-
-    def draw(*shape):
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-    scores, logits, x, W, b = draw(3, 2, 5, 5), draw(4, 5, 11), draw(4, 5, 7), draw(7, 11), draw(11)
-    targets, weigh = torch.randint(11, (4, 5), generator=generator), draw(3, 2, 5, 5)
-    pairs = [
-        (lambda s: (softmax(s) * weigh).sum(), lambda s: (s.softmax(-1) * weigh).sum(), (scores,)),
-        (
-            lambda s: cross_entropy(s, targets),
-            lambda s: torch.nn.functional.cross_entropy(s.flatten(0, 1), targets.flatten()),
-            (logits,),
-        ),
-        (lambda *a: narrow(*a).pow(2).sum(), lambda x, W, b: (x @ W + b).pow(2).sum(), (x, W, b)),
-    ]
-    for mine, torchs, given in pairs:
-        found = [value.clone().requires_grad_() for value in given]
-        wanted = [value.clone().requires_grad_() for value in given]
-        results = mine(*found), torchs(*wanted)
-        torch.testing.assert_close(*results, rtol=1e-12, atol=1e-12)
-        for result in results:
-            result.backward()
-        for one, other in zip(found, wanted, strict=True):
-            torch.testing.assert_close(one.grad, other.grad, rtol=1e-12, atol=1e-12)
-    # Scores that would overflow an exponential.
-    torch.testing.assert_close(softmax(scores * 1e4), (scores * 1e4).softmax(-1))
-    assert cross_entropy(logits * 1e4, targets).isfinite()
-
-
-@pytest.mark.parametrize("attends", ["only_sem", "both"])
-def test_tables_projected_once_give_the_same_as_every_position_projected(attends):
-    """Few positions go the one way, many the other."""
-    config, weights = half_model(attends)
-    tokens = config.task().sample(40, torch.Generator().manual_seed(2))
-    many = forward(config, weights, tokens)
-    few = torch.cat([forward(config, weights, row) for row in tokens.split(1)])
-    torch.testing.assert_close(many, few, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("attends", ["only_sem", "only_pos", "both"])
-def test_gradients_written_out_are_those_of_autograd(attends):
-    config, weights = half_model(attends)
-    generator = torch.Generator().manual_seed(4)
-    weights = {n: w.double() for n, w in weights.items()}
-    for name in ("blocks.0.ln2.w", "blocks.0.ln2.b"):
-        weights[name] += torch.randn(weights[name].shape, generator=generator).double()
-    tokens = config.task().sample(12, generator)
-    mine, torchs = ({n: w.clone().requires_grad_() for n, w in weights.items()} for _ in range(2))
-    loss = Gradients(config, mine)(tokens, config.task().targets(tokens))
-    wanted = config.task().loss(forward(config, torchs, tokens), tokens)
-    wanted.backward()
-    torch.testing.assert_close(loss, wanted.detach(), rtol=1e-12, atol=1e-12)
-    for name in weights:
-        assert torchs[name].grad.any(), name
-        torch.testing.assert_close(mine[name].grad, torchs[name].grad, rtol=1e-10, atol=1e-12)
-
-
-@pytest.mark.parametrize("change", [{"n_heads": 2}, {"activation": "gelu"}, {"residual": True}])
-def test_other_kinds_are_left_to_autograd(change):
-    config, _ = half_model("both")
-    assert written_out(config)
-    assert not written_out(config.model_copy(update=change))
 
 
 # -- data ---------------------------------------------------------------------------------------

@@ -77,12 +77,13 @@ class Budget:
 
 def _told(plan: Plan) -> str:
     name = {"adam": "Adam", "sgd": "SGD"}[plan.optimizer]
-    return f"{plan.epochs} epochs, {name}, rate {plan.lr:g}, batch {plan.batch}"
+    falling = " falling to 0 (cosine)" if plan.schedule == "cosine" else ""
+    return f"{plan.epochs} epochs, {name}, rate {plan.lr:g}{falling}, batch {plan.batch}"
 
 
 FULL = Budget(
     T=15, L=10, d=64, p=128, sequences=50_000, quick=False,
-    first=Plan(epochs=100, batch=32, lr=1e-3),
+    first=Plan(epochs=40, batch=32, lr=1e-3, schedule="cosine"),
     then=Plan(epochs=30, batch=32, lr=1e-3, optimizer="sgd"),
 )  # fmt: skip
 QUICK = Budget(

@@ -107,5 +107,5 @@ def _say(result: ProbeResult) -> str:
     return (
         f"Without the count component that tokens share, accuracy goes from"
         f" {result.value('accuracy_before'):.2f} to {result.value('accuracy_after'):.2f}"
-        f" ({result.value('lost'):.0%} of what was above chance)."
+        f" ({round(result.value('lost'), 2) + 0.0:.0%} of what was above chance)."
     )

@@ -104,14 +104,14 @@ def counting_mechanism(evidence: CountEvidence) -> tuple[Mechanism, str]:
     if private >= MOST and e.lost < HALF:
         return "inventory-based", (
             f"{private:.0%} of the tokens ignore other tokens' count component (|kappa| at most"
-            f" {PRIVATE}), and removing what they share costs {e.lost:.0%} of the accuracy above"
-            " chance"
+            f" {PRIVATE}), and removing what they share costs {_percent(e.lost)} of the accuracy"
+            " above chance"
         )
     if private >= MOST:
         return "mixed", (
             f"{private:.0%} of the tokens ignore other tokens' count component, yet removing what"
-            f" they share costs {e.lost:.0%} of the accuracy above chance: neither pure mechanism"
-            " does that"
+            f" they share costs {_percent(e.lost)} of the accuracy above chance: neither pure"
+            " mechanism does that"
         )
     partial = np.count_nonzero((e.kappa > PRIVATE) & (e.kappa < SHARED))
     opposed = np.count_nonzero(e.kappa < -PRIVATE)
@@ -204,3 +204,8 @@ def margin(mechanism: Mechanism, evidence: CountEvidence) -> float:
 
 def _between(value: float, low: float, high: float) -> float:
     return min(max(value, low), high)
+
+
+def _percent(share: float) -> str:
+    """Whole per cent, without a sign of zero."""
+    return f"{round(share, 2) + 0.0:.0%}"

@@ -1,0 +1,1 @@
+"""Variations of an architecture side by side: does the counting mechanism change?"""

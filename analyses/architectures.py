@@ -28,7 +28,7 @@ from reports.architectures.words import answers
 NAME = "architectures"
 TITLE = "Architectures: does the counting mechanism change?"
 PROBES = (
-    "count-path", "attention-sources", "attention-dependence", "count-transport",
+    "count-path", "count-by-block", "attention-sources", "attention-dependence", "count-transport",
     "remove-shared-count",
 )  # fmt: skip
 LARGEST = 1000  # models of a kind

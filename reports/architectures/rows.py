@@ -34,6 +34,8 @@ class Row:
         reader_block, reader_share: feed-forward layer that reads most of the count.
         head_share: most that a head of a later block reads.
         right: pairs with both answers right; on these the four above rest.
+        first_own, first_kappa: with several blocks, slope on the own count behind the first one's
+            attention, and kappa there; the label looks behind the last one's.
         positional, semantic, cross, residual: shares of the scores' variance.
     """
 
@@ -57,6 +59,8 @@ class Row:
     reader_share: float | None
     head_share: float | None
     right: float | None
+    first_own: float | None
+    first_kappa: float | None
     positional: float | None
     semantic: float | None
     cross: float | None
@@ -79,6 +83,7 @@ PATH = {
     "head_share": "head_share",
     "right": "right",
 }
+FIRST = ("first_own", "first_kappa")
 SHARES = ("positional", "semantic", "cross", "residual")
 
 
@@ -107,6 +112,7 @@ def row(result: ModelResult) -> Row:
         kappa=label.evidence["kappa"].value,
         counters=label.counters,
         **{name: value("count-path", metric) for name, metric in PATH.items()},
+        **{name: value("count-by-block", name) for name in FIRST},
         **{name: value("attention-sources", f"{name}_share") for name in SHARES},
     )
 

@@ -9,7 +9,8 @@ from reports.architectures.rows import Comparison, Row
 from reports.architectures.words import answers, fraction, told
 
 HEAD = (
-    "base", "variation", "accuracy", "counting", "differs", "confidence", "kappa", "counters",
+    "base", "variation", "accuracy", "counting", "differs", "confidence", "kappa", "first kappa",
+    "counters",
     "attention", "pos / sem / cross %", "written by", "heads", "elsewhere", "read by",
 )  # fmt: skip
 NONE = "–"
@@ -43,6 +44,7 @@ def _line(comparison: Comparison, base: str, variation: str) -> list[str]:
         fraction(comparison, base, variation),
         _range([r.confidence for r in rows if r.solved], "{:z.2f}"),
         _range([r.kappa for r in rows], "{:z.2f}"),
+        _range([r.first_kappa for r in rows], "{:z.2f}"),
         _range([r.counters for r in rows], "{:.0f}"),
         told(Counter(r.attention for r in rows)) or NONE,
         _sources(rows),

@@ -9,7 +9,7 @@ TITLES: dict[Axis, str] = {"mechanism": "counting", "attention": "attention"}
 
 def answers(comparison: Comparison) -> list[str]:
     """What is usual for each base, then a line for each variation; for attention only those where
-    a model differs."""
+    a model differs, and behind the first block's attention those with several blocks."""
     lines = []
     for base in comparison.bases:
         lines.append(f"{base}: the base is {_usual(comparison, base, 'mechanism')} in counting,")
@@ -18,7 +18,7 @@ def answers(comparison: Comparison) -> list[str]:
     for name in comparison.variations:
         if any(comparison.differing(b, name, "attention") for b in comparison.bases):
             lines.append(_line(comparison, name, "attention"))
-    return lines
+    return lines + [line for name in comparison.variations if (line := _first(comparison, name))]
 
 
 def told(found: Counter[str]) -> str:
@@ -57,3 +57,17 @@ def _line(comparison: Comparison, variation: str, axis: Axis) -> str:
     left_out = f" Unsolved or missing: {missing}." if missing else ""
     share = f"{different} of {solved} models ({'; '.join(parts)})"
     return f"{variation}: {TITLES[axis]} {other} in {share}.{left_out}"
+
+
+def _first(comparison: Comparison, variation: str) -> str:
+    parts = []
+    for base in comparison.bases:
+        group = [r for r in comparison.group(base, variation) if r.solved]
+        known = [r.first_kappa for r in group if r.first_kappa is not None]
+        if known:
+            shown = " to ".join(sorted({f"{k:z.2f}" for k in (min(known), max(known))}, key=float))
+            parts.append(f"{base} {shown}")
+    if not parts:
+        return ""
+    where = "behind the first block's attention, where the label does not look"
+    return f"{variation}: kappa {where}: {'; '.join(parts)}."

@@ -73,7 +73,16 @@ def by_hand() -> Comparison:
     relation, inventory = "relation-based", "inventory-based"
     rows = [
         *made("dot", "base", relation, relation, "mixed"),
-        *made("dot", "2 blocks", relation, inventory, inventory, attention="mixed", kappa=9.0),
+        *made(
+            "dot",
+            "2 blocks",
+            relation,
+            inventory,
+            inventory,
+            attention="mixed",
+            kappa=9.0,
+            first_kappa=0.5,
+        ),
         *made("bos", "base", relation, inventory),
         *made("bos", "2 blocks", relation, "unsolved", accuracy=0.3),
     ]
@@ -86,6 +95,7 @@ def test_the_folder_is_a_run_with_rows_table_and_picture(finished: Path) -> None
     assert info.command.startswith("python -m analyses.architectures --out")
     assert info.command.endswith("--seeds 1 --quick --seed 3")
     assert {probe.probe for probe in results[0].probes} == set(command.PROBES)
+    assert {probe.probe for probe in results[1].probes} == set(command.PROBES) - {"count-by-block"}
     assert info.notes[-1].startswith(("positions: ", "2 blocks of 2 heads: "))  # the answer
     assert sorted(p.name for p in (finished / "models").iterdir()) == NAMES  # no state is left
     assert all((finished / name).stat().st_size > 0 for name in MADE)
@@ -196,6 +206,8 @@ def test_the_answer_counts_what_differs(by_hand: Comparison) -> None:
         " (dot 2 of 3: inventory-based 2; bos cannot be said). Unsolved or missing: 2.",
         "2 blocks: attention differs from the base's in 3 of 4 models"
         " (dot 3 of 3: mixed 3; bos 0 of 1). Unsolved or missing: 2.",
+        "2 blocks: kappa behind the first block's attention, where the label does not look:"
+        " dot 0.50.",
     ]
     assert fraction(by_hand, "dot", "2 blocks") == "2/3"
     assert fraction(by_hand, "bos", "2 blocks") == "–"
@@ -209,7 +221,7 @@ def test_the_table_has_a_line_for_every_kind(by_hand: Comparison) -> None:
     cells = dict(zip(HEAD, found[1], strict=True))
     assert cells["counting"] == "inventory-based 2, relation-based 1"
     assert cells["differs"] == "2/3"
-    assert cells["kappa"] == "9.00"
+    assert (cells["kappa"], cells["first kappa"]) == ("9.00", "0.50")
     assert cells["written by"] == cells["counters"] == "–"
     text = markdown(by_hand)
     assert text.startswith("T=5; short.\n\n| base |")

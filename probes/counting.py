@@ -19,7 +19,13 @@ SLOPES = 2  # sequences of each (token, count) cell that gradients are averaged 
 
 def needs_counts(model: HookedTransformer, task: HistogramTask) -> str | None:
     """Why a probe that compares counts does not apply, or None where it does."""
-    return f"L={task.L} leaves a single count to compare" if task.L < 3 else None
+    if task.counts > 1:
+        return None
+    if task.L < 3:
+        return f"L={task.L} leaves a single count to compare"
+    return (
+        f"uniform sequences of T={task.T} tokens hardly hold one twice: a single count to compare"
+    )
 
 
 class CountContext(Context):

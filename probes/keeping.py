@@ -1,7 +1,8 @@
 """Runs with one source of attention kept: positions, content, or neither.
 
 Through hook_q and hook_k of every head in every block, on the split of `probes/sources.py`.
-BOS keeps its query and key: what it says of its position is the same in every sequence.
+BOS keeps its query and key, the same in every sequence in the first block. In deeper ones, where it
+has seen the sequence, they are at their mean over sequences unless content is kept.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from probes.sources import Sources
 
 Kept = Literal["positional", "semantic", "neither"]
 KEPT: tuple[Kept, ...] = ("positional", "semantic", "neither")
+Hooks = list[tuple[str, Callable[..., Tensor]]]
 
 
 def answers_with(
@@ -34,24 +36,33 @@ def answers_with(
             that attention is uniform but for BOS. Scores that are a constant matrix are
             positional; without that they are at their mean entry, apart for BOS as a key.
     """
-    hooks = _constant(context, kept) if split.fixed else _products(context, split, kept)
+    hooks = hooks_for(context, split, kept)
     with torch.no_grad():
         logits: Tensor = context.model.run_with_hooks(context.tokens, fwd_hooks=hooks)
     return logits
 
 
-Hooks = list[tuple[str, Callable[..., Tensor]]]
+def hooks_for(context: CountContext, split: Sources, kept: Kept) -> Hooks:
+    """What makes such a run; arguments as of `answers_with`."""
+    return _constant(context, kept) if split.fixed else _products(context, split, kept)
 
 
 def _products(context: CountContext, split: Sources, kept: Kept) -> Hooks:
+    bos = int(context.task.bos)
+    deeper = [name for name in split.mean if bos and not name.startswith("blocks.0.")]
+    # Before the run: the cache is of the untouched model.
+    at_bos = {name: context.cache[name][:, :bos].mean(0) for name in deeper}
+
     def edit(value: Tensor, hook: HookPoint) -> Tensor:
         out = value.clone()
         body = context.task.scored(out, 1)
         mean, place = (table[str(hook.name)].to(value.dtype) for table in (split.mean, split.place))
         if kept == "semantic":
             body -= place
-        else:
-            body[:] = mean + place if kept == "positional" else mean
+            return out
+        body[:] = mean + place if kept == "positional" else mean
+        if hook.name in at_bos:
+            out[:, :bos] = at_bos[hook.name]
         return out
 
     return [(name, edit) for name in split.mean]

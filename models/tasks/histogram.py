@@ -119,15 +119,15 @@ class HistogramTask:
     def counts(self) -> int:
         """Greatest count that models are probed with; the least is 1.
 
-        The partition sampler makes every count up to L-1, never L. Under the uniform one large
-        counts hardly occur: those that fewer than 0.1 % of the positions have are left out, for a
-        model has not learned them.
+        The partition sampler makes every count up to L-1, never L. Under the uniform one it is
+        the greatest below L that at least 0.1 % of the positions have: of others a model has seen
+        too little.
         """
         if self.sampler == "partition":
             return self.L - 1
         others, p = self.L - 1, 1 / self.T
         share = [comb(others, k) * p**k * (1 - p) ** (others - k) for k in range(others)]
-        return max(2, sum(one >= RARE for one in share))
+        return max(k + 1 for k, one in enumerate(share) if one >= RARE or k == 0)
 
     def balanced(self, reps: int, generator: torch.Generator) -> BalancedSequences:
         """Every token with every count of `counts` equally often, the rest as the task draws it.

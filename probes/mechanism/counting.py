@@ -6,7 +6,7 @@ import numpy as np
 
 from models import MechprobeError
 from probes.causal.remove_shared import Removal, remove
-from probes.counting import CountContext
+from probes.counting import CountContext, needs_counts
 from probes.measures.attention_dependence import Variation, variation
 from probes.mechanism.axis import Answers, attention_evidence
 from probes.mechanism.bootstrap import Agreement, agreement
@@ -76,10 +76,12 @@ def judge(context: CountContext) -> Verdict:
     """Measure, decide, and decide again on resampled data.
 
     Raises:
-        MechprobeError: L = 2, which leaves a single count to compare.
+        MechprobeError: the task leaves a single count to compare.
     """
     if context.task.L < 3:
         raise MechprobeError(f"L={context.task.L}: a mechanism label needs L of at least 3")
+    if why := needs_counts(context.model, context.task):
+        raise MechprobeError(f"no label: {why}")
     transport, removal, split = context.transport, remove(context), variation(context)
     evidence = CountEvidence(
         accuracy=removal.before.double().mean().item(),

@@ -253,21 +253,28 @@ def test_balanced_filler_follows_the_recursion_of_its_own_length():
         assert p_value(fill, share) > 1e-4
 
 
-@pytest.mark.parametrize(("T", "L", "greatest"), [(15, 10, 5), (32, 10, 4), (2, 10, 9), (4, 3, 2)])
-def test_uniform_tasks_are_balanced_over_the_counts_they_make(T, L, greatest):
+@pytest.mark.parametrize(
+    ("T", "L", "greatest"),
+    [(15, 10, 5), (32, 10, 4), (2, 10, 9), (4, 3, 2), (2, 20, 17), (2000, 4, 2), (20_000, 4, 1)],
+)
+def test_uniform_tasks_ask_for_the_counts_they_make(T, L, greatest):
     task = HistogramTask(T=T, L=L, sampler="uniform")
     assert task.counts == greatest
     drawn = task.targets(task.sample(20_000, seeded(21))).flatten().bincount(minlength=L + 1)
     share = drawn / drawn.sum()
-    assert (share[1 : greatest + 1] > 5e-4).all()
-    assert greatest == L - 1 or (share[greatest + 1 : L] < 2e-3).all()
+    assert greatest == 1 or share[greatest] > 5e-4
+    assert (share[greatest + 1 : L] < 2e-3).all()
+
+
+def test_uniform_tasks_are_balanced_with_uniform_others():
+    task = HistogramTask(T=15, L=10, sampler="uniform")
     tokens, position, counts = task.balanced(300, seeded(22))
-    assert tokens.shape == (T, greatest, 300, L)
+    assert tokens.shape == (15, 5, 300, 10)
     labels = task.targets(tokens).gather(-1, position.unsqueeze(-1)).squeeze(-1)
     assert (labels == counts.view(1, -1, 1)).all()
     # Beside the token itself any other is as likely, place by place.
-    others = tokens[0, 0].flatten().bincount(minlength=T)[1:].numpy()
-    assert p_value(others, np.full(T - 1, 1 / (T - 1))) > 1e-4
+    others = tokens[0, 0].flatten().bincount(minlength=15)[1:].numpy()
+    assert p_value(others, np.full(14, 1 / 14)) > 1e-4
 
 
 # -- determinism and errors ---------------------------------------------------------------------

@@ -11,7 +11,7 @@ from torch import Tensor
 from models import HookedTransformer, construct
 from models.hooked import copy_with
 from models.transformer import TransformerConfig, initial
-from probes import CountContext, MechanismLabel, find_probe, label
+from probes import CountContext, MechanismLabel, find_probe, keeping, label
 from probes.mechanism.axis import Answers
 from probes.mechanism.effects import Effects
 from probes.score_terms import POSITIONAL, SEMANTIC, TERMS
@@ -318,3 +318,21 @@ def test_the_first_table_is_what_a_run_gives() -> None:
     _, cache = model.run_with_cache(tokens)
     position = torch.arange(L).expand(5, L)
     torch.testing.assert_close(cache["q", 0][:, 1:], q[tokens[:, 1:], position])
+
+
+@pytest.mark.parametrize("kept", ["positional", "neither"])
+def test_deeper_bos_carries_no_content_where_content_is_removed(kept: str) -> None:
+    config = TransformerConfig.counting(
+        "bos+sftm", T=5, L=4, d=8, p=6, n_layers=2, n_heads=2, positions=True
+    )
+    model = HookedTransformer(config, initial(config, torch.Generator().manual_seed(3)))
+    context = CountContext(model, model.task())
+    hooks = keeping.hooks_for(context, sources(context), kept)
+    seen: list[Tensor] = []
+    name = "blocks.1.attn.hook_pattern"
+    with torch.no_grad():
+        model.run_with_hooks(
+            context.tokens, fwd_hooks=[*hooks, (name, lambda value, hook: seen.append(value))]
+        )
+    assert seen[0].std(0).max() < 1e-6
+    assert context.cache[name].std(0).max() > 1e-3

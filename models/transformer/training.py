@@ -52,10 +52,11 @@ class Plan:
 
     def __post_init__(self) -> None:
         inside = all(0 <= beta < 1 for beta in self.betas)
-        if self.epochs < 1 or self.batch < 1 or not 0 < self.lr <= 10 or not inside:
+        whole = all(isinstance(number, int) for number in (self.epochs, self.batch))
+        if not whole or self.epochs < 1 or self.batch < 1 or not 0 < self.lr <= 10 or not inside:
             raise MechprobeError(
-                f"training plan {asdict(self)}: epochs and batch are at least 1, lr in (0, 10],"
-                " betas in [0, 1)"
+                f"training plan {asdict(self)}: epochs and batch are whole and at least 1, lr in"
+                " (0, 10], betas in [0, 1)"
             )
         for name, known in (("optimizer", Optimizer), ("schedule", Schedule)):
             if getattr(self, name) not in get_args(known):
@@ -114,8 +115,9 @@ def train(
             it, and it is removed at the end.
 
     Raises:
-        MechprobeError: weights do not fit, an unknown frozen name, a negative seed, a loss that is
-            not finite, or the kept state is damaged or belongs to another run.
+        MechprobeError: weights or sequences do not fit, an unknown frozen name or all of them, a
+            negative seed, a loss that is not finite, or the kept state is damaged or belongs to
+            another run.
     """
     check(config, weights)
     if seed < 0:
@@ -123,6 +125,11 @@ def train(
     for name in frozen:
         if name not in weights:
             raise MechprobeError(f"frozen: there is no weight {name}; known: {', '.join(weights)}")
+    if not weights.keys() - set(frozen):
+        raise MechprobeError("frozen: nothing is left to learn")
+    _check_tokens(config, data.epoch(0), "data")
+    if validation is not None:
+        _check_tokens(config, validation, "validation")
     run = _Run(config, weights, plan, frozenset(frozen))
     identity = _identity(config, weights, data, plan, seed, validation, frozen)
     if state_path is not None and state_path.exists():
@@ -238,6 +245,19 @@ class _Run:
             ) from error
 
 
+def _check_tokens(config: TransformerConfig, tokens: Int[Tensor, "n pos"], what: str) -> None:
+    """Raises:
+    MechprobeError: no sequences, or not those of the model.
+    """
+    if tokens.ndim != 2 or len(tokens) < 1 or tokens.shape[1] != config.n_ctx:
+        raise MechprobeError(
+            f"{what}: sequences of shape {tuple(tokens.shape)}; at least one of {config.n_ctx}"
+            " positions is wanted"
+        )
+    if tokens.min() < 0 or tokens.max() >= config.n_vocab:
+        raise MechprobeError(f"{what}: token ids go from 0 to {config.n_vocab - 1} in this model")
+
+
 def _identity(
     config: TransformerConfig,
     weights: Weights,
@@ -248,7 +268,9 @@ def _identity(
     frozen: Collection[str],
 ) -> str:
     """A run's name: all that decides what it becomes."""
-    digest = hashlib.sha256(data.epoch(0).numpy().tobytes())
+    digest = hashlib.sha256()
+    for epoch in (0, 1):  # two: fresh draws may begin alike
+        digest.update(data.epoch(epoch).contiguous().numpy().tobytes())
     digest.update(b"" if validation is None else validation.contiguous().numpy().tobytes())
     named = [fingerprint(config.model_dump_json(), weights), asdict(plan), seed, sorted(frozen)]
     return json.dumps([*named, digest.hexdigest()])

@@ -54,6 +54,11 @@ def label_in(context: CountContext) -> MechanismLabel:
         if v.mechanism == "mixed":
             text += "; their borders are not sharp in a mixed model"
         reasons.insert(1, text)
+    if context.model.cfg.n_layers > 1:
+        reasons.append(
+            "depth: counts are looked for behind the last attention; an earlier feed-forward layer"
+            " may have looked them up before (probe count-by-block)"
+        )
     return MechanismLabel(
         mechanism=v.mechanism,
         attention=v.attention,

@@ -244,3 +244,24 @@ def test_distance_is_the_sum_of_norms_over_weights():
     other["W_E"][0, :2] += torch.tensor([3.0, 4.0])
     other["blocks.0.b_in"][0] += 2.0
     assert distance(config, weights, other) == pytest.approx(7.0, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data": torch.zeros(0, 4, dtype=torch.long)}, "data: sequences of shape .0, 4."),
+        ({"data": torch.zeros(3, 5, dtype=torch.long)}, "at least one of 4 positions is wanted"),
+        ({"data": torch.full((3, 4), 5)}, "data: token ids go from 0 to 4"),
+        ({"validation": torch.full((3, 4), -1)}, "validation: token ids go from 0 to 4"),
+        ({"frozen": "all"}, "nothing is left to learn"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_refused(change, message):
+    config, weights = half_model()
+    given = {"data": torch.zeros(3, 4, dtype=torch.long), "validation": None, "frozen": ()} | change
+    frozen = tuple(weights) if given["frozen"] == "all" else ()
+    with pytest.raises(MechprobeError, match=message):
+        train(
+            config, weights, FixedData(given["data"]), Plan(epochs=1, batch=2, lr=1e-3), 0,
+            validation=given["validation"], frozen=frozen,
+        )  # fmt: skip

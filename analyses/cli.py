@@ -245,3 +245,7 @@ def _report_problems(problems: list[str]) -> int:
     for problem in problems:
         _say(problem)
     return 2 if problems else 0
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,7 @@ from models.files import printable
 from models.parallel import one_thread
 from probes import MechanismLabel
 from probes import label as label_model
+from probes.runs import RESULTS
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,21 @@ def as_text(item: Labelled) -> str:
 
 
 def study_paths(paths: Sequence[Path], folder: Path, seed: int) -> list[str]:
-    """Run every probe on checkpoints and keep a run folder; returns problems."""
+    """Run every probe on checkpoints and keep a run folder; returns problems.
+
+    Raises:
+        MechprobeError: the folder holds something else, or results of other models.
+    """
     names = _unique_names(paths)
     jobs = [StudyJob(n, p, folder, seed) for n, p in zip(names, paths, strict=True)]
     words = ["mechprobe", "label", *map(str, paths), "--run", str(folder), "--seed", str(seed)]
     command = printable(shlex.join(words))
+    others = sorted(f.stem for f in (folder / RESULTS).glob("*.json") if f.stem not in names)
+    if others:
+        raise MechprobeError(
+            f"{folder}: holds results of others ({', '.join(others[:3])}{', ...' * (len(others) > 3)});"
+            " name their checkpoints too, or choose a new folder"
+        )
     begin_run(folder, run_info("Labelled checkpoints", command, seed), names)
     _, problems = study_all(jobs)
     return problems

@@ -10,7 +10,7 @@ from models.files import printable
 from models.parallel import run_all
 from probes import ModelResult, RunInfo, all_probes, study
 from probes.mechanism import rule_version
-from probes.runs import RESULTS, load_result, save_result, save_run
+from probes.runs import RESULTS, RUN_FILE, load_result, save_result, save_run, title_of
 
 PACKAGES = ("mechprobe", "torch", "transformer-lens", "scikit-learn", "numpy", "seaborn")
 
@@ -110,10 +110,12 @@ def begin_run(folder: Path, info: RunInfo, names: Sequence[str]) -> None:
     """Write run.json and drop results of an older run that this one does not have.
 
     Raises:
-        MechprobeError: the folder holds something else than a run.
+        MechprobeError: the folder holds something else than a run, or a run of another kind.
     """
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "run.json").exists():
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / RUN_FILE).exists():
         raise MechprobeError(f"{folder}: holds other files and no run; choose a new folder")
+    if (title := title_of(folder)) not in (None, info.title):
+        raise MechprobeError(f"{folder}: holds another run ({title}); choose a new folder")
     save_run(folder, info)
     for file in (folder / RESULTS).glob("*.json"):
         if file.stem not in names:

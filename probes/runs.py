@@ -24,6 +24,15 @@ def save_result(folder: Path, result: ModelResult) -> None:
     write_text(folder / RESULTS / f"{result.name}.json", result.model_dump_json() + "\n")
 
 
+def title_of(folder: Path) -> str | None:
+    """Title of the run in a folder; None where there is none, or none that can be read."""
+    file = folder / RUN_FILE
+    try:
+        return _read(file, RunInfo).title if file.is_file() else None
+    except MechprobeError:
+        return None
+
+
 def load_result(folder: Path, name: str) -> ModelResult | None:
     """A stored result, or None where there is none that fits the schema."""
     file = folder / RESULTS / f"{name}.json"

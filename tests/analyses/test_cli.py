@@ -128,6 +128,16 @@ def test_label_run_and_report(checkpoints: Path, tmp_path: Path) -> None:
     page = (target / "report.html").read_text(encoding="utf-8")
     assert "relation-based" in page
     assert page.count("data:image/png;base64") >= 20
+    # Another choice of models would lose results; another command's run is left alone.
+    fewer = run("label", checkpoints / "dot", "--run", target)
+    assert fewer.exit_code == 2
+    assert "holds results of others (lin); name" in fewer.stderr
+    assert len(list((target / "results").glob("*.json"))) == 2
+    info = (target / "run.json").read_text().replace("Labelled checkpoints", "Something else")
+    (target / "run.json").write_text(info)
+    other = run("label", checkpoints / "dot", checkpoints / "lin", "--run", target)
+    assert other.exit_code == 2
+    assert "holds another run (Something else)" in other.stderr
 
 
 @pytest.mark.parametrize(

@@ -91,9 +91,10 @@ def study_paths(paths: Sequence[Path], folder: Path, seed: int) -> list[str]:
     command = printable(shlex.join(words))
     others = sorted(f.stem for f in (folder / RESULTS).glob("*.json") if f.stem not in names)
     if others:
+        named = ", ".join(others[:3]) + ", ..." * (len(others) > 3)
         raise MechprobeError(
-            f"{folder}: holds results of others ({', '.join(others[:3])}{', ...' * (len(others) > 3)});"
-            " name their checkpoints too, or choose a new folder"
+            f"{folder}: holds results of others ({named}); name their checkpoints too, or choose a"
+            " new folder"
         )
     begin_run(folder, run_info("Labelled checkpoints", command, seed), names)
     _, problems = study_all(jobs)

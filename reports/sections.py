@@ -81,19 +81,17 @@ class Table:
 
     @property
     def columns(self) -> list[tuple[str, str]]:
-        """Title and kind of each column."""
-        numbers = [(size, "number") for size in self.sizes]
-        own = [("Accuracy", "number"), ("Mechanism", "text")]
-        measured = own if self.counting else [("Test error", "number")]
-        verdict = [("Attention", "text"), ("Confidence", "number")]
-        counters = [("Counters", "number")] if self.counting else []
+        """Title and kind of each column; what was found first, it must not be off screen."""
+        mechanism = [("Mechanism", "text")] if self.counting else []
+        own = [("Counters", "number"), ("Accuracy", "number")]
         return [
             ("Model", "text"),
+            *mechanism,
+            ("Attention", "text"),
+            ("Confidence", "number"),
+            *(own if self.counting else [("Test error", "number")]),
             ("Architecture", "text"),
-            *numbers,
-            *measured,
-            *verdict,
-            *counters,
+            *((size, "number") for size in self.sizes),
         ]
 
 

@@ -20,12 +20,12 @@ class Term:
 
 MECHANISMS: dict[str, Term] = {
     "relation-based": Term(
-        "Attention compares tokens and writes the count along a direction that all tokens share;"
-        " the feed-forward layer only reads that one counter (or a few)."
+        "The count lies along a direction that all tokens share: one counter (or a few), read for"
+        " every token in the same way."
     ),
     "inventory-based": Term(
-        "Attention merely adds tokens up; the feed-forward layer keeps a look-up for each token."
-        " There are as many counters as tokens."
+        "The count of each token lies along a direction of that token's own, and is looked up"
+        " there token by token: there are about as many counters as tokens."
     ),
     "mixed": Term(
         "Some tokens share a counter and others have their own, or the causal checks disagree;"
@@ -33,7 +33,9 @@ MECHANISMS: dict[str, Term] = {
     ),
     "unsolved": Term(
         "The model does not count well enough to have a counting mechanism, or its count was not"
-        " found in the residual stream. Its evidence is shown all the same: it may lean one way."
+        " found as a component of the residual stream, or too few tokens can be told apart. It"
+        " may then answer right by a mechanism that this rule does not find (docs/mechanisms.md,"
+        " Limits). Its evidence is shown all the same: it may lean one way."
     ),
 }
 

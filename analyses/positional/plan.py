@@ -13,16 +13,19 @@ EXAMPLES = (
     (11, 12, 3, 12, 12, 12, 0, 7, 7, 1),
     (14, 13, 12, 11, 10, 9, 8, 7, 6, 5),
 )
+EPOCHS = (200, 100)  # of theirs, before and after unfreezing
 PUBLISHED: dict[Start, Published] = {
     "only_pos": Published(
         accuracy=Spread(mean=0.9988, sd=0.0004, runs=10),
         from_start=Spread(mean=158.9, sd=4.4, runs=10),
         freed=Spread(mean=0.612, sd=0.126, runs=10),
+        epochs=EPOCHS,
     ),
     "only_sem": Published(
         accuracy=Spread(mean=0.9989, sd=0.0012, runs=10),
         from_start=Spread(mean=163.7, sd=8.9, runs=10),
         freed=Spread(mean=0.465, sd=0.237, runs=10),
+        epochs=EPOCHS,
     ),
 }
 LEAST_ACCURACY = 0.998
@@ -62,12 +65,13 @@ class Budget:
     def settings(self, seeds: int, free: int) -> list[Setting]:
         """For the page, beside the published ones."""
         sizes = f"T = {self.T}, L = {self.L}, d = {self.d}, p = {self.p}"
+        same = "rate 0.001, batch 32"
         rest = ", duplicates removed, 70 % trained on"
         rows = {
             "Sizes": (sizes, "T = 15, L = 10, d = 64, p = 128"),
             "Sequences": (f"{self.sequences:,}{rest}", f"50,000{rest}"),
-            "First stage": (_told(self.first), "200 epochs, Adam, rate 0.001, batch 32"),
-            "After unfreezing": (_told(self.then), "100 epochs, SGD, rate 0.001, batch 32"),
+            "First stage": (_told(self.first), f"{EPOCHS[0]} epochs, Adam, {same}"),
+            "After unfreezing": (_told(self.then), f"{EPOCHS[1]} epochs, SGD, {same}"),
             "Noise": (f"{NOISE:g} on Q, K and embeddings", "0.001 on Q, K and embeddings"),
             "Free models": ("as the first stage", "–"),
             "Runs": (f"{seeds} of only_pos and only_sem, {free} free", "10 of each"),

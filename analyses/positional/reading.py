@@ -85,7 +85,7 @@ def demands(models: Sequence[Model], budget: Budget) -> list[Demand]:
         found.append(
             Demand(
                 name=f"every {start} model answers {100 * LEAST_ACCURACY:g} % right",
-                found=f"{100 * min(reached):.2f} % at least, {100 * max(reached):.2f} % at most",
+                found=_reached(reached),
                 met=None if budget.quick else min(reached) >= LEAST_ACCURACY,
             )
         )
@@ -103,6 +103,11 @@ def demands(models: Sequence[Model], budget: Budget) -> list[Demand]:
             )
         )
     return found
+
+
+def _reached(accuracies: Sequence[float]) -> str:
+    low, high = (f"{100 * end:.2f} %" for end in (min(accuracies), max(accuracies)))
+    return low if low == high else f"{low} to {high}"
 
 
 def _pair(shares: Shares) -> str:

@@ -197,9 +197,8 @@ class TransformerConfig(BaseModel):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Sizes by name."""
-        sizes = {"T": self.T, "L": self.L, "d": self.d, "p": self.p}
-        return sizes | {"n_layers": self.n_layers, "n_heads": self.n_heads}
+        """Four sizes by name; the architecture says how many blocks and heads."""
+        return {"T": self.T, "L": self.L, "d": self.d, "p": self.p}
 
     @property
     def n_weights(self) -> int:

@@ -107,11 +107,13 @@ class Spread(Schema):
 
 
 class Published(Schema):
-    """What the paper reports of one solution: accuracy; distances as in `Model.moved`."""
+    """What the paper reports of one solution: accuracy; distances as in `Model.moved`; epochs of
+    the first stage and after unfreezing."""
 
     accuracy: Spread
     from_start: Spread
     freed: Spread
+    epochs: tuple[int, int]
 
 
 class Setting(Schema):

@@ -18,8 +18,10 @@ def demands(study: Study) -> Table:
 
 
 def verdict(demand: Demand) -> str:
-    """Yes, NO, or not asked."""
-    return "not asked" if demand.met is None else ("yes" if demand.met else "NO")
+    """Yes, NO, or not demanded."""
+    if demand.met is None:
+        return "not demanded in the quick budget"
+    return "yes" if demand.met else "NO"
 
 
 def budget(study: Study) -> Table:

@@ -63,8 +63,8 @@ def pattern(study: Study, start: Start) -> list[str]:
     says = [_weights(found)]
     if found.change <= SAME:
         says.append(
-            "Whatever the tokens: from one sequence to the next no weight differs by more than"
-            f" {_points(found.change)}."
+            "Whatever the tokens: from one sequence to the next no weight differs by"
+            f" {_limit(found.change)}."
         )
     else:
         says.append(
@@ -73,9 +73,7 @@ def pattern(study: Study, start: Start) -> list[str]:
         )
     if after := study.stage(start, True):
         moved = float(np.abs(np.array(after[0].patterns) - np.array(shown.patterns)).max())
-        says.append(
-            f"Unfreezing and further training changes no weight by more than {_points(moved)}."
-        )
+        says.append(f"Unfreezing and further training changes no weight by {_limit(moved)}.")
     return [" ".join(says)]
 
 
@@ -124,8 +122,9 @@ def kept(study: Study) -> list[str]:
 
 
 def distances(study: Study) -> list[str]:
-    """How far unfreezing leads, against the way from initialisation."""
+    """How far unfreezing leads, against the way from initialisation, and what it compares with."""
     says = []
+    trained: set[tuple[tuple[int, int], tuple[int, int]]] = set()
     for start in RESTRICTED:
         before, after = study.stage(start), study.stage(start, True)
         if not before or not after:
@@ -138,7 +137,15 @@ def distances(study: Study) -> list[str]:
         )
         if (known := study.published.get(start)) is not None:
             text += f"; published {_moved(known.from_start)} and {_moved(known.freed)}"
+            trained.add(((before[0].epochs, after[0].epochs), known.epochs))
         says.append(f"{text}.")
+    for (first_ours, then_ours), (first_theirs, then_theirs) in sorted(trained):
+        says.append(
+            f"The published distances are of another budget: these models trained for {first_ours}"
+            f" epochs and for {then_ours} after unfreezing, theirs for {first_theirs} and"
+            f" {then_theirs} (What was trained has the rest). The noise alone is not in these"
+            " distances; whether it is in theirs the paper does not say."
+        )
     return says
 
 
@@ -173,12 +180,22 @@ def free(study: Study) -> list[str]:
         kinds.append("uninformed")
     listed = ", ".join(f"{ends[kind]} {kind}" for kind in kinds)
     inside = sum(study.ranges.hold(model.shares) for model in models)
-    spans = (
+    spans = [
         _span([getattr(m.shares, part) for m in models]) for part in ("positional", "semantic")
-    )
-    expected = (
+    ]
+    expected = [
         f"{low} to {high} %" for low, high in (study.ranges.positional, study.ranges.semantic)
-    )
+    ]
+    if len(models) == 1:
+        (one,) = models
+        return [
+            "The one model trained from scratch with everything free is"
+            f" {one.attention} in the end ({one.verdict}).",
+            "Its shares are {} positional and {} semantic; expected are {} and {}.".format(
+                *spans, *expected
+            )
+            + f" In whole per cent they are {'within' if inside else 'not within'}.",
+        ]
     return [
         f"Of {len(models)} models trained from scratch with everything free, {listed} in the end"
         f" ({counted([model.verdict for model in models])}).",
@@ -225,9 +242,15 @@ def _points(change: float) -> str:
     return f"{100 * change:.1f} points"
 
 
+def _limit(change: float) -> str:
+    """What no weight differs by, without a difference of zero."""
+    return f"more than {_points(change)}" if change >= 0.0005 else "as much as 0.1 points"
+
+
 def _span(values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None]
-    return f"{percent(min(known))} to {percent(max(known))}" if known else MISSING
+    ends = list(dict.fromkeys(percent(end(known)) for end in (min, max))) if known else [MISSING]
+    return " to ".join(ends)
 
 
 def _spread(found: Spread) -> str:

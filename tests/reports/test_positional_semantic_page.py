@@ -108,6 +108,7 @@ def study(*models: Model, seeds: int = 2, **changes: object) -> Study:
         accuracy=Spread(mean=0.9988, sd=0.0004, runs=10),
         from_start=Spread(mean=158.9, sd=4.4, runs=10),
         freed=Spread(mean=0.612, sd=0.126, runs=10),
+        epochs=(200, 100),
     )
     fields: dict[str, object] = {
         "title": "Two ways",
@@ -204,6 +205,10 @@ def test_words_follow_the_numbers() -> None:
         " (sd 0.0707) after unfreezing, 0.3 % of it (the noise before that: 0.180); published 159"
         " (sd 4.40) and 0.612 (sd 0.126)."
     )
+    assert (
+        "trained for 100 epochs and for 30 after unfreezing, theirs for 200 and 100"
+        in (words.distances(one)[-1])
+    )
     assert "Positions repel themselves: cosine with the identity −0.999." in words.sources(one)[-1]
     assert "2 mixed" in words.free(one)[0]
     assert "2 of 2 are within" in words.free(one)[1]
@@ -217,6 +222,16 @@ def test_a_solution_that_turns_is_named() -> None:
     ]
     assert [row[3] for row in tables.labels(one).rows] == ["yes", "NO"]
     assert words.free(one) == ["No free models were trained."]
+
+
+def test_one_model_of_a_kind_is_spoken_of_as_one() -> None:
+    says = [plain(text) for text in words.free(study(seeds=1))]
+    assert says == [
+        "The one model trained from scratch with everything free is mixed in the end"
+        " (mixed attention, relation-based counting).",
+        "Its shares are 43.6 % positional and 52.0 % semantic; expected are 42 to 45 % and"
+        " 50 to 54 %. In whole per cent they are within.",
+    ]
 
 
 def test_patterns_are_read_by_tokens() -> None:

@@ -42,23 +42,23 @@ def test_loads_without_a_fault(page: Chrome) -> None:
 
 
 def test_sorts_numbers_and_words(page: Chrome) -> None:
-    assert header(page, 5) == ("ascending", ["4", "4", "16", "32", "32", "128"])
-    assert header(page, 5) == ("descending", ["128", "32", "32", "16", "4", "4"])
+    assert header(page, 10) == ("ascending", ["4", "4", "16", "32", "32", "128"])
+    assert header(page, 10) == ("descending", ["128", "32", "32", "16", "4", "4"])
     order, names = header(page, 1)
     assert order == "ascending"
     assert names[:3] == ["beta", "model9", "model10"]
     assert len(page.find_elements(By.CSS_SELECTOR, "th[aria-sort]")) == 1
     # Missing values stay at the end either way.
-    assert header(page, 11)[1][-1] == "–"
-    assert header(page, 11)[1][-1] == "–"
+    assert header(page, 5)[1][-1] == "–"
+    assert header(page, 5)[1][-1] == "–"
 
 
 def test_sorts_by_keyboard(page: Chrome) -> None:
-    button = page.find_element(By.CSS_SELECTOR, "table.overview th:nth-child(7) button")
+    button = page.find_element(By.CSS_SELECTOR, "table.overview th:nth-child(6) button")
     button.send_keys(Keys.ENTER)
-    assert column(page, 7)[0] == "9.0 %"
+    assert column(page, 6)[0] == "9.0 %"
     button.send_keys(Keys.SPACE)
-    assert column(page, 7)[0] == "100 %"
+    assert column(page, 6)[0] == "100 %"
 
 
 def test_links_open_sections(page: Chrome) -> None:

@@ -186,7 +186,7 @@ def test_every_section_says_the_verdict_and_what_it_means(
 ) -> None:
     text = Page(render(info, [model_result(f"m{i}", i, probes=()) for i in (0, 3)])).text
     assert "Verdict: semantic attention, relation-based counting" in text
-    assert "Where attention goes depends on which tokens stand there. Attention compares" in text
+    assert "Where attention goes depends on which tokens stand there. The count lies along" in text
     assert "Verdict: uninformed attention, counting unsolved" in text
 
 

@@ -7,12 +7,12 @@ a counter by hand, saves both as folders, and labels and probes each twice: read
 as a foreign model, and with the same weights as one of our transformers. Prints the labels and
 the largest difference of any number. Exit code 1 where the trained model is right at less than
 97 %, the compiled counter is not labelled relation-based with semantic attention, or numbers
-differ by more than 1e-4. A model that FOLDER holds already is not trained again.
+differ by more than 1e-4; 2 for bad input. A model that FOLDER holds whole is not trained again.
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,17 +109,25 @@ def compare(name: str, model: ForeignTransformer, seed: int = 0) -> Comparison:
 
 
 def trained(folder: Path, steps: int, seed: int) -> ForeignTransformer:
-    """The trained model, as its folder holds it; trained and saved where it is not there yet.
+    """The trained model, as its folder holds it; trained and saved where there is none yet, one of
+    other settings or a damaged one.
 
     Raises:
         MechprobeError: the folder cannot be written, or holds something else.
     """
-    description = TaskDescription(L=L, tokens=tuple(range(T)), bos=T)
+    description = TaskDescription.of(L=L, tokens=range(T), bos=T)
     meta: dict[str, Any] = {"trained": {"steps": steps, "seed": seed}}
-    if not (folder / "config.json").is_file() or models.read_meta(folder) != meta:
-        model = train_boot_native(description, steps=steps, seed=seed)
-        models.save(model, folder, meta)
+    if (kept := _kept(folder, meta)) is not None:
+        return kept
+    models.save(train_boot_native(description, steps=steps, seed=seed), folder, meta)
     return load_foreign(folder)
+
+
+def _kept(folder: Path, meta: Mapping[str, Any]) -> ForeignTransformer | None:
+    try:
+        return load_foreign(folder) if models.read_meta(folder) == meta else None
+    except MechprobeError:
+        return None
 
 
 def _difference(one: float | None, other: float | None) -> float:
@@ -137,14 +145,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     one_thread()
     try:
+        if chosen.steps < 1:
+            raise MechprobeError(f"--steps {chosen.steps}: at least 1 is wanted")
+        if not 0 <= chosen.seed < 2**31:
+            raise MechprobeError(f"--seed {chosen.seed}: a number from 0 to 2^31 - 1 is wanted")
         models.save(compiled_counter(T, L), chosen.out / COMPILED, {"compiled": {"T": T, "L": L}})
         found = [
             compare(TRAINED, trained(chosen.out / TRAINED, chosen.steps, chosen.seed), chosen.seed),
             compare(COMPILED, load_foreign(chosen.out / COMPILED), chosen.seed),
         ]
     except MechprobeError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"mechprobe: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("mechprobe: stopped; the same command goes on where it was", file=sys.stderr)
+        return 130
     for comparison in found:
         print(comparison)
     control = found[1].foreign

@@ -2,7 +2,8 @@
 
 `python -m analyses.hostile_checkpoints` writes 200 into a temporary folder, loads each in a process
 of its own that has imported everything, and prints the slowest and the largest. Demanded of each:
-a `MechprobeError` of one line that names the path, within a second and 1 GiB, and nothing run.
+a `MechprobeError` of one printable line of at most 1,000 characters that names the path, within a
+second and 1 GiB, nothing on standard error, and nothing run.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from analyses.hostile import Case, make_cases
 from models.errors import MechprobeError
 from models.files import printable
 
-SECONDS, BYTES = 1.0, 2**30
+SECONDS, BYTES, CHARACTERS = 1.0, 2**30, 1000
 # A load that takes longer is ended.
 PATIENCE = 60.0
 
@@ -84,6 +85,8 @@ def judged(case: Case, load: Callable[[Path], object]) -> tuple[str, tuple[str, 
         message = str(error)
         faults = {
             "more than one line": len(message.splitlines()) != 1,
+            "not printable": not message.isprintable(),
+            "too long": len(message) > CHARACTERS,
             "the path is not named": str(case.folder) not in message,
             "a reader failed": "the reader of the format" in message,
         }

@@ -7,6 +7,7 @@ from typing import Any
 
 from models import HookedTransformer, MechprobeError, load, read_meta
 from models.checkpoints import formats, load_plugins, recognised
+from models.errors import plain, short
 from models.files import printable
 from models.parallel import one_thread
 from probes import all_probes
@@ -28,7 +29,7 @@ def inspect_path(path: Path, seed: int = 0) -> dict[str, Any]:
     model = load(path)
     task = model.task()
     return {
-        "path": printable(path),
+        "path": plain(printable(path)),
         "format": known.name,
         "format_summary": known.summary,
         "package": known.package,
@@ -99,10 +100,9 @@ def _answer(why_not: str | None) -> dict[str, Any]:
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={_short(value)}" for name, value in values.items())
+    return ", ".join(f"{_short(name)}={_short(value)}" for name, value in values.items())
 
 
 def _short(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = " ".join(text.split())
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return short(plain(" ".join(text.split())), 60)

@@ -1,12 +1,17 @@
 """Outside data against a schema, faults in one line."""
 
+import re
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
-from models.errors import MechprobeError
+from models.errors import MechprobeError, short
 
 Schema = TypeVar("Schema", bound=BaseModel)
+MOST = 5  # faults that are told
+# How pydantic names the alternatives of a union, and keys.
+INNER = re.compile(r"(literal|dict|tuple|list|function-\w+|nullable)?\[.*\]", re.DOTALL)
 
 
 def validated(schema: type[Schema], data: object, where: str) -> Schema:
@@ -18,12 +23,23 @@ def validated(schema: type[Schema], data: object, where: str) -> Schema:
         where: what the message starts with.
 
     Raises:
-        MechprobeError: with every fault in one line.
+        MechprobeError: with the first five faults in one line, and how many more there are.
     """
     try:
         return schema.model_validate(data)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']}" for e in error.errors()
-        )
-        raise MechprobeError(f"{where}: {faults}") from None
+        raise MechprobeError(f"{where}: {faults_in(error)}") from None
+
+
+def faults_in(error: ValidationError) -> str:
+    """What pydantic found, in our words, bounded in length."""
+    found = error.errors(include_url=False, include_input=False)
+    more = [f"and {len(found) - MOST} more"] if len(found) > MOST else []
+    return "; ".join([*(_told(fault) for fault in found[:MOST]), *more])
+
+
+def _told(fault: ErrorDetails) -> str:
+    place = short(".".join(s for s in map(str, fault["loc"]) if not INNER.fullmatch(s)))
+    # A validator's own words need nothing before them; they say what they are about.
+    words = short(fault["msg"].removeprefix("Value error, "))
+    return f"{place}: {words}" if place else words

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from models.errors import MechprobeError
+from models.errors import MechprobeError, short
 
 Weights = dict[str, Tensor]
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -37,7 +37,9 @@ def check_weights(
             raise MechprobeError(f"{where}: {name} is missing")
     for name in weights:
         if name not in wanted:
-            raise MechprobeError(f"{where}: {name} does not belong to a {architecture} model")
+            raise MechprobeError(
+                f"{where}: {short(name)} does not belong to a {architecture} model"
+            )
     first = next(iter(wanted))
     for name, shape in wanted.items():
         found = tuple(weights[name].shape)

@@ -111,6 +111,12 @@ def _two_records(folder: Path, base: Base, rng: np.random.Generator) -> None:
     file.write_bytes(content.replace(b"transformer/data/1", b"transformer/data/0"))
 
 
+def _program(folder: Path, base: Base, rng: np.random.Generator) -> None:
+    """What makes torch take a state dict for a program, and warn on standard error."""
+    with zipfile.ZipFile(folder / base.weights, "a") as archive:
+        archive.writestr("transformer/constants.pkl", b"\x80\x02).")
+
+
 TORCH: dict[str, Mutation] = {
     "storage-1e12": _claim(10**12, (10**6, 10**6), (10**6, 1)),
     "shape-1e12": _claim(16, (10**6, 10**6), (10**6, 1)),
@@ -132,5 +138,6 @@ TORCH: dict[str, Mutation] = {
     "zip-bomb-pickle": _pickle_bomb,
     "zip-many-records": _many_records,
     "zip-two-of-a-name": _two_records,
+    "zip-program": _program,
     "legacy": _legacy,
 }

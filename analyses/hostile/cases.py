@@ -11,11 +11,12 @@ import torch
 
 from analyses.hostile.archives import TORCH
 from analyses.hostile.bases import BASES, Base
-from analyses.hostile.configs import CONFIGS, Mutation
+from analyses.hostile.configs import CONFIGS, STRICT, Mutation
 from analyses.hostile.files import FILES, SAFETENSORS
+from analyses.hostile.tasks import TASKS
 from analyses.hostile.tensors import TENSORS, TORCH_TENSORS
 
-OF_TORCH = TORCH | TORCH_TENSORS
+OF_TORCH, OF_SAFETENSORS = TORCH | TORCH_TENSORS, SAFETENSORS | STRICT
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,14 @@ def make_cases(root: Path, number: int = 200, seed: int = 0) -> list[Case]:
 
 def _kinds(base: Base) -> dict[str, Mutation]:
     """Every fault a format can have."""
-    return CONFIGS | TENSORS | FILES | (OF_TORCH if base.is_torch else SAFETENSORS)
+    own = TASKS if base.name.startswith("foreign") else {}
+    return CONFIGS | TENSORS | FILES | (OF_TORCH if base.is_torch else OF_SAFETENSORS) | own
 
 
 def _deal(rng: np.random.Generator) -> Iterator[tuple[Base, str]]:
     """Formats by turns; first each fault goes to one of those that can have it."""
     dealt: list[list[str]] = [[] for _ in BASES]
-    for kind in rng.permutation(sorted(CONFIGS | TENSORS | FILES | OF_TORCH | SAFETENSORS)):
+    for kind in rng.permutation(sorted({kind for base in BASES for kind in _kinds(base)})):
         able = [mine for base, mine in zip(BASES, dealt, strict=True) if kind in _kinds(base)]
         min(able, key=len).append(str(kind))
     hands = []

@@ -91,7 +91,18 @@ CONFIGS: dict[str, Mutation] = {
     "config-utf-16": _text(lambda text, base: text.encode("utf-16")),
     "config-latin-1": _text(lambda t, base: t.replace("{", '{"ü": 1, ', 1).encode("latin-1")),
     "config-surrogate": _text(lambda t, base: t.replace("{", '{"\\ud800": "\\udfff", ', 1)),
+    "config-size-long-text": _size("6" * 900_000),
+    "config-escapes": _edited(
+        lambda c, base, rng: c.update({str(rng.choice(base.sizes)): "\x1b[2J"})
+    ),
     "config-zeros": _text(lambda text, base: b"\x00" * 1000),
     "config-2-mib": _text(lambda t, base: t.replace("{", '{"a": "' + "x" * 2 * MIB + '", ', 1)),
     "config-blanks": _text(lambda text, base: text + " " * 2 * MIB),
+}
+# Of formats that know all keys.
+STRICT: dict[str, Mutation] = {
+    "config-many-unknown": _edited(
+        lambda c, base, rng: c.update({f"x{i}": 0 for i in range(9_000)})
+    ),
+    "config-family-long": _edited(lambda c, base, rng: c.update(family="x" * 900_000, more=1)),
 }

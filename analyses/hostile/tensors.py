@@ -51,6 +51,8 @@ TENSORS: dict[str, Mutation] = {
     "weights-many-unknown": _state(
         lambda s, name: s | {f"more.{i}": torch.zeros(1) for i in range(500)}
     ),
+    "weight-name-escapes": _state(lambda s, name: s | {"\x1b[2J\x9b0m": torch.zeros(2)}),
+    "weight-name-long": _state(lambda s, name: s | {"x" * 50_000: torch.zeros(2)}),
     "weight-name-lines": _state(lambda s, name: s | {"two\nlines": torch.zeros(2)}),
     "shape-longer": _weight(lambda w: torch.cat([w, w])),
     "shape-shorter": _weight(lambda w: w[1:].clone()),

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from models.checkpoints import native
-from models.checkpoints.reading import has, read_json
+from models.checkpoints.reading import CONFIG_FILE, has, read_json
 from models.checkpoints.registry import (
     Format,
     Reader,
@@ -43,7 +43,7 @@ def load(path: str | Path) -> HookedTransformer:
     """
     folder = Path(path)
     config = _read_config(folder)
-    model = read_with(_format(folder, config), folder, config)
+    model = read_with(format_of(folder, config), folder, config)
     # Half precision is for storing: counts are a few thousandths of a logit apart.
     small = model.cfg.dtype not in (torch.float32, torch.float64)
     return model.with_dtype(torch.float32) if small else model
@@ -55,7 +55,7 @@ def recognised(path: str | Path) -> Format:
     Raises:
         MechprobeError: no such folder, or no known format.
     """
-    return _format(Path(path), _read_config(Path(path)))
+    return format_of(Path(path), _read_config(Path(path)))
 
 
 def read_meta(path: str | Path) -> dict[str, Any]:
@@ -86,15 +86,6 @@ def save(model: HookedTransformer, path: str | Path, meta: Mapping[str, Any] | N
         native.save(model, path, meta)
 
 
-def _format(folder: Path, config: Mapping[str, Any]) -> Format:
-    try:
-        return format_of(folder, config)
-    except MechprobeError:
-        if has(folder, "config.json"):
-            raise
-        raise MechprobeError(f"{folder}: no config.json; is this a checkpoint folder?") from None
-
-
 def _read_config(folder: Path) -> dict[str, Any]:
     try:
         there = stat.S_ISDIR(os.stat(folder).st_mode)
@@ -102,4 +93,4 @@ def _read_config(folder: Path) -> dict[str, Any]:
         there = False
     if not there:
         raise MechprobeError(f"{folder}: no such checkpoint folder")
-    return read_json(folder, "config.json") if has(folder, "config.json") else {}
+    return read_json(folder, CONFIG_FILE) if has(folder, CONFIG_FILE) else {}

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models.checkpoints.reading import has
+from models.checkpoints.reading import TASK_FILE, has
 from models.checkpoints.registry import checkpoint_format
 from models.hooked import HookedTransformer
-
-TASK_FILE = "task.json"
 
 
 @checkpoint_format(

@@ -16,9 +16,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from models.errors import MechprobeError
+from models.errors import MechprobeError, short
 from models.weights import Weights
 
+# Files of our own checkpoints, and what makes one a foreign model's.
+CONFIG_FILE, WEIGHTS_FILE, TASK_FILE = "config.json", "model.safetensors", "task.json"
 JSON_BYTES = 2**20
 JSON_DEPTH = 64
 # Room for about 10,000 tensors; the library itself would parse 100 MB.
@@ -93,7 +95,7 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
     except MechprobeError:
         raise
     except (OSError, ValueError, RecursionError) as error:
-        raise MechprobeError(f"{file}: not readable JSON ({error})") from None
+        raise MechprobeError(f"{file}: not readable JSON ({short(error, 200)})") from None
     if not isinstance(data, dict):
         raise MechprobeError(f"{file}: holds a {type(data).__name__}, an object is wanted")
     return data
@@ -123,7 +125,9 @@ def read_safetensors(file: Path, check: Check) -> Weights:
     except MechprobeError:
         raise
     except (SafetensorError, OSError, ValueError, RuntimeError, MemoryError) as error:
-        raise MechprobeError(f"{file}: not a whole safetensors file ({error})") from None
+        raise MechprobeError(
+            f"{file}: not a whole safetensors file ({short(error, 200)})"
+        ) from None
     check(weights)
     return weights
 
@@ -135,7 +139,7 @@ def without_numbers(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
 
 def _header(file: Path, name: str, shape: list[int], dtype: str) -> Tensor:
     if dtype not in DTYPES:
-        raise MechprobeError(f"{file}: {name} holds {dtype}, floats are wanted")
+        raise MechprobeError(f"{file}: {short(name)} holds {dtype}, floats are wanted")
     return without_numbers(tuple(shape), DTYPES[dtype])
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -9,7 +10,8 @@ from importlib.metadata import EntryPoint, entry_points, packages_distributions,
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from models.errors import MechprobeError
+from models.checkpoints.reading import CONFIG_FILE, has
+from models.errors import MechprobeError, plain, short
 from models.hooked import HookedTransformer
 
 GROUP = "mechprobe.formats"
@@ -66,8 +68,13 @@ def checkpoint_format(name: str, summary: str) -> Callable[[type[Made]], type[Ma
         summary: which files make the format and who writes them, in one line.
 
     Raises:
-        MechprobeError: the name is taken.
+        MechprobeError: the name is none, or taken.
     """
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+        raise MechprobeError(
+            f"checkpoint format {short(repr(name))}: the name has to be lower-case words with"
+            " hyphens"
+        )
 
     def register(reader: type[Made]) -> type[Made]:
         if name in _FORMATS:
@@ -96,14 +103,22 @@ def format_of(folder: Path, config: Mapping[str, Any]) -> Format:
     """The first format that recognises a folder.
 
     Raises:
-        MechprobeError: none does; says which are known.
+        MechprobeError: none does; says which are known, and which failed to look.
     """
     known = formats()
+    failed = ""
     for found in known.values():
-        if _recognises(found, folder, config):
-            return found
+        try:
+            if found.reader.recognises(folder, config):
+                return found
+        except Exception as error:  # others' readers may fail in any way; the next one is asked
+            if _is_ours(found):
+                raise
+            failed += f"; {found.name} failed to look ({_reason(error)})"
+    if not has(folder, CONFIG_FILE):
+        raise MechprobeError(f"{folder}: no {CONFIG_FILE}; is this a checkpoint folder?{failed}")
     told = "; ".join(f"{f.name}: {f.summary}" for f in known.values())
-    raise MechprobeError(f"{folder}: no weights here that are known; known formats: {told}")
+    raise MechprobeError(f"{folder}: no weights here that are known; known formats: {told}{failed}")
 
 
 def read_with(found: Format, folder: Path, config: Mapping[str, Any]) -> HookedTransformer:
@@ -112,16 +127,21 @@ def read_with(found: Format, folder: Path, config: Mapping[str, Any]) -> HookedT
     Raises:
         MechprobeError: the reader's own, or a line about how the reader failed.
     """
+    who = f"{folder}: the reader of the format {found.name}"
     try:
-        return found.reader.read(folder, config)
+        model: object = found.reader.read(folder, config)
     except MechprobeError as error:
         text = str(error)
-        raise MechprobeError(text if str(folder) in text else f"{folder}: {text}") from None
+        raise MechprobeError(text if plain(str(folder)) in text else f"{folder}: {text}") from None
     except Exception as error:  # others' readers may fail in any way
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise MechprobeError(
-            f"{folder}: the reader of the format {found.name} failed ({reason})"
-        ) from error
+        raise MechprobeError(f"{who} failed ({_reason(error)})") from error
+    if not isinstance(model, HookedTransformer):
+        raise MechprobeError(f"{who} gave a {type(model).__name__}, a HookedTransformer is wanted")
+    return model
+
+
+def _reason(error: Exception) -> str:
+    return short(" ".join(f"{type(error).__name__}: {error}".split()), 200)
 
 
 @cache
@@ -153,15 +173,6 @@ def _import_own() -> None:
     package = importlib.import_module("models.checkpoints")
     for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
         importlib.import_module(f"models.checkpoints.{module}")
-
-
-def _recognises(found: Format, folder: Path, config: Mapping[str, Any]) -> bool:
-    try:
-        return bool(found.reader.recognises(folder, config))
-    except Exception:  # others' readers may fail in any way; the next one is asked
-        if _is_ours(found):
-            raise
-        return False
 
 
 def _is_ours(found: Format) -> bool:

@@ -14,11 +14,14 @@ import torch
 
 from models.checkpoints.pickles import PLAIN, Odd, Stored, interpreted
 from models.checkpoints.reading import Check, without_numbers
-from models.errors import MechprobeError
+from models.errors import MechprobeError, short
 from models.weights import Weights
 
 MIB = 2**20
-PICKLE_BYTES = MIB // 4  # of a state dict of hundreds of tensors: 0.03 MiB
+PICKLE_BYTES = MIB // 16  # of a state dict of hundreds of tensors: 0.03 MiB
+# Records besides numbers that torch 1.6 to 2.13 write; with others torch takes a file for a
+# program and says so on standard error.
+RECORDS = ("data.pkl", "version", "byteorder", ".format_version", ".storage_alignment")
 
 
 class _Sparing(io.FileIO):
@@ -73,12 +76,12 @@ def named(state: Weights, wanted: tuple[str, ...], ignored: str, file: Path, who
     missing = [name for name in wanted if name not in state]
     unknown = [n for n in state if n not in wanted and not (ignored and n.startswith(ignored))]
     if missing:
-        there = f"; {', '.join(unknown[:6])} in it are not known" if unknown else ""
+        there = f"; {_some(unknown)} in it are not known" if unknown else ""
         raise MechprobeError(
             f"{file}: {', '.join(missing)} missing from the state dict{there} in models of {whose}"
         )
     if unknown:
-        raise MechprobeError(f"{file}: {', '.join(unknown[:6])} not known in models of {whose}")
+        raise MechprobeError(f"{file}: {_some(unknown)} not known in models of {whose}")
     return {name: state[name] for name in wanted}
 
 
@@ -105,7 +108,7 @@ def _header(file: Path) -> Weights:
     for name, value in state.items():
         fault = _fault(value, sizes)
         if fault or not isinstance(value, Stored):
-            raise MechprobeError(f"{file}: {str(name)[:200]} {fault}; {PLAIN}")
+            raise MechprobeError(f"{file}: {short(name)} {fault}; {PLAIN}")
         claimed += math.prod(value.shape) * value.storage.dtype.itemsize
         header[str(name)] = without_numbers(value.shape, value.storage.dtype)
     if len(header) < len(state) or claimed > file.stat().st_size:
@@ -121,7 +124,9 @@ def _records(archive: zipfile.ZipFile) -> tuple[dict[str, int], bytes]:
         raise MechprobeError("holds two records of one name")
     for entry in entries:
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
-            raise MechprobeError(f"{entry.filename!r} in it is compressed, torch does not do that")
+            raise MechprobeError(
+                f"{short(repr(entry.filename))} in it is compressed, torch does not do that"
+            )
         with archive.open(entry) as record:  # its checksum is compared at the end
             while record.read(MIB):
                 pass
@@ -129,6 +134,10 @@ def _records(archive: zipfile.ZipFile) -> tuple[dict[str, int], bytes]:
     if len(pickles) != 1:
         raise MechprobeError("holds no state dict")
     root = pickles[0].removesuffix("data.pkl")
+    own, numbers = {root + name for name in RECORDS}, (f"{root}data/", f"{root}.data/")
+    other = next((n for n in names if n not in own and not n.startswith(numbers)), None)
+    if other is not None:
+        raise MechprobeError(f"holds {short(repr(other))}, which no state dict does; {PLAIN}")
     if archive.getinfo(pickles[0]).file_size > PICKLE_BYTES:
         raise MechprobeError(f"holds more than tensors; {PLAIN}")
     start = f"{root}data/"
@@ -154,6 +163,10 @@ def _fault(value: object, sizes: dict[str, int]) -> str:
     if count > storage.size or (count and end > storage.size):
         return "claims more numbers than its record holds"
     return ""
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(short(name) for name in names[:6])
 
 
 def _kinds(weights: Weights) -> dict[str, tuple[torch.Size, torch.dtype]]:

@@ -12,14 +12,15 @@ from models.errors import MechprobeError
 if TYPE_CHECKING:
     from models.foreign.wrapped import ForeignTransformer
 
-N_SEQUENCES = 4
+# Sequences that are tried, fewer where they are long; what a run of all may make in numbers.
+N_SEQUENCES, RUN_NUMBERS = 4, 2**22
 # Largest difference of patterns (of probabilities), and of logits relative to the greatest.
 TOLERANCE = 1e-4
 LOOSE = 5e-2  # of types shorter than float32
 
 
 def verify(model: "ForeignTransformer") -> None:
-    """Run a model on a few sequences and compare what its hooks say with what it does.
+    """Run a model on one to four sequences and compare what its hooks say with what it does.
 
     Checked: its vocabulary and answers; numbers are finite; attention is not causal; the
     softmax of its scores is its pattern; the pattern that is written is the one that mixes the
@@ -29,7 +30,8 @@ def verify(model: "ForeignTransformer") -> None:
     Raises:
         MechprobeError: the first check that fails, in one line.
     """
-    tokens = model.task().sample(N_SEQUENCES, torch.Generator().manual_seed(0))
+    number = min(N_SEQUENCES, max(1, RUN_NUMBERS // model.config.run_numbers))
+    tokens = model.task().sample(number, torch.Generator().manual_seed(0))
     model.description.fits(len(model.inner.W_E), _width(model, tokens))
     with torch.no_grad():
         answers, cache = model.run_with_cache(tokens, return_cache_object=False)
@@ -44,7 +46,8 @@ def verify(model: "ForeignTransformer") -> None:
             )
         for layer in range(model.cfg.n_layers):
             _scores(model, cache, layer)
-            _written_pattern(model, tokens, layer)
+        del cache, patterns
+        _written_patterns(model, tokens)
         _read_out(model, tokens, answers)
 
 
@@ -81,8 +84,8 @@ def _scores(model: "ForeignTransformer", cache: dict[str, Tensor], layer: int) -
     )
 
 
-def _written_pattern(model: "ForeignTransformer", tokens: Tensor, layer: int) -> None:
-    stem = f"blocks.{layer}.attn."
+def _written_patterns(model: "ForeignTransformer", tokens: Tensor) -> None:
+    stems = [f"blocks.{layer}.attn." for layer in range(model.cfg.n_layers)]
     kept: dict[str, Tensor] = {}
 
     def flat(value: Tensor, hook: HookPoint) -> Tensor:
@@ -94,14 +97,15 @@ def _written_pattern(model: "ForeignTransformer", tokens: Tensor, layer: int) ->
     hooks = [("hook_pattern", flat), ("hook_v", keep), ("hook_z", keep)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the bridge's, of what is found below
-        model.run_with_hooks(tokens, fwd_hooks=[(stem + name, fn) for name, fn in hooks])
-    z, value = kept[stem + "hook_z"], kept[stem + "hook_v"]
-    mean = value.mean(1, keepdim=True).repeat_interleave(z.shape[2] // value.shape[2], 2)
-    if (z - mean).abs().max() > _tolerance(model) * mean.abs().max().clamp(min=1):
-        raise MechprobeError(
-            f"block {layer}: a pattern written to hook_pattern does not reach the values; this"
-            " model's attention can only be read"
-        )
+        model.run_with_hooks(tokens, fwd_hooks=[(s + n, fn) for s in stems for n, fn in hooks])
+    for layer, stem in enumerate(stems):
+        z, value = kept[stem + "hook_z"], kept[stem + "hook_v"]
+        mean = value.mean(1, keepdim=True).repeat_interleave(z.shape[2] // value.shape[2], 2)
+        if (z - mean).abs().max() > _tolerance(model) * mean.abs().max().clamp(min=1):
+            raise MechprobeError(
+                f"block {layer}: a pattern written to hook_pattern does not reach the values; this"
+                " model's attention can only be read"
+            )
 
 
 def _read_out(model: "ForeignTransformer", tokens: Tensor, answers: Tensor) -> None:
@@ -113,7 +117,7 @@ def _read_out(model: "ForeignTransformer", tokens: Tensor, answers: Tensor) -> N
             f"the model's answers are not read from {model.place} by its block's feed-forward"
             f" layer, ln_final and unembed (relative difference {off.item():.2g})"
         )
-    moved = mid.roll(1, 0)
+    moved = mid.roll((1, 1), (0, 1))  # there may be one sequence alone
 
     def write(value: Tensor, hook: HookPoint) -> Tensor:
         return moved

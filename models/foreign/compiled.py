@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from models.errors import MechprobeError
+from models.foreign.booting import booted
 from models.foreign.description import TaskDescription
 from models.foreign.wrapped import ForeignTransformer, wrap
 
@@ -38,11 +39,9 @@ def compiled_counter(T: int, L: int) -> ForeignTransformer:
         raise MechprobeError(f"T={T}: the alphabet needs 2 to 1,000 tokens")
     if not 2 <= L <= LONGEST:
         raise MechprobeError(f"L={L}: sequences need 2 to {LONGEST} positions")
-    from transformer_lens.model_bridge import TransformerBridge
-
     is_bos, fraction, count = T, T + 1, T + 2
     width, n_vocab = T + 2 + L + 1, T + 1
-    model = TransformerBridge.boot_native(
+    model = booted(
         {
             "n_layers": 1,
             "n_heads": 1,

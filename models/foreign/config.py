@@ -125,6 +125,17 @@ class ForeignConfig(BaseModel):
         """The four sizes by name."""
         return {"T": self.T, "L": self.L, "d": self.d, "p": self.p}
 
+    @property
+    def run_numbers(self) -> int:
+        """How many numbers a run on one sequence makes, about: scores and patterns, what heads,
+        neurons and the stream hold, answers."""
+        d, heads, places = self.d, self.field("n_heads"), self.description.n_ctx
+        neurons = 0 if self.field("attn_only") else self.field("d_mlp") or 4 * d
+        of_heads = heads * (2 * places + 4 * self.field("d_head"))
+        out = self.field("d_vocab_out") or -1
+        answers = out if out > 0 else self.field("d_vocab") or 0
+        return int(places * (self.field("n_layers") * (of_heads + 2 * neurons + 6 * d) + answers))
+
     def task(self) -> HistogramTask:
         """The task such a model answers."""
         return self.description.histogram()

@@ -1,7 +1,8 @@
 """What the makers of a model have to tell about it: its tokens, its BOS, how it answers."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Annotated, Literal
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from models.errors import MechprobeError
 from models.tasks import HistogramTask
+from models.tasks.histogram import Sampler
 from models.validation import validated
 
 Id = Annotated[int, Field(ge=0, le=10_000_000)]
@@ -27,6 +29,8 @@ class TaskDescription(BaseModel):
         tokens: the model's ids of the tokens that are counted, at least two.
         bos: the model's id of BOS, which stands first; None where there is none.
         answers: "classes" (logit c says count c), or the model's ids of every count 1..L.
+        sampler: the distribution of the sequences the model was trained on, "partition" or
+            "uniform", see `HistogramTask`; accuracy and probes are measured on it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -36,6 +40,7 @@ class TaskDescription(BaseModel):
     tokens: Annotated[tuple[Id, ...], Field(min_length=2, max_length=100_000, strict=False)]
     bos: Id | None = None
     answers: Literal["classes"] | dict[int, tuple[Id, ...]] = "classes"
+    sampler: Sampler = "partition"
 
     @field_validator("answers", mode="before")
     @classmethod
@@ -43,17 +48,20 @@ class TaskDescription(BaseModel):
         # JSON knows only strings for keys, and lists for tuples.
         if not isinstance(answers, dict):
             return answers
-        return {
-            int(count) if re.fullmatch(r"[0-9]{1,6}", str(count)) else count: tuple(ids)
+        plain = {
+            int(count) if re.fullmatch(r"0|[1-9][0-9]{0,5}", str(count)) else count: tuple(ids)
             if isinstance(ids, list)
             else ids
             for count, ids in answers.items()
         }
+        if len(plain) < len(answers):
+            raise ValueError("a count stands there twice")
+        return plain
 
     @model_validator(mode="after")
     def _makes_sense(self) -> "TaskDescription":
-        if len(set(self.tokens)) < len(self.tokens):
-            raise ValueError(f"tokens: id {_twice(self.tokens)} stands there twice")
+        if (again := _twice(self.tokens)) is not None:
+            raise ValueError(f"tokens: id {again} stands there twice")
         if self.bos is not None and self.bos in self.tokens:
             raise ValueError(f"bos: id {self.bos} is one of the tokens")
         if isinstance(self.answers, dict):
@@ -65,9 +73,8 @@ class TaskDescription(BaseModel):
             empty = next((count for count, ids in self.answers.items() if not ids), None)
             if empty is not None:
                 raise ValueError(f"answers: count {empty} has no ids")
-            every = [i for ids in self.answers.values() for i in ids]
-            if len(set(every)) < len(every):
-                raise ValueError(f"answers: id {_twice(every)} stands there twice")
+            if (again := _twice(chain.from_iterable(self.answers.values()))) is not None:
+                raise ValueError(f"answers: id {again} stands there twice")
         return self
 
     @classmethod
@@ -75,9 +82,29 @@ class TaskDescription(BaseModel):
         """Validate outside data.
 
         Raises:
-            MechprobeError: with every fault in one line.
+            MechprobeError: with the faults in one line.
         """
         return validated(cls, data, where)
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        L: int,
+        tokens: Iterable[int],
+        bos: int | None = None,
+        answers: Literal["classes"] | Mapping[int, Iterable[int]] = "classes",
+        sampler: Sampler = "partition",
+    ) -> "TaskDescription":
+        """A description in Python; the arguments are the attributes.
+
+        Raises:
+            MechprobeError: with the faults in one line.
+        """
+        if not isinstance(answers, str):
+            answers = {count: tuple(ids) for count, ids in answers.items()}
+        fields = {"L": L, "tokens": tuple(tokens), "bos": bos, "answers": answers}
+        return cls.checked(fields | {"sampler": sampler})
 
     @property
     def T(self) -> int:
@@ -91,7 +118,7 @@ class TaskDescription(BaseModel):
 
     def histogram(self) -> HistogramTask:
         """The task, in our own ids."""
-        return HistogramTask(T=self.T, L=self.L, bos=self.bos is not None)
+        return HistogramTask(T=self.T, L=self.L, bos=self.bos is not None, sampler=self.sampler)
 
     def ids(self) -> Int[Tensor, " n_vocab"]:
         """The model's id of each of ours: tokens 0..T-1, BOS last."""
@@ -134,5 +161,11 @@ class TaskDescription(BaseModel):
             )
 
 
-def _twice(ids: Sequence[int]) -> int:
-    return next(i for place, i in enumerate(ids) if i in ids[:place])
+def _twice(ids: Iterable[int]) -> int | None:
+    """The first that has been there before; None where all differ."""
+    seen: set[int] = set()
+    for i in ids:
+        if i in seen:
+            return i
+        seen.add(i)
+    return None

@@ -13,17 +13,26 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from torch import nn
 
-from models.checkpoints.reading import JSON_BYTES, inside, read_json, read_safetensors
+from models.checkpoints.reading import (
+    CONFIG_FILE,
+    TASK_FILE,
+    WEIGHTS_FILE,
+    inside,
+    read_json,
+    read_safetensors,
+)
+from models.checkpoints.writing import write_folder
 from models.errors import MechprobeError
-from models.files import put_tensors, whole_folder
+from models.foreign.booting import booted
+from models.foreign.checks import RUN_NUMBERS
+from models.foreign.config import ForeignConfig
 from models.foreign.description import TaskDescription
-from models.foreign.wrapped import ForeignTransformer, wrap
+from models.foreign.wrapped import ForeignTransformer, checked
 from models.validation import validated
 from models.weights import Weights, check_weights
 
-FILES = ("config.json", "task.json", "model.safetensors")
-# Attention patterns of one sequence in all layers and heads, and masks: numbers at most.
-PATTERNS, MASKS = 2**23, 2**28
+# Numbers at most of the masks that boot_native keeps, n_ctx x n_ctx in every block.
+MASKS = 2**26
 
 Size = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -33,7 +42,7 @@ class NativeConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    n_layers: Annotated[int, Field(ge=1, le=48)]
+    n_layers: Annotated[int, Field(ge=1, le=12)]
     d_model: Size
     n_ctx: Annotated[int, Field(ge=1, le=16_384)]
     d_head: Size
@@ -45,7 +54,7 @@ class NativeConfig(BaseModel):
     act_fn: Literal["gelu", "gelu_new", "relu", "silu", "solu", "solu_ln"] = "gelu"
     attn_only: bool = False
     gated_mlp: bool = False
-    attention_dir: Literal["bidirectional", "causal"]
+    attention_dir: Literal["bidirectional"]
     normalization_type: Literal["LN", "LNPre", "RMS", "RMSPre"] | None = None
     final_rms: bool = False
     eps: Annotated[float, Field(gt=0, lt=1)] = 1e-5
@@ -71,29 +80,17 @@ def save_foreign(
         MechprobeError: another kind of model, or the folder cannot be written or holds other
             files.
     """
-    folder = Path(folder)
     kind = getattr(model.inner.cfg, "architecture", None)
     if not model.taps.is_bridge or kind != "TransformerLensNative":
         raise MechprobeError(
             f"a model of kind {kind or type(model.inner).__name__} is not written; only those of"
             " TransformerBridge.boot_native are"
         )
-    if folder.is_dir() and any(entry.name not in FILES for entry in folder.iterdir()):
-        raise MechprobeError(f"{folder}: holds other files; choose an empty or new folder")
     fields = dict(model.config.transformer_lens)
     validated(NativeConfig, fields, "the model's configuration")
     description = json.loads(model.description.model_dump_json())
-    tensors = {name: weight.contiguous() for name, weight in model.weights().items()}
-    with whole_folder(folder) as temporary:
-        for name, data in (
-            (FILES[0], fields | {"meta": dict(meta or {})}),
-            (FILES[1], description),
-        ):
-            text = json.dumps(data, indent=2, sort_keys=True) + "\n"
-            if len(text) > JSON_BYTES:
-                raise MechprobeError(f"{folder}: {name} would hold more than {JSON_BYTES:,} bytes")
-            (temporary / name).write_text(text, encoding="utf-8")
-        put_tensors(temporary / FILES[2], tensors)
+    files = {CONFIG_FILE: fields | {"meta": dict(meta or {})}, TASK_FILE: description}
+    write_folder(Path(folder), files, model.weights())
 
 
 def load_foreign(folder: str | Path) -> ForeignTransformer:
@@ -104,55 +101,70 @@ def load_foreign(folder: str | Path) -> ForeignTransformer:
             `wrap` refuses.
     """
     folder = Path(folder)
-    fields = {k: v for k, v in read_json(folder, FILES[0]).items() if k != "meta"}
+    fields = {k: v for k, v in read_json(folder, CONFIG_FILE).items() if k != "meta"}
+    where = str(folder / CONFIG_FILE)
     if "architectures" in fields or "model_type" in fields:
         raise MechprobeError(
             f"{folder}: a Hugging Face model; its hooks cannot be written as probes need it"
             " (docs/foreign_models.md); bring a model of TransformerBridge.boot_native"
         )
-    config = validated(NativeConfig, fields, str(folder / FILES[0]))
-    task = read_json(folder, FILES[1])
-    description = TaskDescription.checked(task, str(folder / FILES[1]))
+    if fields.get("attention_dir") == "causal":
+        raise MechprobeError(
+            f"{where}: attention_dir is causal: a position that does not see those after it cannot"
+            " count"
+        )
+    config = validated(NativeConfig, fields, where)
+    task = read_json(folder, TASK_FILE)
+    description = TaskDescription.checked(task, str(folder / TASK_FILE))
     _bounded(config, description, folder)
-    file = inside(folder, FILES[2])
+    file = inside(folder, WEIGHTS_FILE)
     kept = config.model_dump(exclude_none=True)
     kept["normalization_type"] = config.normalization_type  # None is a kind there
-    wanted = {n: tuple(w.shape) for n, w in _boot(kept, "meta", folder).state_dict().items()}
+    wanted = _shapes(kept, where)
     sizes = f"n_layers={config.n_layers}, d_model={config.d_model}, n_ctx={config.n_ctx}"
 
     def check(weights: Weights) -> None:
         check_weights(wanted, weights, str(file), "boot_native", sizes)
 
     weights = read_safetensors(file, check)
-    model = _boot(kept, "cpu", folder)
+    model = _boot(kept, "cpu", where)
     dtype = next(iter(weights.values())).dtype
     # Half precision is for storing.
     nn.Module.to(model, dtype=dtype if dtype == torch.float64 else torch.float32)
     model.load_state_dict(weights)
     try:
-        return wrap(model, description)
+        return checked(model, description)
     except MechprobeError as error:
         raise MechprobeError(f"{folder}: {error}") from None
 
 
-def _boot(fields: dict[str, JsonValue], device: str, folder: Path) -> Any:
-    # Importing the bridge takes long, and most who load checkpoints need none.
-    from transformer_lens.model_bridge import TransformerBridge
+def _shapes(fields: dict[str, JsonValue], where: str) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every weight; blocks are alike, so that one is made, without numbers."""
+    one = _boot({**fields, "n_layers": 1}, "meta", where).state_dict()
+    layers = range(int(str(fields["n_layers"])))
+    return {
+        name.replace("blocks.0.", f"blocks.{layer}.", 1): tuple(weight.shape)
+        for name, weight in one.items()
+        for layer in (layers if name.startswith("blocks.0.") else range(1))
+    }
 
+
+def _boot(fields: dict[str, JsonValue], device: str, where: str) -> Any:
     try:
-        with torch.device(device):
-            return TransformerBridge.boot_native({**fields, "init_weights": False})
-    except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:
-        raise MechprobeError(
-            f"{folder / FILES[0]}: TransformerLens cannot build this ({error})"
-        ) from None
+        return booted({**fields, "init_weights": False}, device)
+    except MechprobeError as error:
+        raise MechprobeError(f"{where}: {error}") from None
 
 
 def _bounded(config: NativeConfig, description: TaskDescription, folder: Path) -> None:
-    patterns = config.n_layers * config.n_heads * description.n_ctx**2
+    if description.n_ctx > config.n_ctx:
+        return  # `wrap` says so, and runs nothing
+    numbers = ForeignConfig.of(config, description).run_numbers
     masks = config.n_layers * config.n_ctx**2
-    if patterns > PATTERNS or masks > MASKS:
+    if numbers > RUN_NUMBERS or masks > MASKS:
         raise MechprobeError(
             f"{folder}: n_layers={config.n_layers}, n_heads={config.n_heads}, n_ctx={config.n_ctx}"
-            f" with L={description.L} need too large attention patterns; wrap the model in Python"
+            f" with L={description.L} are too large to be tried ({numbers:,} numbers a sequence,"
+            f" {RUN_NUMBERS:,} at most, {masks:,} of masks, {MASKS:,} at most); wrap the model in"
+            " Python"
         )

@@ -7,11 +7,11 @@ from models.errors import MechprobeError
 from models.foreign.wrapped import ForeignTransformer
 from models.hooked import HookedTransformer
 from models.transformer import TransformerConfig
+from models.transformer.forward import EPS
 from models.weights import Weights
 
 # Logit of count 0 where the foreign model has no answer for it: no other is as low.
 NEVER = -1e4
-EPS = 1e-5  # of our LayerNorm
 
 
 def to_native(model: ForeignTransformer) -> HookedTransformer:
@@ -34,6 +34,7 @@ def to_native(model: ForeignTransformer) -> HookedTransformer:
         norm="none" if cfg.normalization_type is None else "pre",
         activation=cfg.act_fn,
         bos=config.bos,
+        sampler=model.description.sampler,
         n_layers=cfg.n_layers,
         n_heads=cfg.n_heads,
         d_head=cfg.d_head,

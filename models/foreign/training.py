@@ -4,6 +4,7 @@ import torch
 from tqdm import tqdm
 
 from models.errors import MechprobeError
+from models.foreign.booting import booted
 from models.foreign.description import TaskDescription
 from models.foreign.wrapped import ForeignTransformer, wrap
 
@@ -39,32 +40,32 @@ def train_boot_native(
     Raises:
         MechprobeError: sizes that do not fit, or TransformerLens cannot build the model.
     """
+    sizes = {"d": d, "p": p, "n_heads": n_heads, "n_layers": n_layers, "steps": steps}
+    for name, size in sizes.items():
+        if size < 1:
+            raise MechprobeError(f"{name}={size}: at least 1 is wanted")
+    if not 0 <= seed < 2**63:
+        raise MechprobeError(f"seed={seed}: a number from 0 to 2^63 - 1 is wanted")
     if d % n_heads:
         raise MechprobeError(f"d={d} is no multiple of n_heads={n_heads}")
-    # Importing the bridge takes long.
-    from transformer_lens.model_bridge import TransformerBridge
-
     answers = description.answers
     top = description.L if answers == "classes" else max(map(max, answers.values()))
-    try:
-        model = TransformerBridge.boot_native(
-            {
-                "n_layers": n_layers,
-                "n_heads": n_heads,
-                "d_model": d,
-                "d_head": d // n_heads,
-                "d_mlp": p,
-                "n_ctx": description.n_ctx,
-                "d_vocab": max(int(description.ids().max()), top) + 1,
-                "d_vocab_out": top + 1,
-                "act_fn": activation,
-                "attention_dir": "bidirectional",
-                "normalization_type": "LN",
-                "seed": seed,
-            }
-        )
-    except ValueError as error:
-        raise MechprobeError(f"TransformerLens cannot build this model ({error})") from None
+    model = booted(
+        {
+            "n_layers": n_layers,
+            "n_heads": n_heads,
+            "d_model": d,
+            "d_head": d // n_heads,
+            "d_mlp": p,
+            "n_ctx": description.n_ctx,
+            "d_vocab": max(int(description.ids().max()), top) + 1,
+            "d_vocab_out": top + 1,
+            "act_fn": activation,
+            "attention_dir": "bidirectional",
+            "normalization_type": "LN",
+            "seed": seed,
+        }
+    )
     task, generator = description.histogram(), torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)

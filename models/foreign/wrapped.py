@@ -33,7 +33,12 @@ def wrap(model: nn.Module, description: TaskDescription) -> "ForeignTransformer"
             f"a {type(model).__name__} is no TransformerLens model; give a TransformerBridge or a"
             " HookedRootModule with the standard hook names"
         )
-    wrapped = ForeignTransformer(copied(model), description)
+    return checked(copied(model), description)
+
+
+def checked(model: Any, description: TaskDescription) -> "ForeignTransformer":
+    """As `wrap`, around the model itself, which nobody else is to hold."""
+    wrapped = ForeignTransformer(model, description)
     verify(wrapped)
     return wrapped
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformer_lens import ActivationCache, FactoredMatrix, HookedRootModule
 from transformer_lens.hook_points import HookPoint
 
-from models.errors import MechprobeError
+from models.errors import MechprobeError, short
 from models.hooked.counting import CountingFamily
 from models.hooked.family import Family, ModelConfig
 from models.hooked.solvable import SolvableFamily
@@ -34,7 +34,8 @@ def family_of(name: object, where: str) -> Family:
         MechprobeError: unknown name.
     """
     if not isinstance(name, str) or name not in FAMILIES:
-        raise MechprobeError(f"{where}: family {name!r} is unknown; known: {', '.join(FAMILIES)}")
+        told = short(repr(name))
+        raise MechprobeError(f"{where}: family {told} is unknown; known: {', '.join(FAMILIES)}")
     return FAMILIES[name]
 
 

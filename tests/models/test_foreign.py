@@ -427,12 +427,12 @@ def test_damaged_folders_are_refused(tmp_path: Path) -> None:
         "positional_embedding_type": lambda: edited(
             folder, "config.json", positional_embedding_type="rotary"
         ),
-        "but config says": lambda: edited(folder, "config.json", d_model=999_999),
+        "but config says": lambda: edited(folder, "config.json", d_model=99),
         "is missing": lambda: edited(folder, "config.json", n_layers=3),
         "Hugging Face": lambda: edited(folder, "config.json", architectures=["BertForMaskedLM"]),
-        "too large attention": lambda: edited(folder, "config.json", n_ctx=16_384, n_layers=8),
+        "too large to be tried": lambda: edited(folder, "config.json", n_ctx=16_384, n_layers=8),
         "cannot build": lambda: edited(folder, "config.json", attn_scale=1.0),
-        "n_ctx": lambda: edited(folder, "task.json", L=9_999),
+        "reads 7 positions": lambda: edited(folder, "task.json", L=9_999),
         "beyond the model's vocabulary": lambda: edited(folder, "task.json", bos=77),
         "no such file": lambda: (folder / "model.safetensors").unlink(),
         "not a whole safetensors": lambda: (folder / "model.safetensors").write_bytes(b"x" * 99),

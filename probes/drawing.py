@@ -13,6 +13,14 @@ from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, told apart by colour-blind readers.
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#6e6e6e"
+# Parts of attention, the same in every figure.
+PARTS = {
+    "positional": BLUE,
+    "semantic": GREEN,
+    "cross": PURPLE,
+    "residual": GREY,
+    "rest": GREY,
+}
 SEQUENTIAL = "viridis"
 DIVERGING = "PuOr_r"
 
@@ -37,7 +45,7 @@ def heatmap(
     **options: Any,
 ) -> None:
     """A labelled heat map; a diverging one is centred on zero."""
-    limit = float(np.nanmax(np.abs(values))) if values.size else 1.0
+    limit = (float(np.nanmax(np.abs(values))) if values.size else 0.0) or 1.0
     scale = (
         {"cmap": DIVERGING, "vmin": -limit, "vmax": limit} if diverging else {"cmap": SEQUENTIAL}
     )

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from probes.drawing import BLUE, GREEN, GREY, PURPLE, blank, heatmap
+from probes.drawing import PARTS, blank, heatmap
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
 from probes.teacher import TeacherContext
@@ -51,7 +51,7 @@ def score_terms(context: TeacherContext) -> dict[str, Float[Tensor, "batch q k"]
     tasks=("attention-regression",),
 )
 def score_shares(context: TeacherContext) -> Measurement:
-    """How much of the attention scores is positional and how much semantic.
+    """Where a student's scores come from: positions, tokens along its teacher or across it.
 
     A term's share is its mean product with the whole over the whole's mean square; the shares
     add to one exactly.
@@ -76,7 +76,7 @@ def score_shares(context: TeacherContext) -> Measurement:
 def _draw(result: ProbeResult) -> Figure:
     figure, (left, middle, right) = blank(3, width=3.6)
     values = [100 * np.nan_to_num(result.value(f"{name}_share")) for name in SHARES]
-    bars = left.bar(SHARES, values, color=(GREEN, BLUE, PURPLE, GREY))
+    bars = left.bar(SHARES, values, color=[PARTS[name] for name in SHARES])
     left.bar_label(bars, fmt="%.0f", fontsize=8)
     left.margins(y=0.12)
     left.axhline(0, color="black", lw=0.6)

@@ -5,13 +5,13 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from probes.drawing import BLUE, GREEN, GREY, PURPLE
+from probes.drawing import GREY, PARTS, PURPLE
 from reports.attention.results import Branch, End, Number
 
-COLOURS: dict[Branch, str] = {"semantic": GREEN, "positional": BLUE}
+COLOURS: dict[Branch, str] = {"semantic": PARTS["semantic"], "positional": PARTS["positional"]}
 END_COLOURS: dict[End, str] = {
-    "semantic": GREEN,
-    "positional": BLUE,
+    "semantic": PARTS["semantic"],
+    "positional": PARTS["positional"],
     "mixed": PURPLE,
     "neither": "#b8bec5",
 }

@@ -8,21 +8,20 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from probes.drawing import BLUE, GREEN, GREY, PURPLE, blank
+from probes.drawing import GREY, PARTS, blank
 from reports.positional_semantic.study import Model, Start, Study
 
-COLOURS = {"positional": BLUE, "semantic": GREEN, "cross": PURPLE}
 ALONE = {"positional": "#7fb8d9", "semantic": "#7fceb9"}  # the key's part alone, paler
 MARKS: dict[Start, tuple[str, str]] = {
-    "only_pos": ("s", BLUE),
-    "only_sem": ("o", GREEN),
-    "both": ("D", PURPLE),
+    "only_pos": ("s", PARTS["positional"]),
+    "only_sem": ("o", PARTS["semantic"]),
+    "both": ("D", PARTS["cross"]),
 }
 # Label, colour, and how far beside its place a mark stands so that none hides another.
 KEPT = {
     "everything": ("both, untouched", "black", 0.0),
-    "positional": ("positional alone", BLUE, -0.15),
-    "semantic": ("semantic alone", GREEN, 0.15),
+    "positional": ("positional alone", PARTS["positional"], -0.15),
+    "semantic": ("semantic alone", PARTS["semantic"], 0.15),
     "neither": ("neither", GREY, 0.0),
 }
 GAP = 1.0  # bars between two groups
@@ -40,7 +39,7 @@ def groups(study: Study) -> dict[str, list[Model]]:
 
 def shares(study: Study) -> Figure:
     """Stacked shares of every model, and the plane of both amplitudes."""
-    figure = Figure(figsize=(11.5, 3.6))
+    figure = Figure(figsize=(12, 4.2))
     figure.set_layout_engine("constrained", w_pad=0.08, wspace=0.06)
     with sns.axes_style("whitegrid", {"grid.color": ".92"}), sns.plotting_context("notebook", 0.75):
         left, right = figure.subplots(1, 2, width_ratios=(2, 1))
@@ -76,7 +75,7 @@ def _stacked(axes: Axes, study: Study) -> None:
             whole = _percents([getattr(model.shares, part) for model in models])
             key = {"positional": "key_position", "semantic": "key_token"}.get(part, "")
             alone = _percents([getattr(model.shares, key, None) for model in models])
-            pieces = [(whole - alone, COLOURS[part], part)]
+            pieces = [(whole - alone, PARTS[part], part)]
             if part in ALONE:
                 pieces.append((alone, ALONE[part], f"{part}, key alone"))
             for height, colour, label in pieces:
@@ -90,16 +89,17 @@ def _stacked(axes: Axes, study: Study) -> None:
 
 
 def _plane(axes: Axes, study: Study) -> None:
-    """After unfreezing filled, before hollow, a line between the two."""
+    """After unfreezing filled, before a ring around it, a line between the two."""
     for start, (marker, colour) in MARKS.items():
         for freed in (False, True):
             models = study.stage(start, freed)
             if not models:
                 continue
+            filled = freed or start == "both"
             axes.plot(
                 [m.theta_like for m in models], [m.m_like for m in models], ls="",
-                marker=marker, ms=6, color=colour, clip_on=False, zorder=3,
-                mfc=colour if freed or start == "both" else "white",
+                marker=marker, ms=5 if filled else 11, mew=0 if filled else 1.3, color=colour,
+                mfc=colour if filled else "none", clip_on=False, zorder=3,
                 label={"both": "free"}.get(start, f"{start}, {'after' if freed else 'before'}"),
             )  # fmt: skip
     for _, before, after in study.solutions:
@@ -108,7 +108,10 @@ def _plane(axes: Axes, study: Study) -> None:
             color=GREY, lw=0.8, zorder=1,
         )  # fmt: skip
     axes.set(xlabel="semantic amplitude (like θ)", ylabel="positional amplitude (like m)")
-    axes.set(xlim=(0, None), ylim=(0, None), title="Amplitudes, by analogy")
+    # Pure models have one amplitude of next to nothing: their marks need room left of and below 0.
+    for high, limit in ((axes.get_xlim()[1], axes.set_xlim), (axes.get_ylim()[1], axes.set_ylim)):
+        limit(-0.08 * high, 1.04 * high)
+    axes.set_title("Amplitudes, by analogy")
     _below(axes, 2)
 
 
@@ -132,5 +135,5 @@ def _percents(values: Sequence[float | None]) -> np.ndarray:
 
 def _below(axes: Axes, columns: int) -> None:
     axes.legend(
-        fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=columns, frameon=False
+        fontsize=8.5, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=columns, frameon=False
     )

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from probes.counting import CountContext
-from probes.drawing import BLUE, GREEN, GREY, PURPLE, blank, heatmap
+from probes.drawing import PARTS, blank, heatmap
 from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
@@ -31,7 +31,6 @@ MEANING = {
     "key_token": "the key's token, whatever the query",
     "query_only": "the query alone; a softmax does not see it",
 }
-COLOURS = {"positional": GREEN, "semantic": BLUE, "cross": PURPLE, "residual": GREY}
 SEEN = 1e-9  # share of the variance below which a matrix is rounding
 MOST_BARS = 24
 
@@ -51,7 +50,7 @@ MOST_BARS = 24
     invariances=INVARIANCES,
 )
 def attention_sources(context: CountContext) -> Measurement:
-    """How much of the attention scores is positional and how much semantic."""
+    """Where scores come from in every head: positions, content, or both at once."""
     split = sources(context)
     errors = [split.error(*names) for names in SOURCES.values()]
     metrics: dict[str, float | None] = {f"{n}_share": split.share(*t) for n, t in SOURCES.items()}
@@ -79,8 +78,8 @@ def first_matrices(
     """Position-position and token-token scores of the first block's head of most variance.
 
     Returns:
-        The head, and the matrices by name; a constant matrix less its row means, for there are
-        no tokens in it.
+        The head, and the matrices by name: no positions where the model has none; a constant
+        matrix has no tokens and is given less its row means.
     """
     head = int(split.terms[0].sum(-1).argmax())
     if split.first is None:
@@ -90,7 +89,8 @@ def first_matrices(
     query, key = q[:, :, head], k[:, :, head * k.shape[2] // q.shape[2]]
     scale = context.model.cfg.attn_scale
     found = {}
-    for name, axis in (("position", 0), ("token", 1)):
+    known = (("position", 0), ("token", 1)) if context.model.cfg.positions else (("token", 1),)
+    for name, axis in known:
         parts = [side.mean(axis) - side.mean((0, 1)) for side in (query, key)]
         found[name] = parts[0] @ parts[1].mT / scale
     return head, found
@@ -98,8 +98,9 @@ def first_matrices(
 
 @attention_sources.figure
 def _draw(result: ProbeResult) -> Figure:
-    matrices = [name for name in ("position", "token") if name in result.arrays]
-    figure, (left, *rest) = blank(1 + len(matrices), width=3.7)
+    matrices = {n: result.arrays[n] for n in ("position", "token") if n in result.arrays}
+    shown = ("position", "token") if "token" in matrices else ("position",)
+    figure, (left, *rest) = blank(1 + len(shown), width=3.7)
     terms = result.arrays["terms"]
     layers, heads = terms.shape[:2]
     # The heads with the largest scores, in the order they run.
@@ -110,7 +111,7 @@ def _draw(result: ProbeResult) -> Figure:
     for name, parts in SOURCES.items():
         index = [TERMS.index(part) for part in parts]
         share = 100 * np.clip(terms[..., index].sum(-1).ravel()[chosen] / total, 0, None)
-        left.bar(np.arange(len(chosen)), share, bottom=bottom, color=COLOURS[name], label=name)
+        left.bar(np.arange(len(chosen)), share, bottom=bottom, color=PARTS[name], label=name)
         bottom += share
     names = [f"{i // heads}.{i % heads}" for i in chosen]
     left.set_xticks(np.arange(len(chosen)), names, fontsize=8 if len(chosen) <= 8 else 5)
@@ -120,12 +121,18 @@ def _draw(result: ProbeResult) -> Figure:
     left.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=4, frameon=False)
     which = f", head {int(result.arrays['head'])}" if heads > 1 else ""
     which = f"block 0{which}" if layers * heads > 1 else ""
-    for axes, name in zip(rest, matrices, strict=True):
-        heatmap(
-            axes, result.arrays[name], x=f"key {name}", y=f"query {name}", bar="score",
-            diverging=True,
-        )  # fmt: skip
+    # One scale for both, so that rounding beside a large matrix looks empty.
+    limit = max(float(np.abs(matrix).max()) for matrix in matrices.values()) or 1.0
+    for axes, name in zip(rest, shown, strict=True):
         axes.set_title(f"{name.capitalize()}-{name}" + (f" ({which})" if which else ""))
+        if name not in matrices:
+            axes.text(0.5, 0.5, "no positions", ha="center", va="center", fontsize=9)
+            axes.set_axis_off()
+            continue
+        heatmap(
+            axes, matrices[name], x=f"key {name}", y=f"query {name}", bar="score",
+            diverging=True, vmin=-limit, vmax=limit,
+        )  # fmt: skip
     return figure
 
 

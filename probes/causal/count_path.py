@@ -9,7 +9,7 @@ from torch import Tensor
 from probes.count_pairs import PAIRS, count_pairs
 from probes.count_paths import CountPaths, Head
 from probes.counting import CountContext, needs_counts
-from probes.drawing import DIVERGING, blank, heatmap
+from probes.drawing import blank, heatmap
 from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
@@ -19,7 +19,9 @@ TIE = 1e-3  # shares closer than this are equal: the first component is named
 MENTION = 0.1  # a share that the sentence mentions
 SOLVED = 0.9  # below, it says how many pairs are answered rightly
 NAMED = 3  # readers that it names at most
+FEW = 3  # heads whose columns have room for a longer name
 NARROW = 6  # columns of a map that has numbers in its cells
+OVER = 1.1  # sum of shares from which a sentence says that they need not add up
 
 
 def first_of_best(shares: Float[Tensor, "*axes"]) -> tuple[int, ...]:
@@ -135,34 +137,39 @@ def _draw(result: ProbeResult) -> Figure:
     arrays = {name: np.asarray(values, float) for name, values in result.arrays.items()}
     with_queries = [arrays[f"read_by_{part}"] for part in "qkv"]
     reads = np.nan_to_num(np.stack(with_queries), nan=-np.inf).max(0)
-    heads = [str(head) for head in range(reads.shape[1])]
+    layers, n_heads = reads.shape
+    direct = np.full(layers, np.nan)
+    direct[-1] = result.value("direct_share")  # it reads the stream behind the last block
+    heads = [f"head {head}" if n_heads <= FEW else str(head) for head in range(n_heads)]
     sides = {
         "Writes the count": (
             np.column_stack([arrays["writers"], arrays["attn_out"][:, 1]]),
             [*heads, "other\npositions"],
         ),
         "Reads the count": (
-            np.column_stack([reads, arrays["read_by_mlp"]]),
-            [*heads, "feed-\nforward"],
+            np.column_stack([reads, arrays["read_by_mlp"], direct]),
+            [*heads, "feed-\nforward", "unem-\nbedding"],
         ),
     }
-    figure, both = blank(2)
+    figure, both = blank(2, min(2 + 0.5 * (n_heads + 2), 5.5), min(1.6 + 0.5 * layers, 4.5))
     for axes, (title, (values, names)) in zip(both, sides.items(), strict=True):
-        limit = max(1.0, float(np.nanmax(np.abs(values))))
+        shown = values.round(2) + 0.0  # no negative zeros
+        outside = np.nanmin(shown) < 0 or np.nanmax(shown) > 1
         heatmap(
             axes,
-            values.round(4) + 0.0,  # no negative zeros
-            x="head",
+            shown,
+            x="component",
             y="block",
-            bar="share of the answer",
-            cmap=DIVERGING,
-            vmin=-limit,
-            vmax=limit,
+            bar="share of the answer" + ("\n(colours end at 0 and 1)" if outside else ""),
+            vmin=0,
+            vmax=1,
             annot=values.shape[1] <= NARROW,
             fmt=".2f",
         )
-        axes.set_xticks(np.arange(len(names)) + 0.5, names)
+        size = 7 if values.shape[1] <= NARROW else 6
+        axes.set_xticks(np.arange(len(names)) + 0.5, names, fontsize=size)
         axes.set_title(title)
+        axes.grid(visible=False)  # empty cells stay empty
     return figure
 
 
@@ -174,16 +181,19 @@ def _say(result: ProbeResult) -> str:
     head = f"head {value['writer_head']:.0f} of block {value['writer_block']:.0f}"
     share = f"{value['writer_share']:.0%} of the answer's change"
     n = value["writers"]
-    writer = f"{head} ({share})" if n == 1 else f"{n:.0f} heads, most of it by {head} ({share})"
+    writer = f"{head} ({share})" if n == 1 else f"{n:.0f} heads (strongest: {head}, {share})"
     known = _readers(result)
     best = sorted(known, key=lambda name: -known[name])[:NAMED]
     said = [name for name in best if name == best[0] or known[name] > MENTION]
     read = " and ".join(f"{name} ({known[name]:.0%})" for name in said)
+    written = float(np.clip(np.asarray(result.arrays["writers"], float), 0, None).sum())
+    over = max(written, sum(known[name] for name in said)) > OVER
+    sums = " Shares need not add up to 100%: paths run through one another." if over else ""
     passed = value["elsewhere"]
     other = f" {passed:.0%} of it goes by way of other positions." if passed > MENTION else ""
     right = value["right"]
     doubt = f" Only {right:.0%} of the pairs are answered rightly." if right < SOLVED else ""
-    return f"The count is written by {writer} and read by {read}.{other}{doubt}"
+    return f"The count is written by {writer} and read by {read}.{other}{sums}{doubt}"
 
 
 def _readers(result: ProbeResult) -> dict[str, float]:

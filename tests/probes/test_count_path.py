@@ -140,7 +140,27 @@ def test_two_writers_share() -> None:
     shares = torch.tensor([[0.0, 0.7], [0.3, 0.0]]).double()
     torch.testing.assert_close(torch.tensor(result.arrays["writers"]), shares, atol=1e-6, rtol=0)
     assert found["writers"] == 2
-    assert "written by 2 heads, most of it by head 1 of block 0 (70%" in result.words
+    assert "written by 2 heads (strongest: head 1 of block 0, 70% of the answer" in result.words
+    assert "add up" not in result.words
+
+
+def test_the_figure_has_every_reader_and_says_where_its_colours_end() -> None:
+    result, found = measured(counter({(0, 1): 0.7, (1, 0): 0.3}))
+    assert found["direct_share"] == pytest.approx(1)
+    _, reads, *_ = find_probe("count-path").draw(result).axes
+    assert [text.get_text() for text in reads.get_xticklabels()][-1] == "unem-\nbedding"
+    shown = reads.collections[0].get_array().reshape(2, 4)
+    assert shown[1, 3] == pytest.approx(1)
+    assert bool(shown.mask[0, 3])
+    assert reads.collections[0].get_clim() == (0, 1)
+
+    def bars(result: ProbeResult) -> list[str]:
+        axes = find_probe("count-path").draw(result).axes
+        return [one.get_ylabel() for one in axes if "share" in one.get_ylabel()]
+
+    assert not any("colours end" in text for text in bars(result))
+    result.arrays["writers"] = result.arrays["writers"] - 0.2
+    assert "colours end at 0 and 1" in bars(result)[0]
 
 
 def test_a_relay_reads_by_its_values() -> None:
@@ -158,6 +178,7 @@ def test_a_relay_reads_by_its_values() -> None:
     assert not result.arrays["read_by_q"].any()
     assert not result.arrays["read_by_k"].any()
     assert "the values of head 1 of block 1" in result.words
+    assert "need not add up" in result.words
     assert "by way of other positions" in result.words
 
 

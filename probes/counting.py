@@ -9,7 +9,7 @@ from transformer_lens.hook_points import HookPoint
 
 from models import HistogramTask, HookedTransformer, MechprobeError
 from models.tasks import BalancedSequences
-from probes import draws, transport
+from probes import draws, transport, variation
 from probes.cells import CountCells
 from probes.context import Context
 from probes.heads import main_head
@@ -90,6 +90,12 @@ class CountContext(Context):
         return transport.measure(self.model, self.reference, self.held_out)
 
     @cached_property
+    def variation(self) -> variation.Variation:
+        """How the mixing weights of all heads of all blocks vary on `tokens`."""
+        patterns = (self.cache[name] for name in self.hook_names("pattern"))
+        return variation.measure(patterns, self.tokens, self.task)
+
+    @cached_property
     def main_head(self) -> tuple[int, int]:
         """Block and head of the attention that changes most answers on `tokens` when it is made
         uniform: what probes of one head read. Nothing is run where there is only one."""
@@ -98,7 +104,7 @@ class CountContext(Context):
     @cached_property
     def activations(self) -> Float[Tensor, "token count neuron"]:
         """Mean activation (the last block's hook_post) of every neuron for each token and count
-        1..L-1."""
+        that is probed."""
         kept: list[Tensor] = []
 
         def keep(value: Tensor, hook: HookPoint) -> None:

@@ -1,8 +1,6 @@
-"""What the mixing weights depend on: tokens, positions, both or neither.
+"""What the mixing weights depend on: tokens, positions, both or neither (`probes/variation.py`).
 
-Token variance: how w_ij varies over inputs with the positions i, j held. Position variance: how
-w_ij varies within one sequence over position pairs that hold the same two tokens. A constant
-matrix has none of the first; a model without positions none of the second.
+A constant matrix has no token variance; a model without positions no position variance.
 """
 
 import numpy as np
@@ -19,42 +17,6 @@ from probes.heads import named, where
 from probes.invariances import INVARIANCES
 from probes.registry import Measurement, MetricSpec, probe
 from probes.results import ProbeResult
-
-
-def token_variance(pattern: Float[Tensor, "batch q k"]) -> Float[Tensor, " batch"]:
-    """Each sequence's part in the variance over inputs at fixed positions; the mean is unbiased."""
-    n = pattern.shape[0]
-    return (pattern - pattern.mean(0)).square().mean((1, 2)) * n / (n - 1)
-
-
-def position_variance(
-    pattern: Float[Tensor, "batch q k"], tokens: Int[Tensor, "batch pos"], n_vocab: int
-) -> Float[Tensor, " batch"]:
-    """Variance within groups of position pairs that hold the same (query, key) tokens, unbiased.
-
-    Sequences without such a group count as zero evidence and are NaN.
-    """
-    batch = pattern.shape[0]
-    row = torch.arange(batch).view(-1, 1, 1) * n_vocab**2
-    group = (row + tokens.unsqueeze(-1) * n_vocab + tokens.unsqueeze(-2)).flatten()
-    _, group = torch.unique(group, return_inverse=True)
-    values = pattern.flatten()
-    size = torch.zeros(int(group.max()) + 1, dtype=values.dtype).index_add_(
-        0, group, torch.ones_like(values)
-    )
-    # Shifting by one member keeps a group of equal values at exactly zero.
-    first = torch.zeros_like(size).index_copy_(0, group, values)
-    centred = values - first[group]
-    total = torch.zeros_like(size).index_add_(0, group, centred)
-    squares = (centred - (total / size)[group]).square()
-    sums = torch.zeros_like(size).index_add_(0, group, squares)
-    sequence = torch.zeros_like(group[: size.shape[0]]).index_copy_(
-        0, group, torch.arange(batch).view(-1, 1, 1).expand(pattern.shape).flatten()
-    )
-    several = (size > 1).to(values.dtype)
-    degrees = torch.zeros(batch, dtype=values.dtype).index_add_(0, sequence, (size - 1) * several)
-    within = torch.zeros(batch, dtype=values.dtype).index_add_(0, sequence, sums)
-    return torch.where(degrees > 0, within / degrees.clamp(min=1), torch.nan)
 
 
 def same_token_contrast(
@@ -88,7 +50,7 @@ def same_token_contrast(
 )
 def attention_dependence(context: CountContext) -> Measurement:
     """Whether mixing depends on tokens or on positions, and how it treats equal tokens."""
-    split = variation(context)
+    split = context.variation
     task = context.task
     body = task.scored(context.tokens, 1)
     layer, head = context.main_head
@@ -119,64 +81,6 @@ def attention_dependence(context: CountContext) -> Measurement:
         }
         | named(context.model, context.main_head),
     )
-
-
-class Variation:
-    """Token and position variance of the mixing weights, sequence by sequence."""
-
-    def __init__(
-        self,
-        token: Float[np.ndarray, " batch"],
-        position: Float[np.ndarray, " batch"],
-        square: Float[np.ndarray, " batch"],
-    ) -> None:
-        self.token = token
-        self.position = position
-        self.square = square
-
-    def splits(
-        self, rows: Int[np.ndarray, "set n"]
-    ) -> tuple[Float[np.ndarray, " set"], Float[np.ndarray, " set"]]:
-        """Share due to tokens, and all variation relative to the weights, over some sequences."""
-        token = self.token[rows].mean(-1)
-        known = ~np.isnan(self.position)
-        number = known[rows].sum(-1)
-        position = np.where(known, self.position, 0.0)[rows].sum(-1) / np.maximum(number, 1)
-        total = token + position
-        scale = self.square[rows].mean(-1)
-        varied = total > 1e-12 * np.maximum(scale, 1e-300)
-        share = np.where(varied, token / np.where(varied, total, 1.0), 0.0)
-        return share, np.sqrt(np.where(scale > 0, total / np.where(scale > 0, scale, 1.0), 0.0))
-
-    def split(self) -> tuple[float, float]:
-        """The same over all sequences."""
-        share, relative = self.splits(np.arange(len(self.token))[np.newaxis])
-        return float(share[0]), float(relative[0])
-
-    @property
-    def share(self) -> float:
-        """Share of the variation due to tokens."""
-        return self.split()[0]
-
-    @property
-    def relative(self) -> float:
-        """All variation, relative to the root mean square weight."""
-        return self.split()[1]
-
-
-def variation(context: CountContext) -> Variation:
-    """Split the variation of a model's mixing weights on its own sequences: means of the variances
-    and squares over all heads of all blocks."""
-    task = context.task
-    body = task.scored(context.tokens, 1)
-    heads = []
-    for name in context.hook_names("pattern"):
-        for pattern in context.cache[name].unbind(1):
-            rows = task.scored(pattern.double(), 1)
-            position = position_variance(task.scored(rows, 2), body, task.n_vocab)
-            heads.append((token_variance(rows), position, rows.square().mean((1, 2))))
-    means = (torch.stack(part).mean(0).numpy() for part in zip(*heads, strict=True))
-    return Variation(*means)
 
 
 def example_sequence(body: Int[Tensor, "batch pos"]) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from probes.mechanism.effects import (
+    EFFECTS,
     Effects,
     attention_axis,
     enough,
@@ -67,7 +68,7 @@ def label_in(context: TeacherContext) -> MechanismLabel:
         attention_confidence=(same + 1) / (REPLICATES + 2),
         accuracy=None,
         test_error=error,
-        reasons=_reasons(context, order, sizes),
+        reasons=_reasons(context, order, sizes, there),
         evidence=_evidence(context, order, sizes),
         version=version(),
         seed=context.seed,
@@ -99,7 +100,10 @@ def _same(
 
 
 def _reasons(
-    context: TeacherContext, order: OrderParameters, sizes: tuple[float, float]
+    context: TeacherContext,
+    order: OrderParameters,
+    sizes: tuple[float, float],
+    there: tuple[bool, bool],
 ) -> list[str]:
     d = context.task.d
     found = []
@@ -109,7 +113,7 @@ def _reasons(
             f"{name}: {symbol} = {one.value:.3g} ± {one.error:.2g}, {relation} the"
             f" {one.threshold:.3g} that 99 % of random Q of this size stay below at d={d}"
         )
-    found.append(f"answers: {sentence(sizes)}")
+    found.append(f"answers: {sentence(sizes, all(there))}")
     return found
 
 
@@ -121,23 +125,48 @@ def _evidence(
 
     spread = context.errors.std().item() / math.sqrt(len(context.errors))
     rows: dict[str, tuple[float | None, float | None, float | None, str]] = {
-        "m": (order.m.value, 0, None, "overlap with the positional direction"),
-        "m_error": (order.m.error, 0, None, "its finite-size standard error"),
-        "m_null": (order.m.threshold, 0, None, "99 % of random students have less"),
-        "theta": (order.theta.value, 0, None, "overlap with the teacher"),
-        "theta_error": (order.theta.error, 0, None, "its finite-size standard error"),
-        "theta_null": (order.theta.threshold, 0, None, "99 % of random students have less"),
-        "q": (order.q, 0, None, "size |Q|^2/d"),
-        "positional_effect": (sizes[0], 0, None, "change of answers over the whole attention's"),
-        "semantic_effect": (sizes[1], 0, None, "change of answers over the whole attention's"),
-        "semantic_share": (semantic_share(sizes), 0, 1, "semantic part of both effects"),
-        "test_error": (error(*PARTS), 0, None, "mean |y-f|^2/2d"),
-        "test_error_se": (spread, 0, None, "its standard error"),
-        "without_positional": (error("semantic", "rest"), 0, None, "error, that part removed"),
-        "without_semantic": (error("positional", "rest"), 0, None, "error, that part removed"),
-        "positional_alone": (error("positional"), 0, None, "error by it alone"),
-        "semantic_alone": (error("semantic"), 0, None, "error by it alone"),
-        "uniform": (error(), 0, None, "error of uniform attention"),
+        "m": (order.m.value, 0, None, "overlap m with the positional direction"),
+        "m_error": (order.m.error, 0, None, "finite-size standard error of m"),
+        "m_null": (order.m.threshold, 0, None, "99 % of random students have a smaller m"),
+        "theta": (order.theta.value, 0, None, "overlap theta with the teacher"),
+        "theta_error": (order.theta.error, 0, None, "finite-size standard error of theta"),
+        "theta_null": (
+            order.theta.threshold,
+            0,
+            None,
+            "99 % of random students have a smaller theta",
+        ),
+        "q": (order.q, 0, None, "size of the weights, |Q|^2/d"),
+        "positional_effect": (sizes[0], 0, None, EFFECTS["positional_effect"]),
+        "semantic_effect": (sizes[1], 0, None, EFFECTS["semantic_effect"]),
+        "semantic_share": (semantic_share(sizes), 0, 1, EFFECTS["semantic_share"]),
+        "test_error": (error(*PARTS), 0, None, "test error, mean |y-f|^2/2d"),
+        "test_error_se": (spread, 0, None, "standard error of the test error"),
+        "without_positional": (
+            error("semantic", "rest"),
+            0,
+            None,
+            "test error without the positional part",
+        ),
+        "without_semantic": (
+            error("positional", "rest"),
+            0,
+            None,
+            "test error without the semantic part",
+        ),
+        "positional_alone": (
+            error("positional"),
+            0,
+            None,
+            "test error with the positional part alone",
+        ),
+        "semantic_alone": (
+            error("semantic"),
+            0,
+            None,
+            "test error with the semantic part alone",
+        ),
+        "uniform": (error(), 0, None, "test error of uniform attention"),
     }
     return {
         name: Metric(value=value, unit="1", low=low, high=high, description=text)

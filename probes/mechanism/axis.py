@@ -17,7 +17,6 @@ from probes.causal.mean_pattern import fix_pattern
 from probes.counting import CountContext
 from probes.keeping import KEPT as PARTS
 from probes.keeping import answers_with
-from probes.measures.attention_dependence import Variation
 from probes.mechanism.effects import (
     Effects,
     attention_axis,
@@ -28,6 +27,7 @@ from probes.mechanism.effects import (
 from probes.mechanism.rule import INFORMED, KEPT, attention_kind
 from probes.results import AttentionKind
 from probes.sources import Sources
+from probes.variation import Variation
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Answers:
                 f"uniform attention changes the answers by {moved:.1%} of their size and leaves"
                 f" {self.kept.mean():.0%} of them as they are"
             )
-        return self._kind(sizes), sentence(sizes).replace("them", "the answers", 1)
+        return self._kind(sizes), sentence(sizes, all(enough(sizes)))
 
     def kinds(self, rows: Int[np.ndarray, "set n"]) -> Sequence[AttentionKind]:
         """The label on other sets of sequences."""
@@ -103,22 +103,19 @@ class Answers:
 AttentionEvidence = Weights | Answers  # what the axis is decided from, sequence by sequence
 
 
-def attention_evidence(
-    context: CountContext, split: Sources | None, variation: Variation
-) -> AttentionEvidence:
+def attention_evidence(context: CountContext, split: Sources | None) -> AttentionEvidence:
     """Measure what the rule that applies asks for.
 
     Args:
         context: of the model.
         split: sources of its scores, None where they do not split.
-        variation: of its mixing weights.
     """
     cfg = context.model.cfg
     if cfg.positions and not cfg.constant_mixing and split is not None:
         return measure_answers(context, split)
     same = context.logits.argmax(-1) == fix_pattern(context).argmax(-1)
     kept = context.task.scored(same, 1).double().mean().item()
-    return Weights(variation, kept, cfg.constant_mixing)
+    return Weights(context.variation, kept, cfg.constant_mixing)
 
 
 def measure_answers(context: CountContext, split: Sources) -> Answers:

@@ -7,14 +7,15 @@ import numpy as np
 from models import MechprobeError
 from probes.causal.remove_shared import Removal, remove
 from probes.counting import CountContext, needs_counts
-from probes.measures.attention_dependence import Variation, variation
 from probes.mechanism.axis import Answers, attention_evidence
 from probes.mechanism.bootstrap import Agreement, agreement
 from probes.mechanism.calibration import calibrated
 from probes.mechanism.calibration import version as version
+from probes.mechanism.effects import EFFECTS, semantic_share
 from probes.mechanism.rule import (
     CountEvidence,
     count_counters,
+    counters_sentence,
     counting_mechanism,
     token_kinds,
 )
@@ -22,6 +23,7 @@ from probes.results import AttentionKind, Mechanism, MechanismLabel, Metric
 from probes.score_terms import POSITIONAL, SEMANTIC
 from probes.source_runs import why_not_split
 from probes.sources import Sources, sources
+from probes.variation import Variation
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,8 @@ def label_in(context: CountContext) -> MechanismLabel:
     v = judge(context)
     counters = count_counters(v.mechanism, v.evidence)
     reasons = [f"counting: {v.why}", f"attention: {v.why_attention}"]
-    if counters is not None:
-        text = f"counters: {counters} group(s) of tokens carry each other's counts"
-        if v.mechanism == "mixed":
-            text += "; their borders are not sharp in a mixed model"
-        reasons.insert(1, text)
+    if shared := counters_sentence(v.mechanism, v.evidence):
+        reasons.insert(1, f"counters: {shared}")
     if context.model.cfg.n_layers > 1:
         reasons.append(
             "depth: counts are looked for behind the last attention; an earlier feed-forward layer"
@@ -87,7 +86,7 @@ def judge(context: CountContext) -> Verdict:
         raise MechprobeError(f"L={context.task.L}: a mechanism label needs L of at least 3")
     if why := needs_counts(context.model, context.task):
         raise MechprobeError(f"no label: {why}")
-    transport, removal, split = context.transport, remove(context), variation(context)
+    transport, removal = context.transport, remove(context)
     evidence = CountEvidence(
         accuracy=removal.before.double().mean().item(),
         own=np.diagonal(transport.matrix()).copy(),
@@ -96,9 +95,9 @@ def judge(context: CountContext) -> Verdict:
         counters=transport.counters,
         separable=context.reference.separable,
     )
-    mechanism, why = counting_mechanism(evidence)
+    mechanism, why = counting_mechanism(evidence, f"{context.task.sampler} sequences")
     scores = None if why_not_split(context.model, context.task) else sources(context)
-    attention = attention_evidence(context, scores, split)
+    attention = attention_evidence(context, scores)
     kind, why_attention = attention.kind()
     labels = mechanism, kind
     agreed = agreement(transport, removal, attention, evidence, labels, context.seed)
@@ -110,7 +109,7 @@ def judge(context: CountContext) -> Verdict:
         evidence,
         agreed,
         removal,
-        split,
+        context.variation,
         scores,
         attention.effects.sizes() if isinstance(attention, Answers) else None,
     )
@@ -120,20 +119,25 @@ def judge(context: CountContext) -> Verdict:
 EVIDENCE: dict[str, tuple[float | None, float | None, str]] = {
     "accuracy": (0, 1, "share of right answers"),
     "chance": (0, 1, "accuracy of the best constant answer"),
-    "own_slope": (None, None, "answer's slope on the own count component"),
-    "kappa": (None, None, "cross-token over own slope, mean over tokens"),
+    "own_slope": (None, None, "slope of the answer on the token's own count component"),
+    "kappa": (None, None, "slope on other tokens' count component over the own, mean of tokens"),
     "shared": (0, 1, "share of tokens with kappa of at least 0.7"),
     "private": (0, 1, "share of tokens with |kappa| of at most 0.3"),
-    "lost": (None, None, "above-chance accuracy lost with the shared component"),
-    "token_share": (0, 1, "mixing weights' variation due to tokens"),
-    "separable": (0, 1, "cells that tell one token's count from another's"),
-    "variation": (0, None, "mixing weights' variation over their size"),
-    "m_like": (0, None, "root of the scores' positional variance, in the part of m: an analogy"),
-    "theta_like": (0, None, "root of their semantic variance, in the part of theta: an analogy"),
+    "lost": (None, None, "accuracy above chance lost when the shared count component is removed"),
+    "token_share": (0, 1, "share of the mixing weights' variation due to tokens"),
+    "separable": (0, 1, "share of cells that tell one token's count from another's"),
+    "variation": (0, None, "variation of the mixing weights relative to their size"),
+    "m_like": (0, None, "typical positional part of a score; analogous to the order parameter m"),
+    "theta_like": (
+        0,
+        None,
+        "typical semantic part of a score; analogous to the order parameter theta",
+    ),
     "score_positional": (None, None, "share of the scores' variance due to positions alone"),
     "score_semantic": (None, None, "share of the scores' variance due to tokens alone"),
-    "positional_effect": (0, None, "change of answers with positions over the whole attention's"),
-    "semantic_effect": (0, None, "change of answers with content over the whole attention's"),
+    "positional_effect": (0, None, EFFECTS["positional_effect"]),
+    "semantic_effect": (0, None, EFFECTS["semantic_effect"]),
+    "semantic_share": (0, 1, EFFECTS["semantic_share"]),
 }
 
 
@@ -162,6 +166,7 @@ def _evidence(v: Verdict) -> dict[str, Metric]:
         }
     if v.effects is not None:
         values |= dict(zip(("positional_effect", "semantic_effect"), v.effects, strict=True))
+        values["semantic_share"] = semantic_share(v.effects)
     return {
         name: Metric(value=values.get(name), unit="1", low=low, high=high, description=text)
         for name, (low, high, text) in EVIDENCE.items()

@@ -15,6 +15,13 @@ from probes.results import AttentionKind
 
 LEAST = 0.02  # of what the whole attention changes: what a part has to change to be there
 
+# What the numbers say, in the evidence of a label.
+EFFECTS = {
+    "positional_effect": "change of the answers due to positions, over that due to all attention",
+    "semantic_effect": "change of the answers due to content, over that due to all attention",
+    "semantic_share": "semantic effect over the sum of both effects",
+}
+
 
 @dataclass(frozen=True)
 class Effects:
@@ -83,9 +90,21 @@ def attention_axis(positional: bool, semantic: bool, share: float | None) -> Att
     return "positional" if share <= 1 - ONE_SIDED else "mixed"
 
 
-def sentence(sizes: tuple[float, float]) -> str:
-    """The two effects in words."""
-    return (
-        f"the positional part changes them by {sizes[0]:.1%} of what the whole attention does,"
-        f" the semantic part by {sizes[1]:.1%}; from {LEAST:.0%} on a part counts"
+def sentence(sizes: tuple[float, float], both: bool) -> str:
+    """The two effects in words, with the number that decides.
+
+    Args:
+        sizes: positional and semantic effect.
+        both: whether both parts are there, so that their share decides.
+    """
+    text = (
+        f"the positional part changes the answers by {sizes[0]:.1%} of what the whole attention"
+        f" does, the semantic part by {sizes[1]:.1%}; from {LEAST:.0%} on a part counts"
     )
+    share = semantic_share(sizes)
+    if both and share is not None:
+        text += (
+            f"; the semantic share of both is {share:.1%}: semantic from {ONE_SIDED:.0%} on,"
+            f" positional up to {1 - ONE_SIDED:.0%}"
+        )
+    return text

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 
 from probes.results import AttentionKind, Mechanism, TokenKind
 
-RULE_VERSION = "2"  # raise it when the same model may get another label or other evidence
+RULE_VERSION = "3"  # raise it when the same model may get another label or other evidence
 SOLVED = 0.9  # least accuracy of a model that counts
 FOLLOWS = 0.5  # least slope of the answer on a token's own count component
 SHARED = 0.7  # least kappa of a token that shares a counter
@@ -77,19 +77,28 @@ def token_kinds(kappa: Float[np.ndarray, " token"]) -> list[TokenKind]:
     return kinds
 
 
-def counting_mechanism(evidence: CountEvidence) -> tuple[Mechanism, str]:
-    """The counting label and the reason for it."""
+def counting_mechanism(
+    evidence: CountEvidence, sequences: str = "its own sequences"
+) -> tuple[Mechanism, str]:
+    """The counting label and the reason for it.
+
+    Args:
+        evidence: to decide from.
+        sequences: what the reason calls those that accuracy was measured on.
+    """
     e = evidence
     shared, private = e.shares
     if e.accuracy < SOLVED:
         return "unsolved", (
-            f"accuracy {e.accuracy:.3f} is below {SOLVED}; what it has leans to"
+            f"accuracy {e.accuracy:.3f} on {sequences} is below {SOLVED}; what it has leans to"
             f" {shared:.0%} shared and {private:.0%} private tokens"
         )
     if e.mean_own < FOLLOWS:
         return "unsolved", (
-            f"the answer follows a patched count of the token itself with slope {e.mean_own:.2f}"
-            f" only (at least {FOLLOWS} wanted), so its count was not found in the residual stream"
+            f"{e.accuracy:.0%} of the answers are right, but they follow a patched count of the"
+            f" token itself with slope {e.mean_own:.2f} only (at least {FOLLOWS} wanted): its count"
+            " was not found as a component of the residual stream, a mechanism that this rule does"
+            " not know (docs/mechanisms.md, Limits)"
         )
     if e.separable < SEPARABLE:
         return "unsolved", (
@@ -97,9 +106,12 @@ def counting_mechanism(evidence: CountEvidence) -> tuple[Mechanism, str]:
             " few tokens in such long sequences a shared counter and private ones look alike"
         )
     if shared >= MOST:
+        groups = count_counters("relation-based", e) or 1
+        whose = "other tokens" if groups == 1 else "their own group's other tokens"
+        several = f"{groups} groups; " if groups > 1 else ""
         return "relation-based", (
-            f"{shared:.0%} of the tokens follow other tokens' count component"
-            f" (kappa at least {SHARED})"
+            f"{shared:.0%} of the tokens follow the count component of {whose}"
+            f" ({several}kappa at least {SHARED})"
         )
     if private >= MOST and e.lost < HALF:
         return "inventory-based", (
@@ -138,6 +150,26 @@ def count_counters(mechanism: Mechanism, evidence: CountEvidence) -> int | None:
     if mechanism == "relation-based":
         return max(1, int((sizes >= 2).sum()))
     return len(sizes)
+
+
+def counters_sentence(mechanism: Mechanism, evidence: CountEvidence) -> str | None:
+    """How many counters there are and who shares them; None for unsolved models."""
+    if mechanism == "unsolved":
+        return None
+    sizes = np.bincount(evidence.counters)
+    groups, alone, T = int((sizes >= 2).sum()), int((sizes == 1).sum()), len(evidence.counters)
+    if not groups and mechanism == "relation-based":
+        return f"one for all {T} tokens, though no two of them follow each other's counts"
+    if not groups:
+        return f"each of {T} tokens has one of its own"
+    text = f"{groups} groups of tokens share one each"
+    if groups == 1:
+        text = f"{T - alone} tokens share one" if alone else f"all {T} tokens share one"
+    if alone:
+        text += f", {alone} {'has one of its' if alone == 1 else 'have one of their'} own"
+    if mechanism == "mixed":
+        text += "; the borders are not sharp in a mixed model"
+    return text
 
 
 def attention_kind(

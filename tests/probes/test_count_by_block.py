@@ -5,7 +5,7 @@ import torch
 
 from models import HookedTransformer, TransformerConfig, construct
 from models.transformer import initial
-from probes import find_probe
+from probes import find_probe, label
 
 T, L = 6, 6
 BY_BLOCK = find_probe("count-by-block")
@@ -46,7 +46,10 @@ def test_a_look_up_in_the_first_block_is_seen_there_alone() -> None:
     assert found.value("first_kappa") == pytest.approx(0, abs=0.05)
     assert found.value("last_kappa") > 0.7
     assert "looked up and made common" in found.words
-    assert find_probe("count-transport")(model).value("kappa") > 0.7
+    labelled = label(model)
+    assert labelled.mechanism == "relation-based"
+    assert labelled.reasons[-1].startswith("depth: counts are looked for behind the last attention")
+    assert not any("depth" in reason for reason in label(construct("dot", T=T, L=L)).reasons)
 
 
 def test_a_shared_counter_is_seen_in_both_blocks() -> None:

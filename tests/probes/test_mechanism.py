@@ -51,7 +51,8 @@ def test_blends_follow_alpha(name: str, T: int, L: int, alpha: float) -> None:
 def test_counters_are_counted(groups: int) -> None:
     found = label(construct("dot-relation-groups", T=12, L=8, groups=groups))
     assert axes(found) == ("relation-based", "semantic", groups)
-    assert f"counters: {groups} group(s)" in found.reasons[1]
+    says = "all 12 tokens share one" if groups == 1 else f"{groups} groups of tokens share one each"
+    assert found.reasons[1] == f"counters: {says}"
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

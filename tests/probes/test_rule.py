@@ -11,6 +11,7 @@ from probes.mechanism.rule import (
     CountEvidence,
     attention_kind,
     count_counters,
+    counters_sentence,
     counting_mechanism,
     margin,
     token_kinds,
@@ -102,10 +103,13 @@ def test_silent_tokens_count_for_no_side() -> None:
 
 
 def test_unsolved_says_why_and_what_it_leans_to() -> None:
-    assert "accuracy 0.860 is below 0.9" in counting_mechanism(evidence(accuracy=0.86))[1]
+    low = counting_mechanism(evidence(accuracy=0.86), "partition sequences")[1]
+    assert "accuracy 0.860 on partition sequences is below 0.9" in low
     leaning = counting_mechanism(evidence(shares(15, 5), accuracy=0.5))[1]
     assert leaning.endswith("leans to 75% shared and 25% private tokens")
-    assert "slope 0.20 only" in counting_mechanism(evidence(own=np.full(T, 0.2)))[1]
+    silent = counting_mechanism(evidence(own=np.full(T, 0.2), accuracy=0.99))[1]
+    assert silent.startswith("99% of the answers are right, but")
+    assert "slope 0.20 only" in silent
     assert "only 30% of the cells" in counting_mechanism(evidence(separable=0.3))[1]
 
 
@@ -117,6 +121,34 @@ def test_counters() -> None:
     assert count_counters("unsolved", three) is None
     apart = evidence(counters=np.arange(T))
     assert count_counters("relation-based", apart) == 1
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "sizes", "says"),
+    [
+        ("relation-based", [20], "all 20 tokens share one"),
+        (
+            "relation-based",
+            [10, 8, 1, 1],
+            "2 groups of tokens share one each, 2 have one of their own",
+        ),
+        ("relation-based", [1] * 20, "one for all 20 tokens, though no two of them follow"),
+        ("inventory-based", [1] * 20, "each of 20 tokens has one of its own"),
+        ("inventory-based", [19, 1], "19 tokens share one, 1 has one of its own"),
+        ("mixed", [12, 8], "2 groups of tokens share one each; the borders are not sharp"),
+        ("unsolved", [20], None),
+    ],
+)
+def test_counters_in_words(mechanism: str, sizes: list[int], says: str | None) -> None:
+    found = counters_sentence(mechanism, evidence(counters=np.repeat(np.arange(len(sizes)), sizes)))
+    assert found == says if says is None else found is not None and found.startswith(says)
+
+
+def test_a_relation_of_groups_says_whose_count_is_followed() -> None:
+    _, one = counting_mechanism(evidence(1.0))
+    assert "count component of other tokens (kappa at least 0.7)" in one
+    _, two = counting_mechanism(evidence(1.0, counters=np.arange(T) % 2))
+    assert "of their own group's other tokens (2 groups; kappa at least 0.7)" in two
 
 
 @pytest.mark.parametrize(

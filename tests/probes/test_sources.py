@@ -254,6 +254,7 @@ def test_built_models_that_know_positions(name: str, attention: str, counting: s
     other = "semantic" if attention == "positional" else "positional"
     assert evidence[f"{attention}_effect"] == pytest.approx(1)
     assert evidence[f"{other}_effect"] == pytest.approx(0, abs=1e-9)
+    assert evidence["semantic_share"] == pytest.approx(float(attention == "semantic"), abs=1e-9)
     assert evidence[f"score_{attention}"] == pytest.approx(1)
     kept = find_probe("keep-source")(model)
     assert kept.value("accuracy") == kept.value(attention) == 1
@@ -283,7 +284,14 @@ def answers(positional: float, semantic: float, whole: float = 1.0, kept: float 
 def test_the_rule_of_models_that_know_positions(found: Answers, kind: str) -> None:
     rows = np.arange(40).reshape(4, 10)
     assert found.kind()[0] == kind
+    both = min(found.effects.sizes()) >= 0.02
+    assert ("the semantic share of both is" in found.kind()[1]) == both
     assert found.kinds(rows) == [kind] * 4
+
+
+def test_the_reason_has_the_share_that_decides() -> None:
+    _, why = answers(0.209, 0.930).kind()
+    assert "the semantic share of both is 81.7%: semantic from 80% on, positional up to 20%" in why
 
 
 def test_the_bootstrap_is_over_sequences() -> None:
@@ -336,3 +344,16 @@ def test_deeper_bos_carries_no_content_where_content_is_removed(kept: str) -> No
         )
     assert seen[0].std(0).max() < 1e-6
     assert context.cache[name].std(0).max() > 1e-3
+
+
+def test_the_figure_has_one_scale_and_says_where_there_are_no_positions() -> None:
+    probe = find_probe("attention-sources")
+    without = probe(construct("dot", T=T, L=L))
+    assert "position" not in without.arrays
+    empty = probe.draw(without).axes[1]
+    assert [text.get_text() for text in empty.texts] == ["no positions"]
+    result = probe(built(8))
+    result.arrays["position"] = result.arrays["position"] * 1e-5
+    limits = {axes.collections[0].get_clim() for axes in probe.draw(result).axes[1:3]}
+    limit = np.abs(result.arrays["token"]).max()
+    assert limits == {(-limit, limit)}

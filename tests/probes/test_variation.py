@@ -9,14 +9,8 @@ import torch
 from models import HookedTransformer, construct
 from models.hooked import copy_with
 from probes import CountContext, find_probe, label
-from probes.measures.attention_dependence import (
-    Variation,
-    example_sequence,
-    position_variance,
-    same_token_contrast,
-    token_variance,
-    variation,
-)
+from probes.measures.attention_dependence import example_sequence, same_token_contrast
+from probes.variation import Variation, position_variance, token_variance
 
 T, L, N = 6, 5, 4000
 
@@ -128,7 +122,7 @@ def test_attention_of_models(untrained: Callable[..., HookedTransformer]) -> Non
     for seed in range(3):
         # Scores by tokens alone: no position can matter.
         model = untrained("bos+sftm", 8, 6, 12, 8, seed)
-        assert variation(CountContext(model, model.config.task())).share == pytest.approx(1.0)
+        assert CountContext(model, model.config.task()).variation.share == pytest.approx(1.0)
         assert attention(model) in ("semantic", "uninformed")
 
 

@@ -12,7 +12,8 @@ from models.tasks import BalancedSequences
 
 @dataclass(frozen=True)
 class CountCells:
-    """Residual streams on balanced sequences: every token t with every count c = 1..L-1.
+    """Residual streams on balanced sequences: every token t with every count the task asks for,
+    1 to `HistogramTask.counts`.
 
     Args:
         data: the sequences.

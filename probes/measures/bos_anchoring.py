@@ -37,7 +37,9 @@ def line_fit(
         "bos_score": MetricSpec("row-centred score to BOS, mean over tokens", "score"),
         "bos_score_positive": MetricSpec("share of tokens with a positive one", "1", 0, 1),
         "bos_mass": MetricSpec("mean mixing weight on BOS", "weight"),
-        "mass_slope": MetricSpec("change of the BOS weight from count 1 to L-1", "weight"),
+        "mass_slope": MetricSpec(
+            "change of the BOS weight from the least to the greatest count", "weight"
+        ),
         "inverse_r2": MetricSpec(
             "R² of 1/(BOS weight) as a line in the count, mean over tokens", "1", None, 1
         ),

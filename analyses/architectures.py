@@ -8,13 +8,12 @@ probes all models. DIR is a run (mechprobe report reads it) with report.html, ar
 arXiv:2407.11542, appendices.
 """
 
-import argparse
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from analyses.runs import StudyJob, begin_run, columns, run_info, study_all
+from analyses.studies import Number, ask, exit_codes
 from analyses.varied import FULL, QUICK, Budget, Job, train_job
 from models import MechprobeError
 from models.files import write_text, write_whole
@@ -31,7 +30,7 @@ PROBES = (
     "count-path", "count-by-block", "attention-sources", "attention-dependence", "count-transport",
     "remove-shared-count",
 )  # fmt: skip
-LARGEST = 1000  # models of a kind
+NUMBERS = {"seeds": Number("models of each kind", full=3, quick=1)}
 DPI = 130  # of the picture
 
 
@@ -99,34 +98,16 @@ def write(found: Comparison, out: Path) -> Path:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the shell; exit code 2 for bad input, 130 if stopped."""
-    parser = argparse.ArgumentParser(description="Does the counting mechanism change?")
-    parser.add_argument("--out", type=Path, default=Path(f"runs/{NAME}"))
-    parser.add_argument("--seeds", type=int, help="models of each kind (3; quick 1)")
-    parser.add_argument("--quick", action="store_true", help="a first look, few minutes")
-    parser.add_argument("--seed", type=int, default=0, help="of the first model of each kind")
-    options = parser.parse_args(arguments)
-    seeds = (1 if options.quick else 3) if options.seeds is None else options.seeds
-    words = ["python", "-m", f"analyses.{NAME}", "--out", str(options.out), "--seeds", str(seeds)]
-    words += ["--quick"] if options.quick else []
-    command = shlex.join([*words, "--seed", str(options.seed)])
-    try:
-        if not 1 <= seeds <= LARGEST:
-            raise MechprobeError(f"--seeds {seeds}: between 1 and {LARGEST} are wanted")
-        if not 0 <= options.seed < 2**31:
-            raise MechprobeError(f"--seed {options.seed}: a number from 0 to 2^31 - 1 is wanted")
-        budget = QUICK if options.quick else FULL
-        found, problems = study(options.out, budget, seeds, options.seed, command)
-        page = write(found, options.out)
-    except MechprobeError as error:
-        print(f"mechprobe: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("mechprobe: stopped; the same command goes on where it was", file=sys.stderr)
-        sys.exit(130)
+    with exit_codes():
+        asked = ask(NAME, "Does the counting mechanism change?", NUMBERS, arguments)
+        budget = QUICK if asked.quick else FULL
+        seeds = asked.numbers["seeds"]
+        found, problems = study(asked.out, budget, seeds, asked.seed, asked.command)
+        page = write(found, asked.out)
     print(columns([HEAD, *lines(found)]))
     print("\n".join(["", *answers(found), ""]))
     print(f"report: {page}")
-    print(f"picture: {options.out / f'{NAME}.png'}")
+    print(f"picture: {asked.out / f'{NAME}.png'}")
     for problem in problems:
         print(f"mechprobe: problem: {problem}", file=sys.stderr)
 

@@ -10,7 +10,6 @@ starts. A stopped run goes on where it was. Source: arXiv:2402.03902.
 import argparse
 import dataclasses
 import shlex
-import sys
 from collections.abc import Sequence
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -20,6 +19,7 @@ from analyses.attention.comparison import compare, line, settle
 from analyses.attention.pieces import claim, finish
 from analyses.attention.plan import FULL, MIXINGS, OMEGA, QUICK, RATE, Job, Jobs, Plan, jobs
 from analyses.attention.published import RUNS, D, published
+from analyses.studies import check_seed, exit_codes
 from models.errors import MechprobeError
 from models.files import write_text
 from reports.attention.page import write_page
@@ -171,22 +171,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words += ["--quick"] if options.quick else []
     words += ["--seeds", str(options.seeds)] if options.seeds is not None else []
     command = shlex.join([*words, "--seed", str(options.seed)])
-    try:
+    with exit_codes():
         if options.seeds is not None:
             if not 1 <= options.seeds <= 10_000:
                 raise MechprobeError(f"--seeds {options.seeds}: between 1 and 10,000 are wanted")
             plan = dataclasses.replace(plan, seeds=options.seeds)
-        if not 0 <= options.seed < 2**31:
-            raise MechprobeError(f"--seed {options.seed}: a number from 0 to 2^31 - 1 is wanted")
+        check_seed(options.seed)
         result = study(options.out, plan, options.seed, command)
         write_text(options.out / STUDY, result.model_dump_json() + "\n")
         page = write_page(result, options.out / PAGE)
-    except MechprobeError as error:
-        print(f"mechprobe: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("mechprobe: stopped; the same command goes on where it was", file=sys.stderr)
-        sys.exit(130)
     print(summary(result))
     print(f"page: {page}")
 

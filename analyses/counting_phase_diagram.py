@@ -20,6 +20,7 @@ from typing import Any
 
 from analyses.phase import published as paper
 from analyses.phase.bounds import bounds
+from analyses.studies import exit_codes
 from analyses.sweep import Grid, sweep
 from analyses.sweep.store import GRID_FILE, Store
 from models.errors import MechprobeError
@@ -190,17 +191,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = ["python", "-m", "analyses.counting_phase_diagram"]
     # Names of folders need not be text; the page is.
     words += ["--run", printable(run), "--out", printable(out)]
-    try:
+    with exit_codes():
         ensure_table(options.run)
         result = study(run, shlex.join(words))
         written = write_pages(result, out)
         write_text(out / TABLE, as_csv(result))
-    except MechprobeError as error:
-        print(f"mechprobe: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("mechprobe: stopped; the same command goes on", file=sys.stderr)
-        sys.exit(130)
     print(summary(result))
     for path in [*written, out / TABLE]:
         print(f"wrote {path}")

@@ -8,8 +8,6 @@ reads it) with positional_semantic.html, .png and .json. A stopped run goes on w
 command. Exit code 1 where something demanded is missed. Source: arXiv:2402.03902, section 3.
 """
 
-import argparse
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ from analyses.positional.plan import FULL, PUBLISHED, QUICK, RANGES, STARTS, Bud
 from analyses.positional.reading import demands, read
 from analyses.positional.training import Job, train_job
 from analyses.runs import StudyJob, begin_run, columns, run_info, study_all
+from analyses.studies import Number, ask, exit_codes
 from models import MechprobeError
 from models.files import write_text
 from models.parallel import one_thread, run_all
@@ -31,7 +30,10 @@ PROBES = (
     "attention-sources", "keep-source", "attention-dependence", "mean-pattern", "count-transport",
     "counting-subspace", "mutual-coherence", "remove-shared-count",
 )  # fmt: skip
-LARGEST = 1000  # models of a kind
+NUMBERS = {
+    "seeds": Number("models of only_pos and of only_sem", full=5, quick=2),
+    "free": Number("models trained free from scratch", full=5, quick=2, least=0),
+}
 
 
 def study(out: Path, budget: Budget, seeds: int, free: int, seed: int, command: str) -> Study:
@@ -91,37 +93,14 @@ def summary(result: Study) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the shell; exit code 1 where a demand is missed, 2 for bad input, 130 if stopped."""
-    parser = argparse.ArgumentParser(description="Positional and semantic counting on one page.")
-    parser.add_argument("--out", type=Path, default=Path("runs/positional_semantic"))
-    parser.add_argument("--seeds", type=int, help="models of only_pos and of only_sem (5; quick 2)")
-    parser.add_argument("--free", type=int, help="models trained free from scratch (5; quick 2)")
-    parser.add_argument("--quick", action="store_true", help="a first look, few minutes")
-    parser.add_argument("--seed", type=int, default=0, help="of the first model of each kind")
-    options = parser.parse_args(arguments)
-    usual = 2 if options.quick else 5
-    seeds = usual if options.seeds is None else options.seeds
-    free = usual if options.free is None else options.free
-    words = ["python", "-m", "analyses.positional_semantic", "--out", str(options.out)]
-    words += ["--seeds", str(seeds), "--free", str(free)]
-    words += ["--quick"] if options.quick else []
-    command = shlex.join([*words, "--seed", str(options.seed)])
-    try:
-        for name, number, least in (("--seeds", seeds, 1), ("--free", free, 0)):
-            if not least <= number <= LARGEST:
-                raise MechprobeError(f"{name} {number}: between {least} and {LARGEST} are wanted")
-        if not 0 <= options.seed < 2**31:
-            raise MechprobeError(f"--seed {options.seed}: a number from 0 to 2^31 - 1 is wanted")
-        budget = QUICK if options.quick else FULL
-        result = study(options.out, budget, seeds, free, options.seed, command)
-        write_text(options.out / f"{NAME}.json", result.model_dump_json() + "\n")
-        page = write_page(result, options.out / f"{NAME}.html")
-        write_picture(result, options.out / f"{NAME}.png")
-    except MechprobeError as error:
-        print(f"mechprobe: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("mechprobe: stopped; the same command goes on where it was", file=sys.stderr)
-        sys.exit(130)
+    with exit_codes():
+        asked = ask(NAME, "Positional and semantic counting on one page.", NUMBERS, arguments)
+        budget = QUICK if asked.quick else FULL
+        seeds, free = asked.numbers["seeds"], asked.numbers["free"]
+        result = study(asked.out, budget, seeds, free, asked.seed, asked.command)
+        write_text(asked.out / f"{NAME}.json", result.model_dump_json() + "\n")
+        page = write_page(result, asked.out / f"{NAME}.html")
+        write_picture(result, asked.out / f"{NAME}.png")
     print(summary(result))
     print(f"page: {page}")
     missed = [demand for demand in result.demands if demand.met is False]

@@ -3,7 +3,7 @@
 `python -m analyses.hostile_checkpoints` writes 200 into a temporary folder, loads each in a process
 of its own that has imported everything, and prints the slowest and the largest. Demanded of each:
 a `MechprobeError` of one printable line of at most 1,000 characters that names the path, within a
-second and 1 GiB, nothing on standard error, and nothing run.
+second and 1 GiB, without warnings, and nothing run.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import resource
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -80,7 +81,9 @@ def measure(cases: Sequence[Case]) -> list[Outcome]:
 def judged(case: Case, load: Callable[[Path], object]) -> tuple[str, tuple[str, ...]]:
     """Load a bad checkpoint: the refusal, and which demands on it are not met."""
     try:
-        load(case.folder)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            load(case.folder)
     except MechprobeError as error:
         message = str(error)
         faults = {
@@ -95,6 +98,7 @@ def judged(case: Case, load: Callable[[Path], object]) -> tuple[str, tuple[str, 
         faults = {"another exception": True}
     else:
         message, faults = "", {"loaded": True}
+    faults["a warning"] = bool(told)
     faults["code was run"] = case.crater.exists()
     return message, tuple(fault for fault, found in faults.items() if found)
 

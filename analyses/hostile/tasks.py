@@ -64,9 +64,9 @@ TASKS: dict[str, Mutation] = {
     "task-count-twice": _task(lambda task: task | {"answers": {"1": [0], "01": [1]}}),
     "task-sampler-unknown": _task(lambda task: task | {"sampler": "poisson"}),
     "large-causal": _large(800, n_layers=13, attention_dir="causal"),
-    "large-patterns": _large(800, n_layers=12),
+    "large-patterns": _large(800, n_layers=8),
     # As large as may be tried; what is wrong shows only when it runs.
-    "large-infinite": _large(380, answer=3e38, n_layers=12),
+    "large-infinite": _large(480, answer=3e38, n_layers=8),
     "large-feed-forward": _large(500, d_mlp=50_000),
     "large-answers": _large(500, d_vocab_out=100_000),
     "large-masks": _large(4, n_ctx=9_000),

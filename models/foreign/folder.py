@@ -42,7 +42,7 @@ class NativeConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    n_layers: Annotated[int, Field(ge=1, le=12)]
+    n_layers: Annotated[int, Field(ge=1, le=8)]
     d_model: Size
     n_ctx: Annotated[int, Field(ge=1, le=16_384)]
     d_head: Size

@@ -100,6 +100,14 @@ def test_a_label_that_cannot_be_given(tmp_path: Path) -> None:
     assert "cannot be given: " in run(tmp_path / "m").stdout
 
 
+def test_what_files_say_is_printable(tmp_path: Path) -> None:
+    meta = {"origin\x1b[2J": "\x1b]0;title\x07 \u00fcber", "nested": {"a": ["\x9b"]}}
+    models.save(models.construct("dot", T=8, L=3), tmp_path / "m", meta)
+    text = run(tmp_path / "m").stdout
+    assert "\u00fcber" in text
+    assert all(line.isprintable() for line in text.splitlines())
+
+
 def test_known_formats_are_listed() -> None:
     lines = run("--formats").stdout.splitlines()
     assert [line.split()[0] for line in lines] == [

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -72,6 +73,41 @@ def test_others_formats_are_asked_first_and_may_fail(tmp_path):
     assert str(caught.value) == (
         f"{tmp_path / 'lin'}: the reader of the format odd failed (KeyError: 'two\\nlines')"
     )
+
+
+def test_a_format_that_fails_to_look_is_told_where_none_knows_the_folder(tmp_path):
+    class Broken(Odd):
+        def recognises(self, folder, config):
+            raise AttributeError("no such thing")
+
+    checkpoint_format("my-format", "never")(Broken)
+    told = "; my-format failed to look (AttributeError: no such thing)"
+    for content in (None, "{}"):
+        if content is not None:
+            (tmp_path / "config.json").write_text(content)
+        with pytest.raises(MechprobeError) as caught:
+            load(tmp_path)
+        assert str(caught.value).endswith(told)
+
+
+def test_what_a_reader_gives_is_a_model(tmp_path):
+    class Wrong(Odd):
+        def read(self, folder, config):
+            return {"W_E": torch.zeros(2)}
+
+    (tmp_path / "dot").touch()
+    checkpoint_format("wrong", "a file named dot")(Wrong)
+    with pytest.raises(MechprobeError) as caught:
+        load(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: the reader of the format wrong gave a dict, a HookedTransformer is wanted"
+    )
+
+
+@pytest.mark.parametrize("name", ["", "My Format", "a_b", "a-", "\x1b[2J", "x\n"])
+def test_names_of_formats_are_words_with_hyphens(name):
+    with pytest.raises(MechprobeError, match="lower-case words with hyphens"):
+        checkpoint_format(name, "x")
 
 
 def test_an_unknown_folder_lists_what_is_known(tmp_path):
@@ -208,6 +244,26 @@ def test_state_dicts_of_all_plain_kinds_are_read(tmp_path):
             assert found[name].dtype == tensor.dtype == headers[0][name].dtype
             assert headers[0][name].is_meta
             assert headers[0][name].shape == tensor.shape
+
+
+def test_records_that_a_state_dict_has_are_read_and_no_others(tmp_path):
+    torch.save({"a": torch.arange(3.0)}, tmp_path / "new.pt")
+    with zipfile.ZipFile(tmp_path / "new.pt") as archive:
+        records = {name: archive.read(name) for name in archive.namelist()}
+    # What torch 1.6 wrote.
+    old = {
+        n: r for n, r in records.items() if n.split("/", 1)[1] in ("data.pkl", "data/0", "version")
+    }
+    for name, content in (
+        ("old", old),
+        ("program", records | {"new/constants.pkl": b"\x80\x02)."}),
+    ):
+        with zipfile.ZipFile(tmp_path / f"{name}.pt", "w") as archive:
+            for record, value in content.items():
+                archive.writestr(record, value)
+    assert read_torch(tmp_path / "old.pt", lambda weights: None)["a"].tolist() == [0, 1, 2]
+    with pytest.raises(MechprobeError, match="which no state dict does"):
+        read_torch(tmp_path / "program.pt", lambda weights: None)
 
 
 def test_an_older_torch_file_says_what_to_do(tmp_path):

@@ -25,6 +25,7 @@ from models import (
 )
 from models.counting.weights import initial
 from models.foreign import (
+    checks,
     compiled_counter,
     load_foreign,
     save_foreign,
@@ -101,6 +102,9 @@ def close(a: torch.Tensor, b: torch.Tensor, within: float = 1e-5) -> bool:
         ({"answers": {"1": [1], "2": [2], "3": []}}, "count 3 has no ids"),
         ({"answers": {"1": [1], "2": [2], "3": [1]}}, "id 1 stands there twice"),
         ({"answers": {"one": [1], "2": [2], "3": [1]}}, "answers"),
+        ({"answers": {"1": [1], "01": [2]}}, "a count stands there twice|answers.01: "),
+        ({"answers": {1: [1], "1": [2]}}, "a count stands there twice"),
+        ({"sampler": "poisson"}, "sampler: "),
         ({"more": 1}, "more: "),
     ],
 )
@@ -112,8 +116,24 @@ def test_faults_of_a_description_are_one_line(change: dict[str, object], said: s
     assert str(caught.value).startswith("task.json: ")
 
 
+def test_a_description_made_in_python_is_checked_in_one_line() -> None:
+    made = TaskDescription.of(L=4, tokens=[7, 3, 9], answers={1: [5], 2: [6, 2], 3: [1], 4: [0]})
+    assert made == NUMBERS
+    with pytest.raises(MechprobeError, match=r"^task description: L: .*; tokens.1: ") as caught:
+        TaskDescription.of(L=1, tokens=(0, -1))
+    assert "\n" not in str(caught.value)
+
+
+def test_sequences_are_those_the_model_was_trained_on() -> None:
+    description = TaskDescription.of(L=6, tokens=range(8), bos=8, sampler="uniform")
+    model = wrap(booted(), description)
+    assert model.task() == HistogramTask(T=8, L=6, bos=True, sampler="uniform")
+    assert to_native(model).task() == model.task()
+    assert CLASSES.histogram().sampler == "partition"
+
+
 def test_description_reads_what_it_writes() -> None:
-    for description in (CLASSES, NUMBERS):
+    for description in (CLASSES, NUMBERS, CLASSES.model_copy(update={"sampler": "uniform"})):
         again = TaskDescription.checked(json.loads(description.model_dump_json()))
         assert again == description
 
@@ -423,6 +443,7 @@ def test_damaged_folders_are_refused(tmp_path: Path) -> None:
         "n_layers": lambda: edited(folder, "config.json", n_layers=10**9),
         "d_vocab: ": lambda: edited(folder, "config.json", d_vocab="many"),
         "more: ": lambda: edited(folder, "config.json", more=1),
+        "attention_dir is causal": lambda: edited(folder, "config.json", attention_dir="causal"),
         "attention_dir: ": lambda: edited(folder, "config.json", attention_dir=None),
         "positional_embedding_type": lambda: edited(
             folder, "config.json", positional_embedding_type="rotary"
@@ -516,11 +537,36 @@ def test_the_compiled_counter_counts(T: int, L: int) -> None:
     assert close(to_native(model)(tokens), model(tokens), 1e-4)
 
 
+def test_one_sequence_is_enough_to_find_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "RUN_NUMBERS", 1)
+    wrap(booted(), CLASSES)
+    with pytest.raises(MechprobeError, match="not read from"):
+        wrap(booted(output_logits_soft_cap=0.5), CLASSES)
+
+
+def test_the_callers_random_numbers_go_on(tmp_path: Path) -> None:
+    save_foreign(wrapped(), tmp_path / "model")
+    before = torch.get_rng_state()
+    load_foreign(tmp_path / "model")
+    compiled_counter(3, 2)
+    train_boot_native(CLASSES, d=4, p=2, steps=1, progress=False)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"n_heads": 0}, {"n_layers": 0}, {"d": 0}, {"p": 0}, {"steps": -1}, {"seed": -1}],
+    ids=str,
+)
+def test_sizes_of_training_are_checked(change: dict[str, int]) -> None:
+    ((name, value),) = change.items()
+    with pytest.raises(MechprobeError, match=f"^{name}={value}: "):
+        train_boot_native(CLASSES, **change, progress=False)  # type: ignore[arg-type]
+
+
 def test_training_learns_and_is_seeded() -> None:
     description = TaskDescription(L=4, tokens=(7, 3, 9), answers={c: (c,) for c in range(1, 5)})
-    made = [
-        train_boot_native(description, d=8, p=8, steps=n, progress=False) for n in (1, 60, 60)
-    ]
+    made = [train_boot_native(description, d=8, p=8, steps=n, progress=False) for n in (1, 60, 60)]
     tokens = made[0].task().sample(256, torch.Generator().manual_seed(5))
     losses = [float(model(tokens, return_type="loss").detach()) for model in made]
     assert losses[1] < 0.9 * losses[0]

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ import models
 from analyses.hostile import Case, make_cases
 from analyses.hostile.archives import TORCH
 from analyses.hostile.bases import BASES
-from analyses.hostile.configs import CONFIGS
+from analyses.hostile.configs import CONFIGS, STRICT
 from analyses.hostile.files import FILES, SAFETENSORS
+from analyses.hostile.tasks import TASKS
 from analyses.hostile.tensors import TENSORS, TORCH_TENSORS
 from analyses.hostile_checkpoints import Outcome, judged, summary
 
@@ -44,7 +46,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
 
 def test_there_are_200_of_every_kind_and_format(cases):
     assert len({case.folder for case in cases}) == 200
-    kinds = CONFIGS | TENSORS | FILES | SAFETENSORS | TORCH | TORCH_TENSORS
+    kinds = CONFIGS | STRICT | TENSORS | FILES | SAFETENSORS | TORCH | TORCH_TENSORS | TASKS
     for part in (*kinds, *(base.name for base in BASES)):
         assert any(f"-{part}" in case.name for case in cases), part
 
@@ -95,6 +97,13 @@ def test_a_good_checkpoint_is_a_missed_demand(tmp_path):
 
     message, faults = judged(case, fails)
     assert faults == ("another exception", "code was run")
+
+    def rambles(path: Path) -> None:
+        warnings.warn("look", stacklevel=1)
+        raise models.MechprobeError(f"{path}: {'x' * 1000}")
+
+    case.crater.unlink()
+    assert judged(case, rambles)[1] == ("too long", "a warning")
     text = summary([Outcome("good", message, faults, 3.0, 5 * 2**20)])
     assert "1 bad checkpoints, 1 missed a demand" in text
     assert "missed: good: another exception, code was run, 3.00 s (KeyError: 'no')" in text

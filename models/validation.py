@@ -40,6 +40,6 @@ def faults_in(error: ValidationError) -> str:
 
 def _told(fault: ErrorDetails) -> str:
     place = short(".".join(s for s in map(str, fault["loc"]) if not INNER.fullmatch(s)))
-    # A validator's own words need nothing before them; they say what they are about.
-    words = short(fault["msg"].removeprefix("Value error, "))
+    # Neither how pydantic announces a validator's own words nor the name of a class is wanted.
+    words = short(re.sub(r"^Value error, | or instance of \w+$", "", fault["msg"]))
     return f"{place}: {words}" if place else words

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analyses.positional.plan import FULL, PUBLISHED, QUICK, RANGES, STARTS, Budget
+from analyses.positional.plan import FULL, PAPER, PUBLISHED, QUICK, RANGES, STARTS, Budget
 from analyses.positional.reading import demands, read
 from analyses.positional.training import Job, train_job
 from analyses.runs import StudyJob, begin_run, columns, run_info, study_all
@@ -94,8 +94,11 @@ def summary(result: Study) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the shell; exit code 1 where a demand is missed, 2 for bad input, 130 if stopped."""
     with exit_codes():
-        asked = ask(NAME, "Positional and semantic counting on one page.", NUMBERS, arguments)
-        budget = QUICK if asked.quick else FULL
+        asked = ask(
+            NAME, "Positional and semantic counting on one page.", NUMBERS, arguments,
+            published="the paper's epochs, several times as long",
+        )  # fmt: skip
+        budget = PAPER if asked.published else QUICK if asked.quick else FULL
         seeds, free = asked.numbers["seeds"], asked.numbers["free"]
         result = study(asked.out, budget, seeds, free, asked.seed, asked.command)
         write_text(asked.out / f"{NAME}.json", result.model_dump_json() + "\n")

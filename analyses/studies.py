@@ -31,11 +31,12 @@ class Number:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a command asks for: its run folder, its budget, its numbers of models by name, the
-    first seed, and the command in full."""
+    """What a command asks for: its run folder, its budget (quick, or the paper's), its numbers of
+    models by name, the first seed, and the command in full."""
 
     out: Path
     quick: bool
+    published: bool
     numbers: dict[str, int]
     seed: int
     command: str
@@ -46,6 +47,7 @@ def ask(
     description: str,
     numbers: Mapping[str, Number],
     arguments: Sequence[str] | None = None,
+    published: str | None = None,
 ) -> Asked:
     """Read the options `--out`, `--quick`, `--seed` and one for each number.
 
@@ -54,6 +56,8 @@ def ask(
         description: for the help.
         numbers: by the option's name, without dashes.
         arguments: of the shell, unless given.
+        published: help for `--published`, the paper's own budget; without it there is no such
+            option.
 
     Raises:
         MechprobeError: a number is out of its range.
@@ -63,7 +67,10 @@ def ask(
     for option, number in numbers.items():
         says = f"{number.what} ({number.full}; quick {number.quick})"
         parser.add_argument(f"--{option}", type=int, help=says)
-    parser.add_argument("--quick", action="store_true", help="a first look, few minutes")
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--quick", action="store_true", help="a first look, few minutes")
+    if published is not None:
+        budget.add_argument("--published", action="store_true", help=published)
     parser.add_argument("--seed", type=int, default=0, help="of the first model of each kind")
     options = parser.parse_args(arguments)
     words = ["python", "-m", f"analyses.{name}", "--out", str(options.out)]
@@ -76,9 +83,10 @@ def ask(
         chosen[option] = n
         words += [f"--{option}", str(n)]
     check_seed(options.seed)
-    words += ["--quick"] * options.quick
+    papers = published is not None and options.published
+    words += ["--quick"] * options.quick + ["--published"] * papers
     command = shlex.join([*words, "--seed", str(options.seed)])
-    return Asked(options.out, options.quick, chosen, options.seed, command)
+    return Asked(options.out, options.quick, papers, chosen, options.seed, command)
 
 
 def check_seed(seed: int) -> None:

@@ -90,6 +90,11 @@ FULL = Budget(
     first=Plan(epochs=40, batch=32, lr=1e-3, schedule="cosine"),
     then=Plan(epochs=30, batch=32, lr=1e-3, optimizer="sgd"),
 )  # fmt: skip
+PAPER = Budget(
+    T=15, L=10, d=64, p=128, sequences=50_000, quick=False,
+    first=Plan(epochs=200, batch=32, lr=1e-3),
+    then=Plan(epochs=100, batch=32, lr=1e-3, optimizer="sgd"),
+)  # fmt: skip
 QUICK = Budget(
     T=15, L=10, d=64, p=128, sequences=10_000, quick=True,
     first=Plan(epochs=40, batch=32, lr=1e-3),

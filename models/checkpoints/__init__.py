@@ -92,5 +92,17 @@ def _read_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         there = False
     if not there:
-        raise MechprobeError(f"{folder}: no such checkpoint folder")
+        what = (
+            "is a file; give the folder it lies in"
+            if _exists(folder)
+            else "no such checkpoint folder"
+        )
+        raise MechprobeError(f"{folder}: {what}")
     return read_json(folder, CONFIG_FILE) if has(folder, CONFIG_FILE) else {}
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

@@ -15,7 +15,10 @@ from models.checkpoints.reading import (
 )
 from models.checkpoints.registry import checkpoint_format
 from models.checkpoints.writing import write_folder
+from models.errors import MechprobeError
 from models.hooked import HookedTransformer, family_of
+
+THEIRS = {"d_model", "n_layers"}  # names in every configuration of TransformerLens
 
 
 def save(model: HookedTransformer, path: str | Path, meta: Mapping[str, Any] | None = None) -> None:
@@ -44,6 +47,11 @@ class Native:
         """
         fields = {key: value for key, value in config.items() if key != "meta"}
         where = str(folder / CONFIG_FILE)
+        if "family" not in fields and fields.keys() >= THEIRS:
+            raise MechprobeError(
+                f"{folder}: a TransformerLens model without {TASK_FILE}; add one that says which"
+                " ids are tokens and how it answers (docs/foreign_models.md)"
+            )
         # Configurations without a family are counting models, the first there were.
         family = family_of(fields.get("family", "counting"), where)
         checked = family.config(fields, where)

@@ -73,6 +73,11 @@ class PositionalSemantic:
                 fit.
         """
         where = str(folder / "config.json")
+        if not config:
+            raise MechprobeError(
+                f"{folder}: no config.json beside {WEIGHTS_FILE}; it holds the script's arguments"
+                " (docs/checkpoints.md)"
+            )
         arguments = validated(PublishedConfig, dict(config), where)
         file = inside(folder, WEIGHTS_FILE)
         state = read_torch(file, lambda header: _translated(arguments, header, file, where))

@@ -13,7 +13,7 @@ from models.parallel import one_thread
 from probes import all_probes
 from probes import label as label_model
 
-WIDTH = 13
+WIDTH = 13  # of the names, at least
 
 
 def inspect_path(path: Path, seed: int = 0) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def inspect_path(path: Path, seed: int = 0) -> dict[str, Any]:
         "task": task.describe(),
         "config": json.loads(model.config.model_dump_json()),
         "meta": read_meta(path),
-        "label": _answer(_why_no_label(model, seed)),
+        "label": _label(model, seed),
         "probes": {
             probe.name: {"kind": probe.kind, **_answer(probe.why_not(model, task))}
             for probe in all_probes().values()
@@ -61,16 +61,18 @@ def as_text(found: Mapping[str, Any]) -> str:
         "parameters": f"{found['parameters']:,} ({found['dtype']})",
         "fingerprint": found["fingerprint"],
         "task": f"{task.pop('name', '')} ({_pairs(task)})",
-        "config": _pairs(found["config"]),
+        "config": _pairs({n: v for n, v in found["config"].items() if not isinstance(v, dict)}),
+        **{n: _pairs(v) for n, v in found["config"].items() if isinstance(v, dict)},
         "from": _pairs(found["meta"]) or "not said",
-        "label": found["label"]["why_not"] or "can be given",
+        "label": f"can be given: {found['label']['verdict']}",
     }
     if found["label"]["why_not"]:
         lines["label"] = f"cannot be given: {found['label']['why_not']}"
     probes = found["probes"]
     apply = [name for name, answer in probes.items() if answer["possible"]]
     lines["probes"] = f"{len(apply)} of {len(probes)} apply: {', '.join(apply)}"
-    text = [found["path"], *(f"  {name:{WIDTH}s}{value}" for name, value in lines.items())]
+    column = max(WIDTH, 1 + max(map(len, lines)))
+    text = [found["path"], *(f"  {name:{column}s}{value}" for name, value in lines.items())]
     rest = {name: answer for name, answer in probes.items() if not answer["possible"]}
     width = max(map(len, rest), default=0)
     if rest:
@@ -87,12 +89,13 @@ def formats_text() -> tuple[str, list[str]]:
     return "\n".join(lines), list(load_plugins())
 
 
-def _why_no_label(model: HookedTransformer, seed: int) -> str | None:
+def _label(model: HookedTransformer, seed: int) -> dict[str, Any]:
     try:
-        label_model(model, seed=seed)
+        label = label_model(model, seed=seed)
     except MechprobeError as error:
-        return str(error)
-    return None
+        return {**_answer(str(error)), "verdict": None}
+    right = "" if label.accuracy is None else f", accuracy {label.accuracy:.3f}"
+    return {**_answer(None), "verdict": label.verdict + right}
 
 
 def _answer(why_not: str | None) -> dict[str, Any]:

@@ -42,7 +42,8 @@ def test_a_construction(tmp_path: Path) -> None:
     assert (found["task"]["name"], found["task"]["bos"]) == ("histogram", False)
     assert found["config"]["mixing"] == "dot"
     assert found["meta"] == {"origin": "construction", "seed": 7}
-    assert found["label"] == {"possible": True, "why_not": None}
+    says = "semantic attention, relation-based counting, accuracy 1.000"
+    assert found["label"] == {"possible": True, "why_not": None, "verdict": says}
     assert found["probes"].keys() == all_probes().keys()
     task = model.task()
     for name, probe in all_probes().items():
@@ -53,7 +54,7 @@ def test_a_construction(tmp_path: Path) -> None:
     assert "the model has no BOS token" in text
     assert all(name in text for name in all_probes())
     assert "origin=construction, seed=7" in text
-    assert "label        can be given" in text
+    assert f"label        can be given: {says}" in text
 
 
 def test_a_student_of_a_teacher(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Layers of the hooked model, with TransformerLens's hook names; every hook reads and writes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -196,7 +197,7 @@ class ConstantAttention(Attention):
 
 
 class MLP(nn.Module):
-    """relu(x W_in + b_in) W_out + b_out."""
+    """act(x W_in + b_in) W_out + b_out."""
 
     def __init__(
         self,
@@ -204,8 +205,10 @@ class MLP(nn.Module):
         b_in: Float[Tensor, " d_mlp"],
         W_out: Float[Tensor, "d_mlp d_out"],
         b_out: Float[Tensor, " d_out"],
+        activation: Callable[[Tensor], Tensor] = torch.relu,
     ) -> None:
         super().__init__()
+        self.activation = activation
         self.W_in = nn.Parameter(W_in)
         self.b_in = nn.Parameter(b_in)
         self.W_out = nn.Parameter(W_out)
@@ -214,39 +217,8 @@ class MLP(nn.Module):
         self.hook_post = HookPoint()
 
     def forward(self, x: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_out"]:
-        post: Tensor = self.hook_post(self.hook_pre(x @ self.W_in + self.b_in).relu())
+        post: Tensor = self.hook_post(self.activation(self.hook_pre(x @ self.W_in + self.b_in)))
         return post @ self.W_out + self.b_out
-
-
-class Block(nn.Module):
-    """One layer. In the natural view the feed-forward replaces the stream, for it answers in
-    classes; in the widened view it adds to it, in coordinates of its own."""
-
-    def __init__(self, attn: DotAttention | ConstantAttention, mlp: MLP, widened: bool) -> None:
-        super().__init__()
-        self.attn = attn
-        self.mlp = mlp
-        self.widened = widened
-        self.hook_resid_pre = HookPoint()
-        self.hook_attn_out = HookPoint()
-        self.hook_resid_mid = HookPoint()
-        self.hook_mlp_out = HookPoint()
-        self.hook_resid_post = HookPoint()
-
-    def mix(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
-        """From hook_resid_pre to hook_resid_mid."""
-        pre = self.hook_resid_pre(x)
-        mid: Tensor = self.hook_resid_mid(pre + self.hook_attn_out(self.attn(pre)))
-        return mid
-
-    def read_out(self, mid: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_out"]:
-        """From hook_resid_mid to hook_resid_post; acts on every position alone."""
-        out: Tensor = self.hook_mlp_out(self.mlp(mid))
-        post: Tensor = self.hook_resid_post(mid + out if self.widened else out)
-        return post
-
-    def forward(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_out"]:
-        return self.read_out(self.mix(x))
 
 
 class AttentionBlock(nn.Module):

@@ -8,7 +8,6 @@ from torch import nn
 from models.counting import CountingConfig, check
 from models.hooked.components import (
     MLP,
-    Block,
     ConstantAttention,
     DotAttention,
     Embed,
@@ -16,6 +15,7 @@ from models.hooked.components import (
     Unembed,
 )
 from models.hooked.family import Parts
+from models.hooked.layers import TransformerBlock
 from models.tasks import HistogramTask
 from models.weights import Weights
 
@@ -70,14 +70,14 @@ class CountingFamily:
             cfg=cfg,
             embed=Embed(pad(w["W_E"], (0, extra))),
             pos_embed=None,
-            blocks=[Block(attention, mlp, widened)],
+            blocks=[TransformerBlock(attention, mlp, {}, (True, widened))],
             unembed=Unembed(cfg, left + config.n_classes, left),
         )
 
     def natural(self, config: CountingConfig, parts: Parts) -> Weights:
         """The weights a view was built from."""
-        block = cast(Block, parts.blocks[0])
-        attn, mlp = block.attn, block.mlp
+        block = cast(TransformerBlock, parts.blocks[0])
+        attn, mlp = cast(DotAttention | ConstantAttention, block.attn), block.mlp
         left = config.d if parts.cfg.widened else 0
         mixing: dict[str, torch.Tensor] = (
             {"W_mix": attn.W_mix}

@@ -1,13 +1,11 @@
 """More layers of the hooked model: several heads, learned positions, LayerNorm, unembedding."""
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
-from models.hooked.components import MLP, Embed, HookedConfig
+from models.hooked.components import MLP, Attention, Embed, HookedConfig
 from models.weights import Weights
 
 
@@ -165,20 +163,11 @@ class HeadsAttention(nn.Module):
         return found
 
 
-class ActivatedMLP(MLP):
-    """act(x W_in + b_in) W_out + b_out."""
-
-    def __init__(self, activation: Callable[[Tensor], Tensor], *weights: Tensor) -> None:
-        super().__init__(*weights)
-        self.activation = activation
-
-    def forward(self, x: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_out"]:
-        post: Tensor = self.hook_post(self.activation(self.hook_pre(x @ self.W_in + self.b_in)))
-        return post @ self.W_out + self.b_out
-
-
 class TransformerBlock(nn.Module):
     """One layer: attention and feed-forward, each with a norm before it where there is one.
+
+    Without a skip a layer replaces the stream, as a feed-forward that answers in classes does in
+    the natural view; in the widened view it adds to it, in coordinates of its own.
 
     Args:
         attn: attention.
@@ -189,8 +178,8 @@ class TransformerBlock(nn.Module):
 
     def __init__(
         self,
-        attn: HeadsAttention,
-        mlp: ActivatedMLP,
+        attn: HeadsAttention | Attention,
+        mlp: MLP,
         norms: dict[str, LayerNorm],
         skips: tuple[bool, bool],
     ) -> None:

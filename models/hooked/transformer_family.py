@@ -6,10 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import MechprobeError
-from models.hooked.components import Embed, HookedConfig, Unembed
+from models.hooked.components import MLP, Embed, HookedConfig, Unembed
 from models.hooked.family import Parts
 from models.hooked.layers import (
-    ActivatedMLP,
     HalfEmbed,
     HeadsAttention,
     LayerNorm,
@@ -155,12 +154,12 @@ def _block(
     # In the widened view answers have coordinates behind the others.
     side = (config.d, 0) if answers else (0, extra)
     side = side if extra else (0, 0)
-    mlp = ActivatedMLP(
-        activation_of(config.activation),
+    mlp = MLP(
         pad(w["W_in"], into),
         w["b_in"],
         pad(w["W_out"], side),
         pad(w["b_out"], side),
+        activation_of(config.activation),
     )
     norms = {name: norm for name in ("ln1", "ln2") if (norm := _norm(w, name)) is not None}
     skips = (config.residual, bool(extra) or (config.residual and not answers))
@@ -173,7 +172,7 @@ def _stored(
     d, mlp = config.d, block.mlp
     named = {name: getattr(block, name) for name in block.norms}
     norms = {f"{n}.{part}": getattr(norm, part) for n, norm in named.items() for part in "wb"}
-    attended = block.attn.stored()
+    attended = cast(HeadsAttention, block.attn).stored()
     for name in ("W_Q", "W_K", "W_V"):
         if name in attended:
             attended[name] = attended[name][:, :d]

@@ -21,11 +21,11 @@ types: $(STAMP)
 
 # Slow science and speed, measured.
 bench: $(STAMP)
-	$(BIN)/python -m analyses.bench
-	$(BIN)/python -m analyses.training_bench
-	$(BIN)/python -m analyses.theory_bench
-	$(BIN)/python -m analyses.label_benchmark
-	$(BIN)/python -m analyses.attention_labels
+	$(BIN)/python -m mechprobe.analyses.bench.speed
+	$(BIN)/python -m mechprobe.analyses.bench.training
+	$(BIN)/python -m mechprobe.analyses.bench.theory
+	$(BIN)/python -m mechprobe.analyses.bench.label_benchmark
+	$(BIN)/python -m mechprobe.analyses.bench.attention_labels
 
 install: $(STAMP)
 

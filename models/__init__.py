@@ -3,9 +3,9 @@
 The short face of the package: `load` and `construct` give a `HookedTransformer`.
 """
 
-from models.checkpoints import load, read_meta, save
-from models.constructions import CONSTRUCTIONS, construct
-from models.counting import (
+from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.checkpoints import load, read_meta, save
+from mechprobe.models.families.counting import (
     ARCHITECTURES,
     PRESETS,
     CountingConfig,
@@ -14,12 +14,12 @@ from models.counting import (
     TrainingPlan,
     train,
 )
-from models.errors import MechprobeError
-from models.foreign import ForeignTransformer, TaskDescription, wrap
-from models.hooked import HookedTransformer
-from models.solvable import SolvableConfig
-from models.tasks import AttentionRegression, HistogramTask, Task
-from models.transformer import TransformerConfig
+from mechprobe.models.families.counting.constructions import CONSTRUCTIONS, construct
+from mechprobe.models.families.foreign import ForeignTransformer, TaskDescription, wrap
+from mechprobe.models.families.solvable import SolvableConfig
+from mechprobe.models.families.transformer import TransformerConfig
+from mechprobe.models.hooked import HookedTransformer
+from mechprobe.models.tasks import AttentionRegression, HistogramTask, Task
 
 __all__ = [
     "ARCHITECTURES",

@@ -4,16 +4,16 @@
 everything; `@probe` registers a probe of your own and `check_probe` checks it.
 """
 
-from probes.conformance import check_probe
-from probes.context import Context
-from probes.contexts import context_for
-from probes.counting import CountContext
-from probes.mechanism import label
-from probes.quick import quick
-from probes.registry import Measurement, MetricSpec, Probe, all_probes, find_probe, probe
-from probes.results import MechanismLabel, ModelResult, ProbeResult, RunInfo, json_schema
-from probes.study import study
-from probes.teacher import TeacherContext
+from mechprobe.probes.conformance import check_probe
+from mechprobe.probes.context import Context
+from mechprobe.probes.contexts import context_for
+from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.labelling import label
+from mechprobe.probes.model_study import study
+from mechprobe.probes.quick import quick
+from mechprobe.probes.registry import Measurement, MetricSpec, Probe, all_probes, find_probe, probe
+from mechprobe.probes.results import MechanismLabel, ModelResult, ProbeResult, RunInfo, json_schema
+from mechprobe.probes.teacher.context import TeacherContext
 
 __all__ = [
     "Context",

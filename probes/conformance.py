@@ -1,6 +1,6 @@
 """Does a probe keep what reports, runs and readers rely on? For authors of probes.
 
-from probes import check_probe, find_probe
+from mechprobe.probes import check_probe, find_probe
 check_probe(find_probe("my-probe"))
 """
 
@@ -11,18 +11,17 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from models import (
+from mechprobe.models import (
     HookedTransformer,
     MechprobeError,
     SolvableConfig,
     TransformerConfig,
     construct,
-    solvable,
-    transformer,
 )
-from models.foreign.compiled import compiled_counter
-from probes.registry import Probe
-from probes.results import Metric, ProbeResult
+from mechprobe.models.families import solvable, transformer
+from mechprobe.models.families.foreign.compiled import compiled_counter
+from mechprobe.probes.registry import Probe
+from mechprobe.probes.results import Metric, ProbeResult
 
 # Mixing with BOS, by comparing tokens, and by a constant matrix.
 COUNTING = ("bos+sftm", "dot-lookup", "lin")

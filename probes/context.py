@@ -12,8 +12,8 @@ from torch import Tensor
 from transformer_lens import ActivationCache
 from transformer_lens.utilities import get_act_name
 
-from models import HookedTransformer, MechprobeError, Task
-from probes import draws
+from mechprobe.models import HookedTransformer, MechprobeError, Task
+from mechprobe.probes import draws
 
 N_SEQUENCES = 1024
 

@@ -1,9 +1,9 @@
 """Which context a task's probes get; a new task adds its line here."""
 
-from models import HookedTransformer, Task
-from probes.context import Context
-from probes.counting import CountContext
-from probes.teacher import TeacherContext
+from mechprobe.models import HookedTransformer, Task
+from mechprobe.probes.context import Context
+from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.teacher.context import TeacherContext
 
 CONTEXTS: dict[str, type[Context]] = {
     "histogram": CountContext,

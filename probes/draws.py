@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from models import HistogramTask
-from models.tasks import BalancedSequences
+from mechprobe.models import HistogramTask
+from mechprobe.models.tasks import BalancedSequences
 
 KEPT = 4  # results of each function; a label needs two of `balanced` and one of `sampled`
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Literal
 
-from probes.mechanism.rule import SOLVED
-from probes.results import Mechanism
-from probes.snapshots import Snapshot
+from mechprobe.probes.counting.label.rule import SOLVED
+from mechprobe.probes.results import Mechanism
+from mechprobe.probes.snapshots import Snapshot
 
 
 @dataclass(frozen=True)

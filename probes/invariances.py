@@ -1,11 +1,11 @@
-"""What a probe may say it does not see: the symmetries of models/symmetries.py, by name."""
+"""What a probe may say it does not see: the symmetries of counting models, by name."""
 
-import difflib
 from collections.abc import Iterable
 
-from models.errors import MechprobeError
+from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.registry import nearest
 
-# Functions of models/symmetries.py; "rotation" is residual_gl with an orthogonal matrix.
+# Functions of the family's symmetries.py; "rotation" is residual_gl with an orthogonal matrix.
 INVARIANCES = (
     "residual_gl",
     "rotation",
@@ -43,7 +43,7 @@ def checked(names: Iterable[str], where: str) -> tuple[str, ...]:
     given = tuple(names)
     for name in given:
         if name not in INVARIANCES:
-            near = difflib.get_close_matches(name, INVARIANCES, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(INVARIANCES)}"
-            raise MechprobeError(f"{where}: invariance {name!r} is unknown; {hint}")
+            raise MechprobeError(
+                f"{where}: invariance {name!r} is unknown; {nearest(name, INVARIANCES)}"
+            )
     return given

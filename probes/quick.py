@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from models import HookedTransformer
-from probes.contexts import context_for
-from probes.mechanism import label_in
-from probes.registry import find_probe
-from probes.results import MechanismLabel
-from probes.sweeps import MEASURE
+from mechprobe.analyses.sweeps.table import MEASURE
+from mechprobe.models import HookedTransformer
+from mechprobe.probes.contexts import context_for
+from mechprobe.probes.labelling import label_in
+from mechprobe.probes.registry import find_probe
+from mechprobe.probes.results import MechanismLabel
 
 CHEAP = (
     "mutual-coherence",

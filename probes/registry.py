@@ -1,24 +1,18 @@
-"""Probes by name: a decorator for ours, the entry point group `mechprobe.probes` for others'."""
+"""Probes by name, and what one declares."""
 
-import difflib
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
 from typing import TYPE_CHECKING, Any, Literal
 
-from models import HookedTransformer, MechprobeError, Task
-from probes.context import Context
-from probes.contexts import context_for
-from probes.invariances import checked
-from probes.results import Metric, ProbeResult, Provenance
+from mechprobe.models import HookedTransformer, MechprobeError, Task
+from mechprobe.models.base.registry import Registry, package_of
+from mechprobe.probes.context import Context
+from mechprobe.probes.contexts import context_for
+from mechprobe.probes.invariances import checked
+from mechprobe.probes.results import Metric, ProbeResult, Provenance
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-GROUP = "mechprobe.probes"
 
 
 @dataclass(frozen=True)
@@ -159,7 +153,11 @@ class Probe:
         return result
 
 
-_PROBES: dict[str, Probe] = {}
+PROBES: Registry[Probe] = Registry(
+    "probe",
+    "mechprobe.probes",
+    ["mechprobe.probes.*.measures.*", "mechprobe.probes.*.causal.*"],
+)
 
 
 def probe(
@@ -188,8 +186,6 @@ def probe(
     """
 
     def register(measure: Measure) -> Probe:
-        if name in _PROBES:
-            raise MechprobeError(f"probe {name!r} is registered twice; choose another name")
         made = Probe(
             name=name,
             measure=measure,
@@ -199,9 +195,9 @@ def probe(
             parameters=parameters or {},
             invariances=checked(invariances, f"probe {name}"),
             tasks=tuple(tasks),
-            package=_package(measure.__module__),
+            package=package_of(measure.__module__),
         )
-        _PROBES[name] = made
+        PROBES.add(name, made, measure.__module__)
         return made
 
     return register
@@ -209,14 +205,12 @@ def probe(
 
 def all_probes() -> dict[str, Probe]:
     """Every probe by name: ours first, then those that installed packages bring."""
-    _import_own()
-    load_plugins()
     # Reading order: what was measured before what was done to the model, others' probes last.
     order = sorted(
-        _PROBES.values(),
-        key=lambda p: (not p.measure.__module__.startswith("probes."), p.kind == "causal", p.name),
+        PROBES.registered().values(),
+        key=lambda found: (not found.is_ours, found.entry.kind == "causal", found.entry.name),
     )
-    return {p.name: p for p in order}
+    return {found.entry.name: found.entry for found in order}
 
 
 def find_probe(name: str) -> Probe:
@@ -225,59 +219,9 @@ def find_probe(name: str) -> Probe:
     Raises:
         MechprobeError: unknown name, with the nearest spelling.
     """
-    known = all_probes()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
-        raise MechprobeError(f"probe {name!r} is unknown; {hint}")
-    return known[name]
-
-
-@cache
-def load_plugins() -> tuple[str, ...]:
-    """Import the probes that installed packages announce.
-
-    Returns:
-        One line for each entry point that could not be loaded; the others are there.
-    """
-    _import_own()
-    problems = [_load(point) for point in sorted(entry_points(group=GROUP), key=str)]
-    return tuple(problem for problem in problems if problem is not None)
-
-
-def _load(point: EntryPoint) -> str | None:
-    before = set(_PROBES)
-    try:
-        point.load()
-    except Exception as error:  # a foreign package may fail in any way; ours must go on
-        for name in set(_PROBES) - before:
-            del _PROBES[name]
-        return f"probe package {point.value}: {type(error).__name__}: {error}; left out"
-    return None
-
-
-@cache
-def _import_own() -> None:
-    # Every file in these folders is a probe; adding one needs no change here.
-    for folder in ("probes.measures", "probes.causal"):
-        package = importlib.import_module(folder)
-        for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
-            importlib.import_module(f"{folder}.{module}")
+    return PROBES.find(name)
 
 
 def _number(value: Any) -> float | None:
     number = float(value) if value is not None else None
     return None if number is None or number != number else number
-
-
-def _package(module: str) -> str:
-    top = module.split(".")[0]
-    for distribution in _distributions().get(top, []):
-        return f"{distribution} {version(distribution)}"
-    return top
-
-
-@cache
-def _distributions() -> Mapping[str, list[str]]:
-    # Reading every installed package's file list takes a tenth of a second.
-    return packages_distributions()

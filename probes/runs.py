@@ -5,9 +5,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from models import MechprobeError
-from models.files import write_text
-from probes.results import ModelResult, RunInfo
+from mechprobe.models import MechprobeError
+from mechprobe.models.base.files import write_text
+from mechprobe.probes.results import ModelResult, RunInfo
 
 RUN_FILE = "run.json"
 RESULTS = "results"

@@ -10,9 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from models import MechprobeError
-from probes.mechanism.rule import MOST, CountEvidence, counting_mechanism, token_shares
-from probes.results import AttentionKind, Mechanism, ModelResult
+from mechprobe.models import MechprobeError
+from mechprobe.probes.counting.label.rule import (
+    MOST,
+    CountEvidence,
+    counting_mechanism,
+    token_shares,
+)
+from mechprobe.probes.results import AttentionKind, Mechanism, ModelResult
 
 TRANSPORT = "count-transport"  # the probe whose arrays hold kappa token by token
 ABOVE_CHANCE = 0.05  # least accuracy above chance for a share of it to mean something

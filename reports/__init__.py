@@ -3,6 +3,6 @@
 Reads result schemas and the registered probes' figures; knows nothing of models.
 """
 
-from reports.page import render, write_report
+from mechprobe.reports.page import render, write_report
 
 __all__ = ["render", "write_report"]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from probes.results import Metric
+from mechprobe.probes.results import Metric
 
 MISSING = "–"
 LONGEST = 400  # characters of a setting; a training history would drown the page

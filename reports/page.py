@@ -8,12 +8,12 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from models.files import write_text
-from probes.registry import all_probes
-from probes.results import ModelResult, RunInfo
-from probes.runs import load_run
-from reports import formatting, vocabulary
-from reports.sections import overview, probe_lines, sections
+from mechprobe.models.base.files import write_text
+from mechprobe.probes.registry import all_probes
+from mechprobe.probes.results import ModelResult, RunInfo
+from mechprobe.probes.runs import load_run
+from mechprobe.reports import formatting, vocabulary
+from mechprobe.reports.sections import overview, probe_lines, sections
 
 REPORT_FILE = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"

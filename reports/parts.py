@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from matplotlib.figure import Figure
 
-from reports.figures import Image, to_data_uri
+from mechprobe.reports.figures import Image, to_data_uri
 
 BUDGET = 100_000  # bytes of a figure; a few of them may take more than the hundreds of a report
 

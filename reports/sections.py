@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from models.parallel import run_all
-from probes.registry import Probe, all_probes
-from probes.results import ModelResult, ProbeResult
-from reports.figures import Image, to_data_uri
-from reports.formatting import anchors, first_sentence
-from reports.vocabulary import TOKENS
+from mechprobe.models.base.parallel import run_all
+from mechprobe.probes.registry import Probe, all_probes
+from mechprobe.probes.results import ModelResult, ProbeResult
+from mechprobe.reports.figures import Image, to_data_uri
+from mechprobe.reports.formatting import anchors, first_sentence
+from mechprobe.reports.vocabulary import TOKENS
 
 MANY = 40  # figures; from here on several processes save more time than they take to start
 WIDE = 560  # pixels; wider figures would be shrunk beyond reading in one column of the grid

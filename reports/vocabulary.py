@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from probes.results import MechanismLabel
+from mechprobe.probes.results import MechanismLabel
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,7 @@ import tests.typechecker
 os.environ["MPLBACKEND"] = "Agg"
 
 # Before anything of ours is imported.
-install_import_hook(
-    ["models", "probes", "reports", "analyses"], f"{tests.typechecker.__name__}.checked"
-)
+install_import_hook(["mechprobe"], f"{tests.typechecker.__name__}.checked")
 
 torch.set_num_threads(1)
 settings.register_profile(

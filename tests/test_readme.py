@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import probes.registry as registry
-from analyses.cli import main
-from probes import all_probes, study
+from mechprobe.analyses.commands.main import main
+from mechprobe.probes import study
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -39,19 +38,13 @@ def test_probe_example_is_short_and_works() -> None:
     """At most 25 lines of code, a registered probe with figure and words that passes the kit."""
     code = [line for line in BLOCKS[3].splitlines() if line.strip()]
     assert len(code) <= 25
-    all_probes()
-    before = set(registry._PROBES)
-    try:
+    with PROBES.isolated():
         exec(compile(BLOCKS[3], "README.md", "exec"), {"__name__": "__main__"})
-        import models
 
         result = study(models.construct("dot", T=8, L=6), name="m")
         mine = next(r for r in result.probes if r.probe == "neuron-sparsity")
         assert mine.value("silent") == 0
         assert "0% of the neurons" in mine.words
-    finally:
-        for name in set(registry._PROBES) - before:
-            del registry._PROBES[name]
 
 
 def test_commands_and_links_exist() -> None:

@@ -8,27 +8,27 @@ from typing import Any
 
 import torch
 
-from models.checkpoints import native
-from models.checkpoints.reading import CONFIG_FILE, has, read_json
-from models.checkpoints.registry import (
+from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.safe.reading import CONFIG_FILE, has, read_json
+from mechprobe.models.checkpoints import native
+from mechprobe.models.checkpoints.registry import (
+    FORMATS,
     Format,
     Reader,
     checkpoint_format,
     format_of,
     formats,
-    load_plugins,
     read_with,
 )
-from models.errors import MechprobeError
-from models.hooked import HookedTransformer
+from mechprobe.models.hooked import HookedTransformer
 
 __all__ = [
+    "FORMATS",
     "Format",
     "Reader",
     "checkpoint_format",
     "formats",
     "load",
-    "load_plugins",
     "read_meta",
     "recognised",
     "save",
@@ -66,7 +66,7 @@ def read_meta(path: str | Path) -> dict[str, Any]:
 
 def save(model: HookedTransformer, path: str | Path, meta: Mapping[str, Any] | None = None) -> None:
     """Write a checkpoint folder whole or not at all: config.json and model.safetensors; for a
-    foreign model what `models.foreign.save_foreign` writes.
+    foreign model what `mechprobe.models.families.foreign.save_foreign` writes.
 
     Args:
         model: natural weights are written, whatever the view.
@@ -77,8 +77,8 @@ def save(model: HookedTransformer, path: str | Path, meta: Mapping[str, Any] | N
         MechprobeError: the folder cannot be written, or holds something else than a checkpoint.
     """
     if model.config.family == "foreign":
-        from models.foreign import ForeignTransformer
-        from models.foreign.folder import save_foreign
+        from mechprobe.models.families.foreign import ForeignTransformer
+        from mechprobe.models.families.foreign.folder import save_foreign
 
         assert isinstance(model, ForeignTransformer)
         save_foreign(model, path, meta)

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models.checkpoints.reading import (
+from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.safe.reading import (
     CONFIG_FILE,
     TASK_FILE,
     WEIGHTS_FILE,
@@ -13,16 +14,15 @@ from models.checkpoints.reading import (
     inside,
     read_safetensors,
 )
-from models.checkpoints.registry import checkpoint_format
-from models.checkpoints.writing import write_folder
-from models.errors import MechprobeError
-from models.hooked import HookedTransformer, family_of
+from mechprobe.models.base.safe.writing import write_folder
+from mechprobe.models.checkpoints.registry import checkpoint_format
+from mechprobe.models.hooked import FAMILIES, HookedTransformer
 
 THEIRS = {"d_model", "n_layers"}  # names in every configuration of TransformerLens
 
 
 def save(model: HookedTransformer, path: str | Path, meta: Mapping[str, Any] | None = None) -> None:
-    """Write config.json and model.safetensors whole or not at all; see `models.save`.
+    """Write config.json and model.safetensors whole or not at all; see `mechprobe.models.save`.
 
     Raises:
         MechprobeError: the folder cannot be written, or holds something else than a checkpoint.
@@ -53,7 +53,7 @@ class Native:
                 " ids are tokens and how it answers (docs/foreign_models.md)"
             )
         # Configurations without a family are counting models, the first there were.
-        family = family_of(fields.get("family", "counting"), where)
+        family = FAMILIES.find(fields.get("family", "counting"), where)
         checked = family.config(fields, where)
         file = inside(folder, WEIGHTS_FILE)
         weights = read_safetensors(file, lambda w: family.check(checked, w, where=str(file)))

@@ -1,18 +1,14 @@
-"""Checkpoint formats by name: a decorator for ours, the entry point group for others'."""
+"""Checkpoint formats by name, and which of them a folder is of."""
 
-import importlib
-import pkgutil
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from models.checkpoints.reading import CONFIG_FILE, has
-from models.errors import MechprobeError, plain, short
-from models.hooked import HookedTransformer
+from mechprobe.models.base.errors import MechprobeError, plain, short
+from mechprobe.models.base.registry import Registry
+from mechprobe.models.base.safe.reading import CONFIG_FILE, has
+from mechprobe.models.hooked import HookedTransformer
 
 GROUP = "mechprobe.formats"
 
@@ -47,20 +43,16 @@ class Format:
     summary: str
     reader: Reader
 
-    @property
-    def package(self) -> str:
-        """The installed package that brings it, with its version."""
-        top = type(self.reader).__module__.split(".")[0]
-        for distribution in packages_distributions().get(top, []):
-            return f"{distribution} {version(distribution)}"
-        return top
+
+FORMATS: Registry[Format] = Registry(
+    "checkpoint format",
+    "mechprobe.formats",
+    ["mechprobe.models.checkpoints.*", "mechprobe.models.families.*.formats.*"],
+)
+Made = TypeVar("Made", bound=type)
 
 
-_FORMATS: dict[str, Format] = {}
-Made = TypeVar("Made", bound=Reader)
-
-
-def checkpoint_format(name: str, summary: str) -> Callable[[type[Made]], type[Made]]:
+def checkpoint_format(name: str, summary: str) -> Callable[[Made], Made]:
     """Register a class of readers; one is made, without arguments.
 
     Args:
@@ -70,18 +62,9 @@ def checkpoint_format(name: str, summary: str) -> Callable[[type[Made]], type[Ma
     Raises:
         MechprobeError: the name is none, or taken.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
-        raise MechprobeError(
-            f"checkpoint format {short(repr(name))}: the name has to be lower-case words with"
-            " hyphens"
-        )
 
-    def register(reader: type[Made]) -> type[Made]:
-        if name in _FORMATS:
-            raise MechprobeError(
-                f"checkpoint format {name!r} is registered twice; choose another name"
-            )
-        _FORMATS[name] = Format(name, summary, reader())
+    def register(reader: Made) -> Made:
+        FORMATS.add(name, Format(name, summary, reader()), reader.__module__)
         return reader
 
     return register
@@ -93,10 +76,8 @@ def formats() -> dict[str, Format]:
     Those of installed packages come first: ours know a folder by a file's name alone, and their
     files may have the same names.
     """
-    _import_own()
-    load_plugins()
-    order = sorted(_FORMATS.values(), key=lambda f: (_is_ours(f), f.name))
-    return {found.name: found for found in order}
+    known = sorted(FORMATS.registered().items(), key=lambda item: (item[1].is_ours, item[0]))
+    return {name: found.entry for name, found in known}
 
 
 def format_of(folder: Path, config: Mapping[str, Any]) -> Format:
@@ -112,7 +93,7 @@ def format_of(folder: Path, config: Mapping[str, Any]) -> Format:
             if found.reader.recognises(folder, config):
                 return found
         except Exception as error:  # others' readers may fail in any way; the next one is asked
-            if _is_ours(found):
+            if FORMATS.registered()[found.name].is_ours:
                 raise
             failed += f"; {found.name} failed to look ({_reason(error)})"
     if not has(folder, CONFIG_FILE):
@@ -142,38 +123,3 @@ def read_with(found: Format, folder: Path, config: Mapping[str, Any]) -> HookedT
 
 def _reason(error: Exception) -> str:
     return short(" ".join(f"{type(error).__name__}: {error}".split()), 200)
-
-
-@cache
-def load_plugins() -> tuple[str, ...]:
-    """Import the formats that installed packages announce.
-
-    Returns:
-        One line for each entry point that could not be loaded; the others are there.
-    """
-    _import_own()
-    problems = [_load(point) for point in sorted(entry_points(group=GROUP), key=str)]
-    return tuple(problem for problem in problems if problem is not None)
-
-
-def _load(point: EntryPoint) -> str | None:
-    before = set(_FORMATS)
-    try:
-        point.load()
-    except Exception as error:  # a foreign package may fail in any way; ours must go on
-        for name in set(_FORMATS) - before:
-            del _FORMATS[name]
-        return f"format package {point.value}: {type(error).__name__}: {error}; left out"
-    return None
-
-
-@cache
-def _import_own() -> None:
-    # Every format in this folder is a file; adding one needs no change here.
-    package = importlib.import_module("models.checkpoints")
-    for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
-        importlib.import_module(f"models.checkpoints.{module}")
-
-
-def _is_ours(found: Format) -> bool:
-    return type(found.reader).__module__.startswith("models.checkpoints.")

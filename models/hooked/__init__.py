@@ -1,7 +1,14 @@
 """The hooked model: TransformerLens's hook names, cache and accessors around our models."""
 
-from models.hooked.components import HookedConfig
-from models.hooked.family import ModelConfig
-from models.hooked.transformer import HookedTransformer, copy_with, family_of
+from mechprobe.models.hooked.components import HookedConfig
+from mechprobe.models.hooked.family import FAMILIES, ModelConfig, model_family
+from mechprobe.models.hooked.model import HookedTransformer, copy_with
 
-__all__ = ["HookedConfig", "HookedTransformer", "ModelConfig", "copy_with", "family_of"]
+__all__ = [
+    "FAMILIES",
+    "HookedConfig",
+    "HookedTransformer",
+    "ModelConfig",
+    "copy_with",
+    "model_family",
+]

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
-from models.errors import MechprobeError
+from mechprobe.models.base.errors import MechprobeError
 
 
 @dataclass

@@ -1,14 +1,16 @@
 """What a model family gives so that its weights become a hooked model; one file a family."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from torch import nn
 
-from models.hooked.components import HookedConfig, Inputs, PosEmbed, Unembed
-from models.hooked.layers import LayerNorm, LearnedPosEmbed, LearnedUnembed
-from models.tasks import Task
-from models.weights import Weights
+from mechprobe.models.base.registry import Registry
+from mechprobe.models.base.weights import Weights
+from mechprobe.models.hooked.components import HookedConfig, Inputs, PosEmbed, Unembed
+from mechprobe.models.hooked.layers import LayerNorm, LearnedPosEmbed, LearnedUnembed
+from mechprobe.models.tasks import Task
 
 
 @runtime_checkable
@@ -90,3 +92,24 @@ class Family(Protocol):
     def task(self, config: Any, weights: Weights) -> Task:
         """What the model was asked."""
         ...
+
+
+# One folder a family in models/families; others' in packages that name a module in this group.
+FAMILIES: Registry[Family] = Registry(
+    "family", "mechprobe.families", ["mechprobe.models.families.*.hooked"]
+)
+Made = TypeVar("Made", bound=type)
+
+
+def model_family(name: str) -> Callable[[Made], Made]:
+    """Register a class of families; one is made, without arguments.
+
+    Raises:
+        MechprobeError: the name is none, or taken.
+    """
+
+    def register(made: Made) -> Made:
+        FAMILIES.add(name, made(), made.__module__)
+        return made
+
+    return register

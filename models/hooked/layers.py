@@ -5,8 +5,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
-from models.hooked.components import MLP, Attention, Embed, HookedConfig
-from models.weights import Weights
+from mechprobe.models.base.weights import Weights
+from mechprobe.models.hooked.components import MLP, Attention, Embed, HookedConfig
 
 
 class Half(nn.Module):

@@ -1,8 +1,8 @@
 """Tasks: what is asked, how it is sampled and scored."""
 
-from models.tasks.attention import AttentionRegression, paper_mixing
-from models.tasks.base import Task
-from models.tasks.histogram import BalancedSequences, HistogramTask, partition_sequences
+from mechprobe.models.tasks.attention import AttentionRegression, paper_mixing
+from mechprobe.models.tasks.base import Task
+from mechprobe.models.tasks.histogram import BalancedSequences, HistogramTask, partition_sequences
 
 __all__ = [
     "AttentionRegression",

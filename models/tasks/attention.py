@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.errors import MechprobeError
+from mechprobe.models.base.errors import MechprobeError
 
 
 def paper_mixing(L: int) -> tuple[tuple[float, ...], ...]:

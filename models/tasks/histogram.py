@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from models.errors import MechprobeError
+from mechprobe.models.base.errors import MechprobeError
 
 Sampler = Literal["partition", "uniform"]
 RARE = 1e-3  # share of positions below which a count is not asked of a model: it hardly saw it

@@ -1,7 +1,7 @@
 """Theory of the solvable attention model: state evolution, its branches and transitions."""
 
-from models.theory.amp import AmpTrajectory, run_amp, state_evolution_trajectory
-from models.theory.branch import (
+from mechprobe.models.theory.amp import AmpTrajectory, run_amp, state_evolution_trajectory
+from mechprobe.models.theory.branch import (
     BRANCHES,
     Branch,
     BranchAbsentError,
@@ -9,12 +9,12 @@ from models.theory.branch import (
     NotConvergedError,
     Quantity,
 )
-from models.theory.branches import solve
-from models.theory.evolution import Evolution, linear_mse
-from models.theory.general import GeneralPoint, solve_general
-from models.theory.general_evolution import GeneralProblem
-from models.theory.parameters import PAPER_MIXING, TheoryParameters
-from models.theory.transitions import Transitions, transitions
+from mechprobe.models.theory.branches import solve
+from mechprobe.models.theory.evolution import Evolution, linear_mse
+from mechprobe.models.theory.general.evolution import GeneralProblem
+from mechprobe.models.theory.general.solver import GeneralPoint, solve_general
+from mechprobe.models.theory.parameters import PAPER_MIXING, TheoryParameters
+from mechprobe.models.theory.transitions import Transitions, transitions
 
 __all__ = [
     "BRANCHES",

@@ -14,7 +14,7 @@ m = <1, Q> / d:
 At a fixed point w = X - V g, hence g is minus the derivative of the loss at the student's own
 fields, and lam Q = sum (F + c 1/d) g: a stationary point of the training loss whatever Vhat is.
 That loss is the one of wide tokens, sigma^2 [(S11 - t1)^2 + (S22 - t2)^2] a sample: the measured
-one (models.solvable) differs by the overlaps x_1 x_2 / d between tokens, of order 1 / sqrt(d).
+one (families/solvable) differs by the overlaps x_1 x_2 / d between tokens, of order 1 / sqrt(d).
 
 Jumps: the divergence within the prox's valleys lacks the delta functions at its jumps, which the
 state evolution's averages, taken by Stein's lemma, contain. Without them V falls short (on the
@@ -37,10 +37,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from models.errors import MechprobeError
-from models.theory.evolution import THETA, Evolution, M, Q, State, V
-from models.theory.parameters import TheoryParameters
-from models.theory.prox import outputs
+from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.theory.evolution import THETA, Evolution, M, Q, State, V
+from mechprobe.models.theory.parameters import TheoryParameters
+from mechprobe.models.theory.prox import outputs
 
 # Share of the student's variance beyond which it is the teacher itself: the response to the
 # student's fields at a given teacher can then not be told by Stein's lemma, here or in theory.

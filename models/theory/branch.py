@@ -5,9 +5,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from models.errors import MechprobeError
-from models.theory.evolution import State
-from models.theory.parameters import TheoryParameters
+from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.theory.evolution import State
+from mechprobe.models.theory.parameters import TheoryParameters
 
 Branch = Literal["semantic", "positional", "uninformed"]
 BRANCHES: tuple[Branch, ...] = get_args(Branch)

@@ -7,17 +7,17 @@ makes it exact; a second, independent point set tells the quadrature's error.
 import numpy as np
 from jaxtyping import Float
 
-from models.errors import MechprobeError
-from models.theory.branch import (
+from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.theory.branch import (
     BRANCHES,
     Branch,
     BranchPoint,
     NotConvergedError,
     Quantity,
 )
-from models.theory.evolution import THETA, Evolution, M, Q, State, V
-from models.theory.fixed_point import FREE, Solution, absent, basin, multipliers, newton
-from models.theory.parameters import TheoryParameters
+from mechprobe.models.theory.evolution import THETA, Evolution, M, Q, State, V
+from mechprobe.models.theory.fixed_point import FREE, Solution, absent, basin, multipliers, newton
+from mechprobe.models.theory.parameters import TheoryParameters
 
 FEW = 11  # log2 points of the search for the basin
 SPARE = 2**40  # added to a point set's number for the one that replaces it

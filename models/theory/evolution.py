@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import norm, qmc
 
-from models.theory.parameters import TheoryParameters
-from models.theory.prox import averages
+from mechprobe.models.theory.parameters import TheoryParameters
+from mechprobe.models.theory.prox import averages
 
 Q, M, THETA, V = range(4)  # places of the overlaps in a state
 State = Float[np.ndarray, " 4"]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from models.theory.branch import Branch, BranchAbsentError, NotConvergedError
-from models.theory.evolution import THETA, Evolution, M, Q, State, Step, V
-from models.theory.parameters import TheoryParameters
+from mechprobe.models.theory.branch import Branch, BranchAbsentError, NotConvergedError
+from mechprobe.models.theory.evolution import THETA, Evolution, M, Q, State, Step, V
+from mechprobe.models.theory.parameters import TheoryParameters
 
 # Self-consistency: largest change of an overlap by one more step, relative for those above 1 (V).
 TOLERANCE = 1e-6

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
-from models.errors import MechprobeError
+from mechprobe.models.base.errors import MechprobeError
 
 Mixing = tuple[tuple[float, ...], ...]
 PAPER_MIXING: Mixing = ((0.6, 0.4), (0.4, 0.6))

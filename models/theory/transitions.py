@@ -14,16 +14,16 @@ from itertools import pairwise
 import numpy as np
 from scipy.optimize import brentq
 
-from models.theory.branch import (
+from mechprobe.models.theory.branch import (
     Branch,
     BranchAbsentError,
     BranchPoint,
     NotConvergedError,
     Quantity,
 )
-from models.theory.branches import solve
-from models.theory.evolution import linear_mse
-from models.theory.parameters import TheoryParameters
+from mechprobe.models.theory.branches import solve
+from mechprobe.models.theory.evolution import linear_mse
+from mechprobe.models.theory.parameters import TheoryParameters
 
 INFORMED: tuple[Branch, ...] = ("semantic", "positional")
 SCAN = 10  # log2 points of the scan for brackets; they are narrowed on many more

@@ -5,19 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from models import CONSTRUCTIONS, construct
-from models.checkpoints import formats
-from models.checkpoints import registry as format_registry
-from probes import MetricSpec, all_probes, registry
-from probes.invariances import INVARIANCES
-from probes.mechanism import rule
+from mechprobe.models import CONSTRUCTIONS, construct
+from mechprobe.models.checkpoints import FORMATS
+from mechprobe.probes import MetricSpec
+from mechprobe.probes.counting.label import rule
+from mechprobe.probes.invariances import INVARIANCES
+from mechprobe.probes.registry import PROBES
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(DOCS)))
-PROBES = all_probes()
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -45,15 +44,10 @@ def span(spec: MetricSpec) -> str:
 
 
 @pytest.fixture
-def _own_registrations_only(monkeypatch):
+def _own_registrations_only():
     """What an example registers is gone when it ends."""
-    monkeypatch.setattr(registry, "_PROBES", dict(registry._PROBES))
-    formats()
-    monkeypatch.setattr(format_registry, "_FORMATS", dict(format_registry._FORMATS))
-    before = dict(CONSTRUCTIONS)
-    yield
-    CONSTRUCTIONS.clear()
-    CONSTRUCTIONS.update(before)
+    with PROBES.isolated(), FORMATS.isolated(), CONSTRUCTIONS.isolated():
+        yield
 
 
 def test_there_are_pages_with_examples():

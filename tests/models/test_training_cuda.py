@@ -5,11 +5,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models import Trainee, TrainingPlan, train
-from models.counting.training.core import CoreEngine
-from models.counting.training.stack import StackEngine
-from models.counting.training.state import Standing
-from tests.models.plain import Exploding, distance, kinds, plain_training, same_bits
+from mechprobe.models import Trainee, TrainingPlan, train
+from mechprobe.models.families.counting.training.core import CoreEngine
+from mechprobe.models.families.counting.training.stack import StackEngine
+from mechprobe.models.families.counting.training.state import Standing
+from tests.models.families.counting.plain import (
+    Exploding,
+    distance,
+    kinds,
+    plain_training,
+    same_bits,
+)
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 

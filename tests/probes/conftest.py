@@ -1,14 +1,14 @@
 """Models at initialisation, and a registry of one's own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 
-from models import CountingConfig, HookedTransformer
-from models.counting import initial
-from probes import registry
-from probes.registry import Probe
+from mechprobe.models import CountingConfig, HookedTransformer
+from mechprobe.models.base.registry import Registry
+from mechprobe.models.families.counting import initial
+from mechprobe.probes.registry import PROBES, Probe
 
 
 @pytest.fixture
@@ -23,9 +23,7 @@ def untrained() -> Callable[..., HookedTransformer]:
 
 
 @pytest.fixture
-def own_registry(monkeypatch: pytest.MonkeyPatch) -> dict[str, Probe]:
-    """The registry, with what a test adds taken out again."""
-    registry.all_probes()  # ours register once and for all; they must not go into the copy alone
-    copy = dict(registry._PROBES)
-    monkeypatch.setattr(registry, "_PROBES", copy)
-    return copy
+def own_registry() -> Iterator[Registry[Probe]]:
+    """The probes; what a test adds is gone when it ends."""
+    with PROBES.isolated():
+        yield PROBES

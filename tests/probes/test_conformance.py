@@ -8,11 +8,12 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from models import MechprobeError, construct
-from probes import CountContext, Measurement, MetricSpec, all_probes, check_probe
-from probes.conformance import differing
-from probes.registry import Probe
-from probes.registry import probe as register
+from mechprobe.models import MechprobeError, construct
+from mechprobe.models.base.registry import Registry
+from mechprobe.probes import CountContext, Measurement, MetricSpec, all_probes, check_probe
+from mechprobe.probes.conformance import differing
+from mechprobe.probes.registry import Probe
+from mechprobe.probes.registry import probe as register
 
 VALUE = {"value": MetricSpec("a value", "1", 0, 1)}
 COUNTER = itertools.count()
@@ -102,7 +103,7 @@ BROKEN: list[tuple[Callable[[CountContext], Measurement], str]] = [
 
 @pytest.mark.parametrize(("measure", "fault"), BROKEN, ids=[m.__name__ for m, _ in BROKEN])
 def test_broken_measures_are_named(
-    measure: Callable[[CountContext], Measurement], fault: str, own_registry: dict[str, Probe]
+    measure: Callable[[CountContext], Measurement], fault: str, own_registry: Registry[Probe]
 ) -> None:
     made = register("broken", metrics=VALUE)(measure)
     with pytest.raises(MechprobeError, match=f"^probe broken: .*{fault}") as caught:
@@ -110,7 +111,7 @@ def test_broken_measures_are_named(
     assert "\n" not in str(caught.value)
 
 
-def test_a_good_probe_passes_until_an_attachment_breaks(own_registry: dict[str, Probe]) -> None:
+def test_a_good_probe_passes_until_an_attachment_breaks(own_registry: Registry[Probe]) -> None:
     made = register("mine", metrics=VALUE)(good)
     check_probe(made)
     made.figure(lambda result: Figure())
@@ -136,7 +137,7 @@ def test_a_good_probe_passes_until_an_attachment_breaks(own_registry: dict[str, 
     check_probe(made)
 
 
-def test_descriptions_and_parameters(own_registry: dict[str, Probe]) -> None:
+def test_descriptions_and_parameters(own_registry: Registry[Probe]) -> None:
     blank = register("blank", metrics={"value": MetricSpec(" ")})(good)
     with pytest.raises(MechprobeError, match=r"^probe blank: metric value has no description$"):
         check_probe(blank)
@@ -145,7 +146,7 @@ def test_descriptions_and_parameters(own_registry: dict[str, Probe]) -> None:
         check_probe(tuples)
 
 
-def test_a_probe_for_some_models_is_checked_on_those(own_registry: dict[str, Probe]) -> None:
+def test_a_probe_for_some_models_is_checked_on_those(own_registry: Registry[Probe]) -> None:
     made = register("dot-only", metrics=VALUE)(outside)
     made.applies(lambda model, task: "has BOS" if task.bos else None)
     with pytest.raises(MechprobeError, match=r"^probe dot-only: on dot-lookup: metric value"):

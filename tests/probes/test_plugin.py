@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-import models
+import mechprobe
 
-ROOT = Path(models.__file__).parents[1]
-COMMAND = "from analyses.cli import main; main()"
+ROOT = Path(mechprobe.__file__).parents[1]
+COMMAND = "from mechprobe.analyses.commands.main import main; main()"
 
 PROJECT = """
 [build-system]
@@ -35,7 +35,7 @@ MODULE = '''
 
 from matplotlib.figure import Figure
 
-from probes import CountContext, Measurement, MetricSpec, ProbeResult, probe
+from mechprobe.probes import CountContext, Measurement, MetricSpec, ProbeResult, probe
 
 
 @probe(
@@ -63,7 +63,7 @@ def say(result: ProbeResult) -> str:
 '''
 
 BROKEN = """
-from probes import MetricSpec, probe
+from mechprobe.probes import MetricSpec, probe
 
 probe("half-made", metrics={"x": MetricSpec("x")})(lambda context: None)
 raise RuntimeError("not today,\\nnor tomorrow")
@@ -102,7 +102,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_installed_probe_conforms_and_is_listed(site: Path) -> None:
-    check = "from probes import check_probe, find_probe; check_probe(find_probe('logit-size'))"
+    check = "from mechprobe import probes; probes.check_probe(probes.find_probe('logit-size'))"
     done = run(site, "probes", first=check)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()

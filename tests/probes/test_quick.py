@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from models import ARCHITECTURES, HookedTransformer, MechprobeError, construct
-from models.solvable import Dataset, Problems, initial, minimise, start
-from models.solvable.config import SolvableConfig
-from probes import CountContext, MechanismLabel, draws, find_probe, label, quick
-from probes.mechanism.bootstrap import draws as replicates
-from probes.quick import CHEAP
+from mechprobe.models import ARCHITECTURES, HookedTransformer, MechprobeError, construct
+from mechprobe.models.families.solvable import Dataset, Problems, initial, minimise, start
+from mechprobe.models.families.solvable.config import SolvableConfig
+from mechprobe.probes import CountContext, MechanismLabel, draws, find_probe, label, quick
+from mechprobe.probes.counting.label.bootstrap import draws as replicates
+from mechprobe.probes.quick import CHEAP
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -7,8 +7,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from models import MechprobeError, construct
-from probes import (
+from mechprobe.models import MechprobeError, construct
+from mechprobe.models.base.registry import Registry
+from mechprobe.probes import (
     CountContext,
     Measurement,
     MetricSpec,
@@ -20,8 +21,8 @@ from probes import (
     probe,
     study,
 )
-from probes.invariances import INVARIANCES, all_but
-from probes.registry import Probe
+from mechprobe.probes.invariances import INVARIANCES, all_but
+from mechprobe.probes.registry import Probe
 
 VALUE = {"value": MetricSpec("a value", "1", 0, 1)}
 
@@ -34,7 +35,7 @@ def measure(context: CountContext) -> Measurement:
     return Measurement({"value": 0.5})
 
 
-def test_names_are_unique(own_registry: dict[str, Probe]) -> None:
+def test_names_are_unique(own_registry: Registry[Probe]) -> None:
     probe("twice", metrics=VALUE)(measure)
     with pytest.raises(MechprobeError, match=r"^probe 'twice' is registered twice; choose another"):
         probe("twice", metrics=VALUE)(measure)
@@ -49,7 +50,7 @@ def test_unknown_names_get_the_nearest_spelling() -> None:
         find_probe("zzz")
 
 
-def test_invariances_are_a_closed_vocabulary(own_registry: dict[str, Probe]) -> None:
+def test_invariances_are_a_closed_vocabulary(own_registry: Registry[Probe]) -> None:
     with pytest.raises(
         MechprobeError,
         match=r"^probe mine: invariance 'residual_g' is unknown; did you mean 'residual_gl'\?$",
@@ -64,14 +65,14 @@ def test_invariances_are_a_closed_vocabulary(own_registry: dict[str, Probe]) -> 
         all_but("neurons")
 
 
-def test_metrics_are_declared_and_returned(own_registry: dict[str, Probe]) -> None:
+def test_metrics_are_declared_and_returned(own_registry: Registry[Probe]) -> None:
     model = construct("lin", T=4, L=3)
     made = probe("mine", metrics=VALUE | {"other": MetricSpec("another")})(measure)
     with pytest.raises(MechprobeError, match="mine: metrics declared and returned differ in other"):
         made(model)
 
 
-def test_what_a_result_says(own_registry: dict[str, Probe]) -> None:
+def test_what_a_result_says(own_registry: Registry[Probe]) -> None:
     settings = {"version": "7", "kind": "causal", "parameters": {"doses": [1, 2]}}
     made = probe("mine", metrics=VALUE, **settings)(measure)
     made.words(lambda result: f"It is {result.value('value'):.0%}.")
@@ -98,7 +99,7 @@ def test_what_a_result_says(own_registry: dict[str, Probe]) -> None:
         result.value("typo")
 
 
-def test_conditions_keep_a_probe_away(own_registry: dict[str, Probe]) -> None:
+def test_conditions_keep_a_probe_away(own_registry: Registry[Probe]) -> None:
     made = probe("mine", metrics=VALUE)(measure)
     made.applies(lambda model, task: None if task.T > 4 else f"T={task.T} is small")
     assert made(construct("lin", T=5, L=3)).value("value") == 0.5
@@ -113,7 +114,7 @@ def counting_probes() -> set[str]:
     return {n for n, probe in all_probes().items() if "histogram" in probe.tasks} - DEEP
 
 
-def test_a_failing_probe_is_one_line_of_a_study(own_registry: dict[str, Probe]) -> None:
+def test_a_failing_probe_is_one_line_of_a_study(own_registry: Registry[Probe]) -> None:
     def fail(context: CountContext) -> Measurement:
         """Fails."""
         raise ZeroDivisionError("no\nluck")
@@ -146,7 +147,7 @@ ARRAYS = {
 }
 
 
-def test_arrays_round_trip(own_registry: dict[str, Probe]) -> None:
+def test_arrays_round_trip(own_registry: Registry[Probe]) -> None:
     made = probe("mine", metrics=VALUE)(
         lambda context: Measurement({"value": float("nan")}, ARRAYS | {"torch": torch.ones(2)})
     )
@@ -204,4 +205,4 @@ def test_ours_declare_what_they_return() -> None:
         assert made.say is not None
         assert made.package.startswith("mechprobe ")
         assert all(spec.description for spec in made.specs.values())
-        assert (made.kind == "causal") == made.measure.__module__.startswith("probes.causal")
+        assert (made.kind == "causal") == (made.measure.__module__.split(".")[-2] == "causal")

@@ -13,9 +13,9 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
-from probes import registry
-from probes.registry import Measurement, MetricSpec, Probe
-from probes.results import (
+from mechprobe.probes import registry
+from mechprobe.probes.registry import Measurement, MetricSpec, Probe
+from mechprobe.probes.results import (
     MechanismLabel,
     Metric,
     ModelResult,
@@ -23,7 +23,7 @@ from probes.results import (
     Provenance,
     RunInfo,
 )
-from reports import render
+from mechprobe.reports import render
 
 FLAGS = (
     "--headless",
@@ -146,10 +146,8 @@ def _info() -> RunInfo:
 
 @contextmanager
 def _registered() -> Iterator[dict[str, Probe]]:
-    registry.all_probes()  # ours register once and for all; they must not go into the copy alone
     made = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registry, "_PROBES", dict(registry._PROBES))
+    with registry.PROBES.isolated():
         for name, draw in (("test-heat", _heat), ("test-lines", _lines), ("test-broken", _broken)):
             made[name] = registry.probe(name, metrics={"slope": MetricSpec("slope")})(_measure)
             made[name].figure(draw)

@@ -9,9 +9,9 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image as Raster
 
-from probes.results import Metric
-from reports.figures import WIDEST, to_data_uri
-from reports.formatting import (
+from mechprobe.probes.results import Metric
+from mechprobe.reports.figures import WIDEST, to_data_uri
+from mechprobe.reports.formatting import (
     anchors,
     first_sentence,
     number,

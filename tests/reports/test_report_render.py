@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import MechprobeError
-from probes.registry import Probe
-from probes.results import Metric, ModelResult, ProbeResult, RunInfo
-from probes.runs import save_result, save_run
-from reports import render, write_report
+from mechprobe.models.base.errors import MechprobeError
+from mechprobe.probes.registry import Probe
+from mechprobe.probes.results import Metric, ModelResult, ProbeResult, RunInfo
+from mechprobe.probes.runs import save_result, save_run
+from mechprobe.reports import render, write_report
 
 Make = Callable[..., ModelResult]
 

@@ -1,0 +1,1 @@
+"""Benchmarks: speed, labels, calibration, hostile checkpoints."""

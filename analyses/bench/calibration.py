@@ -1,0 +1,98 @@
+"""Fit the confidence of labels on models whose mechanism is known.
+
+    python -m mechprobe.analyses.bench.calibration [--models N] [--seed S]
+
+Labels pure, blended (alpha uniform in [0, 1]), damaged and untrained models, notes the bootstrap
+margin and whether the label was right, fits a logistic regression and writes
+probes/mechanism/calibration.json. The benchmark checks it on other models.
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from mechprobe.analyses.bench.populations import (
+    Member,
+    blends,
+    damaged,
+    noisy_blends,
+    possible,
+    pure,
+    untrained,
+)
+from mechprobe.models.base.files import write_text
+from mechprobe.models.base.parallel import run_all
+from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.counting.label import calibration
+from mechprobe.probes.counting.label.verdict import judge
+
+OUTPUT = Path(calibration.__file__).with_name(calibration.FILE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One labelled member."""
+
+    margin: float
+    right: bool
+
+
+def outcome(member: Member) -> Outcome:
+    """Label one member and compare with its truth."""
+    model = member.build()
+    verdict = judge(CountContext(model, model.config.task(), seed=member.seed % 97))
+    return Outcome(verdict.agreed.margin, verdict.mechanism == member.truth(model))
+
+
+def population(number: int, seed: int) -> list[Member]:
+    """A quarter each of blends and noisy blends over the whole range, the rest pure, damaged and
+    untrained."""
+    Ts, Ls = (8, 16, 32), (6, 10, 15)
+    plain = pure(Ts, Ls, 1, seed)
+    rng = np.random.default_rng(seed)
+    members = [plain[i] for i in rng.choice(len(plain), min(number // 5, len(plain)), False)]
+    members += blends(Ts, Ls, number // 4, 0.0, 1.0, seed)
+    members += noisy_blends(Ts, Ls, number // 4, seed + 1000)
+    members += [m for m in damaged(number // 5, seed) if possible(m)]
+    return members + untrained(Ts, Ls, number // 10, seed)
+
+
+def fit(outcomes: list[Outcome], asked: int, seed: int) -> calibration.Calibration:
+    """Logistic regression of being right on the margin."""
+    X = np.array([[o.margin] for o in outcomes])
+    y = np.array([o.right for o in outcomes])
+    model = LogisticRegression(C=100.0).fit(X, y)
+    bound = 1 / (2 * len(y))
+    return calibration.Calibration(
+        intercept=float(model.intercept_[0]),
+        slope=float(model.coef_[0, 0]),
+        floor=bound,
+        ceiling=1 - bound,
+        models=len(y),
+        seed=seed,
+        made_by=f"python -m mechprobe.analyses.bench.calibration --models {asked} --seed {seed}",
+    )
+
+
+def main() -> None:
+    """Run from the shell."""
+    parser = argparse.ArgumentParser(description="Fit the confidence of mechanism labels.")
+    parser.add_argument("--models", type=int, default=1200)
+    parser.add_argument("--seed", type=int, default=50_000)
+    arguments = parser.parse_args()
+    members = population(arguments.models, arguments.seed)
+    found = list(run_all(outcome, members, "labelling"))
+    order = {member: i for i, member in enumerate(members)}
+    outcomes = [o for _, o in sorted(found, key=lambda pair: order[pair[0]])]
+    fitted = fit(outcomes, arguments.models, arguments.seed)
+    write_text(OUTPUT, fitted.model_dump_json(indent=2) + "\n")
+    right = np.mean([o.right for o in outcomes])
+    print(f"{len(outcomes)} models, {right:.1%} labelled rightly; wrote {OUTPUT.name}:")
+    print(fitted.model_dump_json(indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""The command `mechprobe dynamics`."""
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs/dynamics"),
+    show_default=True,
+    help="Folder of the results and of the page.",
+)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print an object.")
+def dynamics(path: Path, out: Path, seed: int, as_json: bool) -> int:
+    """Follow the mechanism along training: PATH holds the snapshots of one run, or seed-* runs.
+
+    `mechprobe train ... --snapshots 30 --out PATH` makes them.
+    """
+    from mechprobe.analyses.dynamics.follow import as_object, as_text, follow
+    from mechprobe.analyses.dynamics.page import write_page
+
+    study = follow(path, out, seed)
+    page = write_page(study, out / "dynamics.html")
+    if as_json:
+        click.echo(json.dumps(as_object(study, page), indent=2, allow_nan=False))
+    else:
+        for run in study.runs:
+            click.echo(as_text(run) + "\n")
+        click.echo(f"page: {page}")
+    for problem in study.problems:
+        click.echo(f"mechprobe: {problem}", err=True)
+    return 2 if study.problems else 0

@@ -1,0 +1,110 @@
+"""Label checkpoints from the command: several paths, one bad one does not lose the others."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all, sure
+from mechprobe.models import MechprobeError, load
+from mechprobe.models.base.files import printable
+from mechprobe.models.base.parallel import one_thread
+from mechprobe.probes import MechanismLabel
+from mechprobe.probes import label as label_model
+from mechprobe.probes.runs import RESULTS
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A checkpoint and its label."""
+
+    path: Path
+    architecture: str
+    verdict: MechanismLabel
+
+
+def label_paths(paths: Sequence[Path], seed: int) -> tuple[list[Labelled], list[str]]:
+    """Label every checkpoint that can be read.
+
+    Returns:
+        Labels in the order of the paths, and one line for each bad path.
+    """
+    one_thread()
+    labelled, problems = [], []
+    for path in paths:
+        try:
+            model = load(path)
+            verdict = label_model(model, seed=seed)
+        except MechprobeError as error:
+            text = str(error)
+            problems.append(text if str(path) in text else f"{path}: {text}")
+        else:
+            labelled.append(Labelled(path, model.config.architecture, verdict))
+    return labelled, problems
+
+
+def as_object(item: Labelled) -> dict[str, Any]:
+    """What `mechprobe label --json` prints of one model."""
+    v = item.verdict
+    return {
+        "path": str(item.path),
+        "architecture": item.architecture,
+        "accuracy": v.accuracy,
+        "test_error": v.test_error,
+        "verdict": v.verdict,
+        "mechanism": v.mechanism,
+        "attention": v.attention,
+        "counters": v.counters,
+        "confidence": v.confidence,
+        "agreement": v.agreement,
+        "attention_agreement": v.attention_agreement,
+        "attention_confidence": v.attention_confidence,
+        "reasons": v.reasons,
+        "evidence": {name: metric.value for name, metric in v.evidence.items()},
+        "tokens": v.tokens,
+        "seed": v.seed,
+    }
+
+
+def as_text(item: Labelled) -> str:
+    """What `mechprobe label` prints of one model."""
+    v = item.verdict
+    found = [f"{v.verdict} (confidence {sure(v.certainty or 0.0)})"]
+    if v.accuracy is not None:
+        found.append(f"accuracy {v.accuracy:.3f}")
+    if v.test_error is not None:
+        found.append(f"test error {v.test_error:.5f}")
+    head = f"{item.path}: {', '.join(found)}"
+    return "\n  ".join([head, *v.reasons])
+
+
+def study_paths(paths: Sequence[Path], folder: Path, seed: int) -> list[str]:
+    """Run every probe on checkpoints and keep a run folder; returns problems.
+
+    Raises:
+        MechprobeError: the folder holds something else, or results of other models.
+    """
+    names = _unique_names(paths)
+    jobs = [StudyJob(n, p, folder, seed) for n, p in zip(names, paths, strict=True)]
+    words = ["mechprobe", "label", *map(str, paths), "--run", str(folder), "--seed", str(seed)]
+    command = printable(shlex.join(words))
+    others = sorted(f.stem for f in (folder / RESULTS).glob("*.json") if f.stem not in names)
+    if others:
+        named = ", ".join(others[:3]) + ", ..." * (len(others) > 3)
+        raise MechprobeError(
+            f"{folder}: holds results of others ({named}); name their checkpoints too, or choose a"
+            " new folder"
+        )
+    begin_run(folder, run_info("Labelled checkpoints", command, seed), names)
+    _, problems = study_all(jobs)
+    return problems
+
+
+def _unique_names(paths: Sequence[Path]) -> list[str]:
+    """The folders' names, numbered where two are alike."""
+    plain = [printable(path.resolve().name) or "model" for path in paths]
+    return [
+        name if plain.count(name) == 1 else f"{name}-{plain[: i + 1].count(name)}"
+        for i, name in enumerate(plain)
+    ]

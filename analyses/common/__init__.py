@@ -1,0 +1,1 @@
+"""What studies and commands share: run folders, options, tables."""

@@ -1,0 +1,156 @@
+"""Make run folders: study checkpoints in parallel, keep what is done, go on where it stopped."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from pathlib import Path
+
+from mechprobe.models import HookedTransformer, MechprobeError, load, read_meta
+from mechprobe.models.base.files import printable
+from mechprobe.models.base.parallel import run_all
+from mechprobe.probes import ModelResult, RunInfo, all_probes, study
+from mechprobe.probes.labelling import rule_version
+from mechprobe.probes.runs import RESULTS, RUN_FILE, load_result, save_result, save_run, title_of
+
+PACKAGES = ("mechprobe", "torch", "transformer-lens", "scikit-learn", "numpy", "seaborn")
+
+
+@dataclass(frozen=True)
+class StudyJob:
+    """One checkpoint to study.
+
+    Args:
+        name: what the run calls it.
+        checkpoint: its folder.
+        run: the run folder its result goes to.
+        seed: of the probes.
+        probes: names of those to run, all where left out.
+    """
+
+    name: str
+    checkpoint: Path
+    run: Path
+    seed: int
+    probes: tuple[str, ...] | None = None
+
+
+def study_checkpoint(job: StudyJob) -> ModelResult | str:
+    """Study one checkpoint and store the result; one that fits and is there is kept.
+
+    Returns:
+        The result, or one line that says what is wrong with the checkpoint.
+    """
+    try:
+        model = load(job.checkpoint)
+        kept = load_result(job.run, job.name)
+        meta = read_meta(job.checkpoint)
+        path = printable(job.checkpoint)
+        known = kept is not None and (kept.path, kept.meta) == (path, meta)
+        if kept is None or not known or not is_current(kept, model, job.seed, job.probes):
+            kept = study(
+                model, name=job.name, path=path, seed=job.seed, meta=meta, probes=job.probes
+            )
+            save_result(job.run, kept)
+    except MechprobeError as error:
+        return str(error)
+    return kept
+
+
+def is_current(
+    kept: ModelResult,
+    model: HookedTransformer,
+    seed: int,
+    probes: Collection[str] | None = None,
+) -> bool:
+    """Whether a stored result is what studying the model now would give."""
+    known = all_probes()
+    made = {r.probe: r.provenance for r in kept.probes}
+    wanted = {
+        n
+        for n, p in known.items()
+        if (probes is None or n in probes) and p.why_not(model, model.task()) is None
+    }
+    return (
+        kept.model_hash == model.fingerprint()
+        and kept.label.seed == seed
+        and kept.label.version == rule_version(model.task())
+        and not kept.problems
+        and made.keys() == wanted
+        and all(
+            (made[n].version, made[n].package, made[n].parameters)
+            == (known[n].version, known[n].package, dict(known[n].parameters))
+            for n in wanted
+        )
+    )
+
+
+def study_all(
+    jobs: Sequence[StudyJob], title: str = "studying"
+) -> tuple[list[ModelResult], list[str]]:
+    """Study checkpoints on all cores.
+
+    Returns:
+        Results, and one line for each bad checkpoint and each probe that failed.
+    """
+    found = dict(run_all(study_checkpoint, jobs, title))
+    results = [found[job] for job in jobs]
+    good = [r for r in results if isinstance(r, ModelResult)]
+    problems = [r for r in results if isinstance(r, str)]
+    problems += [f"{r.name}: {problem}" for r in good for problem in r.problems]
+    return good, problems
+
+
+def run_info(title: str, command: str, seed: int, notes: Iterable[str] = ()) -> RunInfo:
+    """How to make a run again, with the versions it was made with."""
+    versions = {name: installed(name) for name in PACKAGES}
+    return RunInfo(title=title, command=command, seed=seed, versions=versions, notes=list(notes))
+
+
+def begin_run(folder: Path, info: RunInfo, names: Sequence[str]) -> None:
+    """Write run.json and drop results of an older run that this one does not have.
+
+    Raises:
+        MechprobeError: the folder holds something else than a run, or a run of another kind.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / RUN_FILE).exists():
+        raise MechprobeError(f"{folder}: holds other files and no run; choose a new folder")
+    if (title := title_of(folder)) not in (None, info.title):
+        raise MechprobeError(f"{folder}: holds another run ({title}); choose a new folder")
+    save_run(folder, info)
+    for file in (folder / RESULTS).glob("*.json"):
+        if file.stem not in names:
+            file.unlink()
+
+
+def table(results: Sequence[ModelResult]) -> str:
+    """The overview as plain text."""
+    cells: Mapping[str, Callable[[ModelResult], str]] = {
+        "model": lambda r: r.name,
+        "architecture": lambda r: r.architecture,
+        "sizes": lambda r: " ".join(f"{name}={size}" for name, size in r.sizes.items()),
+        "accuracy": lambda r: _or_dash(r.label.accuracy, ".3f"),
+        "test error": lambda r: _or_dash(r.label.test_error, ".2e"),
+        "mechanism": lambda r: r.label.mechanism or "-",
+        "attention": lambda r: r.label.attention,
+        "counters": lambda r: _or_dash(r.label.counters, "d"),
+        "confidence": lambda r: "-" if r.label.certainty is None else sure(r.label.certainty),
+    }
+    return columns([list(cells)] + [[cell(r) for cell in cells.values()] for r in results])
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text as aligned columns, two blanks apart."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def _or_dash(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def sure(confidence: float) -> str:
+    """A confidence on two digits, none of which turns it into certainty."""
+    return ">0.99" if 0.995 <= confidence < 1 else f"{confidence:.2f}"

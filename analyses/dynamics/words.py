@@ -1,0 +1,152 @@
+"""What happened along a run, a sentence for each question."""
+
+from collections.abc import Sequence
+
+from mechprobe.probes.counting.label.rule import SOLVED
+from mechprobe.probes.formation import Change, Formation, Onset, Precedence
+from mechprobe.reports.formatting import MISSING, number, percent
+
+MOST_CHANGES = 6  # listed one by one; a run that flickers more often is summed up
+
+
+def sentences(found: Formation) -> list[str]:
+    """Accuracy, leaning, their order, the label, switches."""
+    return [
+        _accuracy(found),
+        _leaning(found),
+        *_beginning(found),
+        *_order(found),
+        _label(found),
+        _switches(found),
+        *_turns(found),
+    ]
+
+
+def at(onset: Onset | None) -> str:
+    """A step, or a dash."""
+    return MISSING if onset is None else str(onset.step)
+
+
+def factor(found: Precedence) -> str:
+    """How many times as many steps the later one took, with its bounds."""
+    span = (
+        f"{_times(found.least)} to {_times(found.greatest)}"
+        if found.greatest
+        else (f"at least {_times(found.least)}")
+    )
+    return f"{_times(found.factor)} ({span})"
+
+
+def _times(value: float) -> str:
+    return f"{value:.1f}" if value < 10 else f"{value:.0f}"
+
+
+def _when(onset: Onset) -> str:
+    if onset.after is None:
+        return "at the first snapshot"
+    return f"at step {onset.step} (not yet at {onset.after})"
+
+
+def _since(onset: Onset) -> str:
+    if onset.after is None:
+        return "from the first snapshot on"
+    return f"from step {onset.step} on (not yet at {onset.after})"
+
+
+def _accuracy(found: Formation) -> str:
+    bar = percent(SOLVED, 0)
+    if found.first_solved is None:
+        return f"Accuracy never reaches {bar}."
+    begins = f"Accuracy reaches {bar} {_when(found.first_solved)}"
+    if found.solved is None:
+        return f"{begins}, yet ends below."
+    if found.solved == found.first_solved:
+        return f"{begins} and stays there."
+    return f"{begins}, falls below again, and stays there {_since(found.solved)}."
+
+
+def _leaning(found: Formation) -> str:
+    if found.leaning is None or found.first_leans is None or found.leans is None:
+        return "In the end the evidence leans to no mechanism."
+    model = f"{_article(found.leaning)} model"
+    there = f"where accuracy is {percent(found.first_leans.accuracy, 0)}"
+    if found.leans == found.first_leans:
+        return f"The evidence is that of {model} {_since(found.leans)}, {there}, and stays so."
+    return (
+        f"The evidence is first that of {model} {_when(found.first_leans)}, {there}, and for good"
+        f" {_since(found.leans)}, where it is {percent(found.leans.accuracy, 0)}."
+    )
+
+
+def _beginning(found: Formation) -> list[str]:
+    """Told where the evidence first leant to something else than in the end."""
+    if found.begins is None or found.begins_as is None or found.begins_as == found.leaning:
+        return []
+    return [
+        f"It first leant elsewhere: to {_article(found.begins_as)} model {_when(found.begins)},"
+        f" where accuracy is {percent(found.begins.accuracy, 0)}."
+    ]
+
+
+def _order(found: Formation) -> list[str]:
+    good, early = found.for_good, found.at_first
+    if good is not None and early is not None and good != early:
+        return [f"{_says(good)}, both for good.", f"Counting first times, {_lower(_says(early))}."]
+    one = good or early
+    return [] if one is None else [f"{_says(one)}."]
+
+
+def _says(found: Precedence) -> str:
+    if found.leaning == "together":
+        return "Mechanism and accuracy come between the same two snapshots"
+    earlier, later = "The mechanism", "accuracy"
+    if found.leaning == "after":
+        earlier, later = "Accuracy", "the mechanism"
+    return f"{earlier} is there first: {later} takes {factor(found)} times as many steps"
+
+
+def _lower(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:]
+
+
+def _label(found: Formation) -> str:
+    if found.formed is None:
+        return "The last snapshot is unsolved: no label forms."
+    return f"The label {found.final} holds for good {_since(found.formed)}."
+
+
+def _switches(found: Formation) -> str:
+    if not found.solved_snapshots:
+        return "No snapshot is solved, so that no label could switch."
+    of = f"the {found.solved_snapshots} solved snapshots"
+    if found.solved_snapshots == 1:
+        return "One snapshot alone is solved, so that no label could switch."
+    if not found.labels:
+        return f"Among {of} the label never switches."
+    return f"Among {of} the label switches {_listed(found.labels)}."
+
+
+def _turns(found: Formation) -> list[str]:
+    if found.leanings:
+        return [f"What the evidence leans to changes {_listed(found.leanings)}."]
+    return [] if found.leaning is None else ["What the evidence leans to never changes."]
+
+
+def _listed(changes: Sequence[Change]) -> str:
+    times = {1: "once", 2: "twice"}.get(len(changes), f"{number(len(changes))} times")
+    if len(changes) > MOST_CHANGES:
+        return (
+            f"{times} between steps {changes[0].after} and {changes[-1].step},"
+            f" from {changes[0].old} to {changes[-1].new} in the end"
+        )
+    words = (f"from {c.old} to {c.new} at step {c.step}{_sure(c)}" for c in changes)
+    return f"{times}: {', '.join(words)}"
+
+
+def _sure(change: Change) -> str:
+    sure = change.confidence
+    return "" if sure is None else f" (with a confidence of up to {sure:.2f})"
+
+
+def _article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"

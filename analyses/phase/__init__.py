@@ -1,1 +1,0 @@
-"""The counting phase diagram: bounds and published numbers put beside a sweep's table."""

@@ -1,1 +1,0 @@
-"""Both solutions of the counting transformer with positions: budgets, training, reading."""

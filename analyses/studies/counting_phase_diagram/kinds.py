@@ -1,0 +1,53 @@
+"""The classes of the mechanism map: their words, marks and colours."""
+
+from dataclasses import dataclass
+
+from mechprobe.probes.drawing import BLUE, GREEN, PURPLE
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One class of cells (or of one model).
+
+    Args:
+        name: as it is written in tables.
+        meaning: for the legend.
+        mark: a letter, so that nobody needs the colours.
+        colour: at full confidence.
+        fades: whether a low confidence pales it.
+    """
+
+    name: str
+    meaning: str
+    mark: str
+    colour: str
+    fades: bool = True
+
+
+RELATION, SEVERAL, NO_LABEL = "relation-based", "relation-based, several counters", "no label"
+UNSOLVED, MIXED, INVENTORY = "unsolved", "mixed", "inventory-based"
+
+# In this order they win ties.
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(RELATION, "tokens share one counter", "R", BLUE),
+        Kind(SEVERAL, "groups of tokens share a counter each", "G", GREEN),
+        Kind(MIXED, "some tokens share, others do not", "M", PURPLE),
+        Kind(INVENTORY, "a look-up for every token", "I", "#e69f00"),
+        Kind(UNSOLVED, "accuracy below 90 %, or no count found", "·", "#9aa1a9", fades=False),
+        Kind(NO_LABEL, "the models could not be labelled", "?", "#ffffff", fades=False),
+    )
+}
+
+
+def class_of(mechanism: str | None, counters: float | None) -> str:
+    """The class of one model: its label, relation-based ones split by their counters.
+
+    >>> class_of("relation-based", 1), class_of("relation-based", 3), class_of(None, None)
+    ('relation-based', 'relation-based, several counters', 'no label')
+    """
+    if mechanism not in KINDS:
+        return NO_LABEL
+    several = mechanism == RELATION and counters is not None and counters > 1
+    return SEVERAL if several else mechanism

@@ -1,0 +1,58 @@
+"""Legends below the maps: strips of colour with words."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mechprobe.analyses.studies.counting_phase_diagram.colours import (
+    LOWEST,
+    UNSURE,
+    accuracy_colour,
+    counters_colour,
+    mechanism_colour,
+)
+from mechprobe.analyses.studies.counting_phase_diagram.kinds import KINDS, Kind
+
+STEPS = 40
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A scale: colours from left to right, and (share of the width, text) of its ticks."""
+
+    colours: list[str]
+    ticks: list[tuple[float, str]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One class: three strengths of its colour, pale to full."""
+
+    kind: Kind
+    colours: list[str]
+
+
+def accuracy_strip() -> Strip:
+    """The scale of accuracy."""
+    shares = [LOWEST + (1 - LOWEST) * i / (STEPS - 1) for i in range(STEPS)]
+    ticks = [(0.0, "≤ 20 %"), (0.25, "40"), (0.5, "60"), (0.75, "80"), (1.0, "100 %")]
+    return Strip([accuracy_colour(share) for share in shares], ticks)
+
+
+def counters_strip(T: int) -> Strip:
+    """The scale of counters, 1 to T in equal factors."""
+    counts = [T ** (i / (STEPS - 1)) for i in range(STEPS)]
+    powers = range(1, max(T.bit_length() - 1, 1))
+    inner = [(k / math.log2(max(T, 2)), str(2**k)) for k in powers if 2 ** (k + 0.5) < T]
+    ticks = [(0.0, "1"), *inner, (1.0, f"T = {T}")]
+    return Strip([counters_colour(count, T) for count in counts], ticks)
+
+
+def mechanism_entries(present: Sequence[str]) -> list[Entry]:
+    """The classes that occur."""
+    confidences = (UNSURE, (1 + UNSURE) / 2, 1.0)
+    return [
+        Entry(kind, list(dict.fromkeys(mechanism_colour(name, c) for c in confidences)))
+        for name, kind in KINDS.items()
+        if name in present
+    ]

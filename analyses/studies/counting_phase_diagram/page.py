@@ -1,0 +1,129 @@
+"""Both pages as HTML: the phase diagram, and the comparison with the published grid."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from mechprobe.analyses.studies.counting_phase_diagram.cells import Row, cells_of
+from mechprobe.analyses.studies.counting_phase_diagram.comparison import (
+    agreements,
+    differences,
+    worst,
+)
+from mechprobe.analyses.studies.counting_phase_diagram.comparison_figures import (
+    difference_maps,
+    scatter,
+)
+from mechprobe.analyses.studies.counting_phase_diagram.data import embedded
+from mechprobe.analyses.studies.counting_phase_diagram.kinds import KINDS
+from mechprobe.analyses.studies.counting_phase_diagram.legends import (
+    accuracy_strip,
+    counters_strip,
+    mechanism_entries,
+)
+from mechprobe.analyses.studies.counting_phase_diagram.maps import SIDE, panels
+from mechprobe.analyses.studies.counting_phase_diagram.overview import overview
+from mechprobe.analyses.studies.counting_phase_diagram.study import Study
+from mechprobe.models.base.files import write_text, write_whole
+from mechprobe.reports import vocabulary
+from mechprobe.reports.figures import to_data_uri
+from mechprobe.reports.page import environment, part, policy_hash
+
+PAGE, COMPARISON, PICTURE = "phase.html", "comparison.html", "phase.png"
+BUDGET = 200_000  # bytes of a figure in a page
+DPI = 110  # of the picture beside the pages
+SCRIPTS = ("phase_data.js", "phase_figures.js", "phase_panel.js", "phase.js")
+
+
+def write_pages(study: Study, folder: Path) -> list[Path]:
+    """Write the page, the comparison and the static figure, each whole or not at all.
+
+    Raises:
+        MechprobeError: a file cannot be written.
+    """
+    page, comparison, picture = (folder / name for name in (PAGE, COMPARISON, PICTURE))
+    write_text(page, render(study))
+    write_text(comparison, render_comparison(study))
+    figure = overview(study, cells_of(study.rows))
+    write_whole(picture, lambda path: _save(figure, path))
+    return [page, comparison, picture]
+
+
+def render(study: Study) -> str:
+    """The phase diagram as one HTML page that loads nothing from elsewhere."""
+    cells = cells_of(study.rows)
+    counts = Counter(cell.kind for cell in cells)
+    style = part("report.css") + part("phase.css")
+    # One script, so that one hash allows it.
+    script = Markup("\n").join([part(name) for name in SCRIPTS])
+    return (
+        environment()
+        .get_template("phase.html.j2")
+        .render(
+            study=study,
+            panels=panels(study, cells),
+            cells=cells,
+            trained=trained(study.rows),
+            chosen=sum(bool(row.get("chosen")) for row in study.rows),
+            picture=to_data_uri(overview(study, cells), BUDGET),
+            data=embedded(study.rows, cells),
+            side=SIDE,
+            accuracy=accuracy_strip(),
+            counters=counters_strip(study.T),
+            entries=mechanism_entries(list(counts)),
+            counts={kind: counts[kind] for kind in KINDS if counts[kind]},
+            kinds=KINDS,
+            attention=vocabulary.ATTENTION,
+            tokens=vocabulary.TOKENS,
+            comparison=COMPARISON,
+            style=style,
+            style_hash=policy_hash(style),
+            script=script,
+            script_hash=policy_hash(script),
+        )
+    )
+
+
+def trained(rows: Sequence[Row]) -> str:
+    """What was trained, in a sentence."""
+
+    def listed(name: str, form: str = "") -> str:
+        values = sorted({row[name] for row in rows if row.get(name) is not None})
+        return " and ".join(format(value, form) for value in values) or "unknown"
+
+    seeds = len({row.get("seed") for row in rows})
+    chosen = sum(bool(row.get("chosen")) for row in rows)
+    return (
+        f"{len(rows):,} models were trained: {seeds} {'seed' if seeds == 1 else 'seeds'} a cell and"
+        f" learning rate (peak {listed('lr', 'g')}), {listed('steps', ',')} steps of"
+        f" {listed('batch')} sequences, {listed('schedule')} schedule. {chosen:,} are chosen: of"
+        " every seed the better rate."
+    )
+
+
+def render_comparison(study: Study) -> str:
+    """The comparison as one HTML page; without published numbers it says why there is none."""
+    found = differences(cells_of(study.rows), study.published)
+    style = part("report.css") + part("phase.css")
+    return (
+        environment()
+        .get_template("phase_comparison.html.j2")
+        .render(
+            study=study,
+            found=found,
+            agreements=agreements(found),
+            worst=worst(found),
+            maps=to_data_uri(difference_maps(found), BUDGET) if found else None,
+            scatter=to_data_uri(scatter(found), BUDGET) if found else None,
+            page=PAGE,
+            style=style,
+            style_hash=policy_hash(style),
+        )
+    )
+
+
+def _save(figure: Figure, path: Path) -> None:
+    figure.savefig(path, format="png", dpi=DPI, facecolor="white")

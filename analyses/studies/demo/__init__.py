@@ -1,0 +1,1 @@
+"""The demo: models of every architecture, labelled and reported."""

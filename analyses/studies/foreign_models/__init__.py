@@ -1,0 +1,1 @@
+"""Models made elsewhere, read through the foreign path and natively."""

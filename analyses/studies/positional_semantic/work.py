@@ -1,0 +1,124 @@
+"""Both solutions of the counting transformer with positions, before and after unfreezing.
+
+    mechprobe study positional-semantic [--out DIR] [--seeds N] [--free N] [--quick] [--seed S]
+
+Trains models whose attention sees positions alone and tokens alone, frees them and trains on, and
+trains free ones from scratch; labels and measures all of them. DIR is a run (mechprobe report
+reads it) with positional_semantic.html, .png and .json. A stopped run goes on with the same
+command. Exit code 1 where something demanded is missed. Source: arXiv:2402.03902, section 3.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mechprobe.analyses.common.options import Number, ask, exit_codes
+from mechprobe.analyses.common.runs import StudyJob, begin_run, columns, run_info, study_all
+from mechprobe.analyses.studies.positional_semantic.page import write_page, write_picture
+from mechprobe.analyses.studies.positional_semantic.plan import (
+    FULL,
+    PAPER,
+    PUBLISHED,
+    QUICK,
+    RANGES,
+    STARTS,
+    Budget,
+)
+from mechprobe.analyses.studies.positional_semantic.reading import demands, read
+from mechprobe.analyses.studies.positional_semantic.study import RESTRICTED, Study
+from mechprobe.analyses.studies.positional_semantic.tables import everything, verdict
+from mechprobe.analyses.studies.positional_semantic.training import Job, train_job
+from mechprobe.models import MechprobeError
+from mechprobe.models.base.files import write_text
+from mechprobe.models.base.parallel import one_thread, run_all
+
+TITLE = "Positional and semantic counting"
+NAME = "positional_semantic"
+PROBES = (
+    "attention-sources", "keep-source", "attention-dependence", "mean-pattern", "count-transport",
+    "counting-subspace", "mutual-coherence", "remove-shared-count",
+)  # fmt: skip
+NUMBERS = {
+    "seeds": Number("models of only_pos and of only_sem", full=5, quick=2),
+    "free": Number("models trained free from scratch", full=5, quick=2, least=0),
+}
+
+
+def study(out: Path, budget: Budget, seeds: int, free: int, seed: int, command: str) -> Study:
+    """Do what is missing and put everything together.
+
+    Args:
+        out: the run folder; checkpoints and results in it that fit are kept.
+        budget: sizes and training.
+        seeds: models of only_pos and of only_sem.
+        free: models trained from scratch with everything free.
+        seed: of the first model of each kind, and of the probes.
+        command: that makes this study again.
+
+    Raises:
+        MechprobeError: the folder holds something else, training diverges, or a model cannot be
+            measured.
+    """
+    numbers = {start: seeds if start in RESTRICTED else free for start in STARTS}
+    jobs = [Job(out, start, seed + i, budget) for start in STARTS for i in range(numbers[start])]
+    stages = [(job, name, freed) for job in jobs for name, freed in job.stages]
+    info = run_info(TITLE, command, seed)
+    begin_run(out, info, [name for _, name, _ in stages])
+    for _ in run_all(train_job, jobs, "training", [job.weight for job in jobs]):
+        pass
+    wanted = [StudyJob(name, job.checkpoint(name), out, seed, PROBES) for job, name, _ in stages]
+    results, problems = study_all(wanted, "probing")
+    if len(results) < len(wanted):
+        raise MechprobeError(f"{out}: a model could not be measured ({problems[0]})")
+    one_thread()
+    models = [
+        read(job, name, freed, result)
+        for (job, name, freed), result in zip(stages, results, strict=True)
+    ]
+    return Study(
+        title=TITLE,
+        command=command,
+        seed=seed,
+        versions=info.versions,
+        quick=budget.quick,
+        budget=budget.settings(seeds, free),
+        examples=budget.examples,
+        models=models,
+        published=PUBLISHED,
+        ranges=RANGES,
+        demands=demands(models, budget),
+        problems=problems,
+    )
+
+
+def summary(result: Study) -> str:
+    """Every model, and what was asked, as text for a terminal."""
+    table = everything(result)
+    lines = [columns([table.head, *table.rows])]
+    lines += [f"{verdict(one)}: {one.name}: {one.found}" for one in result.demands]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run from the shell; exit code 1 where a demand is missed, 2 for bad input, 130 if stopped."""
+    with exit_codes():
+        asked = ask(
+            NAME, "Positional and semantic counting on one page.", NUMBERS, arguments,
+            published="the paper's epochs, several times as long",
+        )  # fmt: skip
+        budget = PAPER if asked.published else QUICK if asked.quick else FULL
+        seeds, free = asked.numbers["seeds"], asked.numbers["free"]
+        result = study(asked.out, budget, seeds, free, asked.seed, asked.command)
+        write_text(asked.out / f"{NAME}.json", result.model_dump_json() + "\n")
+        page = write_page(result, asked.out / f"{NAME}.html")
+        write_picture(result, asked.out / f"{NAME}.png")
+    print(summary(result))
+    print(f"page: {page}")
+    missed = [demand for demand in result.demands if demand.met is False]
+    for demand in missed:
+        print(f"mechprobe: missed: {demand.name}: {demand.found}", file=sys.stderr)
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""The table of a sweep: one row a model, Apache Parquet, schema documented and versioned here."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mechprobe.models import MechprobeError
+from mechprobe.models.base.files import write_whole
+
+TABLE_VERSION = 1
+TABLE_FILE = "results.parquet"
+MEASURE = "."  # in the name of a column that holds a probe's metric: "probe.metric"
+EVIDENCE = "evidence_"  # before the name of a column that holds a number behind the label
+
+# name: (type, meaning); null where it does not apply.
+COLUMNS: dict[str, tuple[pa.DataType, str]] = {
+    "model": (pa.string(), "name, unique in the sweep"),
+    "architecture": (pa.string(), "one of the paper's six"),
+    "T": (pa.int32(), "alphabet size"),
+    "L": (pa.int32(), "sequence length without BOS"),
+    "d": (pa.int32(), "width of the embeddings"),
+    "p": (pa.int32(), "hidden neurons"),
+    "seed": (pa.int64(), "of initial weights and training data"),
+    "lr": (pa.float64(), "peak learning rate"),
+    "steps": (pa.int32(), "optimiser steps"),
+    "batch": (pa.int32(), "sequences a step"),
+    "schedule": (pa.string(), "of the learning rate: cosine or constant"),
+    "diverged_at": (pa.int32(), "step at which training met a number that is not finite"),
+    "validation_accuracy": (pa.float64(), "share of right answers, what `chosen` rests on"),
+    "accuracy": (pa.float64(), "share of right answers on test data that chose nothing"),
+    "chosen": (pa.bool_(), "best learning rate of its architecture, d, p and seed"),
+    "mechanism": (pa.string(), "relation-based, inventory-based, mixed, unsolved"),
+    "attention": (pa.string(), "semantic, positional, mixed, uninformed"),
+    "counters": (pa.int32(), "groups of tokens that carry each other's counts"),
+    "confidence": (pa.float64(), "calibrated probability that the mechanism is right"),
+    "agreement": (pa.float64(), "bootstrap replicates with the same mechanism"),
+    "attention_agreement": (pa.float64(), "bootstrap replicates with the same attention"),
+    "reasons": (pa.list_(pa.string()), "the rule's sentences"),
+    "tokens": (pa.list_(pa.string()), "kind of every token: shared, private, ..."),
+    "kappa": (pa.list_(pa.float32()), "count transport of every token"),
+    "rule": (pa.string(), "version of rule and calibration"),
+    "problem": (pa.string(), "why there is no label, in one line"),
+    "model_hash": (pa.string(), "fingerprint of configuration and weights"),
+}
+
+
+def to_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
+    """Rows as a table: the columns above, then evidence and measures as 64-bit floats by name.
+
+    Args:
+        rows: one dictionary a model; a column that is left out is null.
+
+    Raises:
+        MechprobeError: a column that is none of the above, no evidence and no measure.
+    """
+    extra = sorted({name for row in rows for name in row} - COLUMNS.keys())
+    for name in extra:
+        if not name.startswith(EVIDENCE) and MEASURE not in name:
+            raise MechprobeError(f"sweep table: column {name!r} is unknown")
+    fields = [pa.field(n, t, metadata={"meaning": text}) for n, (t, text) in COLUMNS.items()]
+    fields += [pa.field(name, pa.float64()) for name in extra]
+    schema = pa.schema(fields, metadata={"mechprobe_table": str(TABLE_VERSION)})
+    return pa.Table.from_pylist(list(rows), schema=schema)
+
+
+def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write a table, whole or not at all.
+
+    Raises:
+        MechprobeError: it cannot be written.
+    """
+    table = to_table(rows)
+    write_whole(path, lambda temporary: pq.write_table(table, temporary))
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a table.
+
+    Raises:
+        MechprobeError: no such file, not a table of a sweep, or of another version.
+    """
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError:
+        raise MechprobeError(f"{path}: no such table; let the sweep finish first") from None
+    except (OSError, pa.ArrowException) as error:
+        raise MechprobeError(f"{path}: not a readable table ({_first_line(error)})") from None
+    found = (table.schema.metadata or {}).get(b"mechprobe_table", b"").decode("utf-8", "replace")
+    if found != str(TABLE_VERSION):
+        raise MechprobeError(
+            f"{path}: version {found or 'unknown'} of the sweep table, {TABLE_VERSION} is wanted;"
+            " make it again with this mechprobe"
+        )
+    for name, (kind, _) in COLUMNS.items():
+        if name not in table.schema.names or table.schema.field(name).type != kind:
+            raise MechprobeError(
+                f"{path}: column {name} is not there or not {kind}; not a table of ours"
+            )
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """The same as a data frame; lists stay lists, missing numbers are NaN.
+
+    Raises:
+        MechprobeError: as `read_rows`.
+    """
+    return pd.DataFrame(read_rows(path))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n")[0]

@@ -1,0 +1,213 @@
+"""Things by name: probes, formats, families, tasks, constructions, studies.
+
+One registry a kind. Ours come from files in known rooms of the package, others' from installed
+packages that name a module under the kind's entry point group; both are imported when a name is
+first asked for. A new thing of ours is a new file in its room and no edit anywhere else.
+"""
+
+import difflib
+import re
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
+from importlib.util import find_spec
+from pkgutil import iter_modules
+from typing import Generic, TypeVar
+from weakref import WeakSet
+
+from mechprobe.models.base.errors import MechprobeError, short
+
+Entry = TypeVar("Entry")
+HYPHENS = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+OURS = "mechprobe"
+MOST = 30  # names that a message lists
+
+_EVERY: "WeakSet[Registry[object]]" = WeakSet()
+
+
+@dataclass(frozen=True)
+class Registered(Generic[Entry]):
+    """An entry and the module that brought it."""
+
+    entry: Entry
+    module: str
+
+    @property
+    def source(self) -> str:
+        """The distribution that brings it, with its version, or else the module."""
+        return package_of(self.module)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it comes with this package."""
+        return self.module.split(".")[0] == OURS
+
+
+class Registry(Mapping[str, Entry]):
+    """Entries of one kind by name; a mapping that loads itself when it is first looked into.
+
+    Args:
+        kind: what one is called in messages, such as "probe".
+        group: entry point group of installed packages, such as "mechprobe.probes".
+        rooms: modules of ours that register entries; `*` stands for every module in a package.
+        form: what a name looks like, and in words; any name will do without.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        group: str,
+        rooms: Collection[str],
+        form: tuple[re.Pattern[str], str] | None = (HYPHENS, "lower-case words with hyphens"),
+    ) -> None:
+        self.kind = kind
+        self.group = group
+        self.rooms = tuple(rooms)
+        self.form = form
+        self._known: dict[str, Registered[Entry]] = {}
+        self._own_loaded = False
+        self._problems: tuple[str, ...] | None = None
+        _EVERY.add(self)  # type: ignore[arg-type]
+
+    def add(self, name: str, entry: Entry, module: str) -> None:
+        """Register an entry.
+
+        Args:
+            name: what it is looked up by.
+            entry: the thing itself.
+            module: `__module__` of the function or class that makes it.
+
+        Raises:
+            MechprobeError: the name is taken, or does not have the form of one.
+        """
+        if self.form is not None and not self.form[0].fullmatch(name):
+            raise MechprobeError(
+                f"{self.kind} {short(repr(name))}: the name has to be {self.form[1]}"
+            )
+        if name in self._known:
+            first, second = self._known[name], Registered(entry, module)
+            raise MechprobeError(
+                f"{self.kind} {name!r} is registered twice, by {first.source} ({first.module}) and"
+                f" by {second.source} ({module}); choose another name"
+            )
+        self._known[name] = Registered(entry, module)
+
+    def registered(self) -> dict[str, Registered[Entry]]:
+        """Every entry by name with where it is from: ours and those of installed packages."""
+        self.problems()
+        return dict(self._known)
+
+    def __getitem__(self, name: str) -> Entry:
+        return self.registered()[name].entry
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.registered())
+
+    def __len__(self) -> int:
+        return len(self.registered())
+
+    # Registries are told apart by what they are, not by what is in them.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def find(self, name: object, where: str = "") -> Entry:
+        """Look an entry up.
+
+        Args:
+            name: of the entry; anything else than a known name is refused.
+            where: what the message starts with, such as a file.
+
+        Raises:
+            MechprobeError: unknown name, with the nearest spelling.
+        """
+        known = self.registered()
+        if not isinstance(name, str) or name not in known:
+            begin = f"{where}: " if where else ""
+            raise MechprobeError(
+                f"{begin}{self.kind} {short(repr(name))} is unknown; {nearest(name, known)}"
+            )
+        return known[name].entry
+
+    def problems(self) -> tuple[str, ...]:
+        """One line for each installed package that could not be loaded; the others are there."""
+        self._load_own()
+        if self._problems is None:
+            self._problems = ()  # what is loaded may ask for entries of this kind
+            points = sorted(entry_points(group=self.group), key=str)
+            found = [_load(self.kind, point) for point in points]
+            self._problems = tuple(line for line in found if line is not None)
+        return self._problems
+
+    @contextmanager
+    def isolated(self) -> Iterator["Registry[Entry]"]:
+        """What is registered within is gone afterwards; installed packages are looked for anew."""
+        self._load_own()
+        known, problems = dict(self._known), self._problems
+        self._problems = None
+        try:
+            yield self
+        finally:
+            self._known, self._problems = known, problems
+
+    def _load_own(self) -> None:
+        if not self._own_loaded:
+            self._own_loaded = True
+            for room in self.rooms:
+                for module in modules_in(room):
+                    import_module(module)
+
+
+def modules_in(room: str) -> Iterator[str]:
+    """Names of the modules that a pattern such as "mechprobe.probes.*.measures.*" stands for.
+
+    A folder that lacks what comes behind its star is passed over.
+    """
+    head, star, rest = room.partition(".*")
+    if not star:
+        if find_spec(head) is not None:
+            yield head
+        return
+    if (spec := find_spec(head)) is None or spec.submodule_search_locations is None:
+        return
+    for found in sorted(iter_modules(spec.submodule_search_locations), key=lambda m: m.name):
+        if not rest or found.ispkg:
+            yield from modules_in(f"{head}.{found.name}{rest}")
+
+
+def nearest(name: object, known: Collection[str]) -> str:
+    """What to do about an unknown name: the nearest spelling, or what there is to choose from."""
+    near = difflib.get_close_matches(str(name), known, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    more = len(known) - MOST
+    return f"choose from {', '.join(list(known)[:MOST])}{f' and {more} more' if more > 0 else ''}"
+
+
+def package_of(module: str) -> str:
+    """The distribution that a module belongs to, with its version; the top name if to none."""
+    top = module.split(".")[0]
+    for distribution in _distributions().get(top, []):
+        return f"{distribution} {version(distribution)}"
+    return top
+
+
+def _load(kind: str, point: EntryPoint) -> str | None:
+    """Import what an entry point names; a line about it, and nothing of it kept, if that fails."""
+    before = [(registry, dict(registry._known)) for registry in _EVERY]
+    try:
+        point.load()
+    except Exception as error:  # a foreign package may fail in any way; ours must go on
+        for registry, known in before:
+            registry._known = known
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return f"{kind} package {point.value}: {short(reason, 300)}; left out"
+    return None
+
+
+@cache
+def _distributions() -> dict[str, list[str]]:
+    # Reading every installed package's file list takes a tenth of a second.
+    return {name: list(found) for name, found in packages_distributions().items()}

@@ -1,0 +1,1 @@
+"""Reading other people's files as data: nothing in them is run."""

@@ -1,0 +1,67 @@
+"""What every family does with its weights, a plain dictionary of tensors: check and name them."""
+
+import hashlib
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from mechprobe.models.base.errors import MechprobeError, short
+
+Weights = dict[str, Tensor]
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def check_weights(
+    wanted: Mapping[str, tuple[int, ...]],
+    weights: Weights,
+    where: str,
+    architecture: str,
+    sizes: str,
+) -> None:
+    """Compare names, shapes and values with what a configuration demands.
+
+    Args:
+        wanted: name and shape of every weight; all hold the type of the first.
+        weights: what was found; those without numbers (device "meta": a file's header) are
+            compared by name, shape and type.
+        where: for the message, where it was found.
+        architecture: for the message, the kind of model.
+        sizes: for the message, the configuration's sizes in words.
+
+    Raises:
+        MechprobeError: a weight is missing, unknown, of another shape or type, or not finite.
+    """
+    for name in wanted:
+        if name not in weights:
+            raise MechprobeError(f"{where}: {name} is missing")
+    for name in weights:
+        if name not in wanted:
+            raise MechprobeError(
+                f"{where}: {short(name)} does not belong to a {architecture} model"
+            )
+    first = next(iter(wanted))
+    for name, shape in wanted.items():
+        found = tuple(weights[name].shape)
+        if found != shape:
+            raise MechprobeError(
+                f"{where}: {name} has shape {found}, but config says {shape} ({sizes})"
+            )
+        if weights[name].dtype not in FLOATS:
+            raise MechprobeError(f"{where}: {name} holds {weights[name].dtype}, floats are wanted")
+        if weights[name].dtype != weights[first].dtype:
+            raise MechprobeError(
+                f"{where}: {name} holds {weights[name].dtype}, but {first} {weights[first].dtype};"
+                " one type is wanted"
+            )
+        if not (weights[name].is_meta or weights[name].isfinite().all()):
+            raise MechprobeError(f"{where}: {name} holds NaN or infinite values")
+
+
+def fingerprint(config_json: str, weights: Weights) -> str:
+    """SHA-256 of configuration and weights, the first 16 hex digits: a model's name for ever."""
+    digest = hashlib.sha256(config_json.encode())
+    for name in sorted(weights):
+        digest.update(f"{name}{weights[name].dtype}".encode())
+        digest.update(weights[name].detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Model families, one folder each: shape, weights, forward pass, training, hooked parts."""

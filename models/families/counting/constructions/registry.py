@@ -1,0 +1,147 @@
+"""Names of the constructions and the mechanism each was built to have."""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.registry import Registry
+from mechprobe.models.families.counting import CountingConfig, Weights
+from mechprobe.models.hooked import HookedTransformer
+
+Counting = Literal["relation-based", "inventory-based", "mixed"]
+Attending = Literal["semantic", "positional", "uninformed"]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a builder is asked for.
+
+    Args:
+        T: alphabet size.
+        L: sequence length.
+        alpha: share of the relation-based part, for blends.
+        groups: number of counters, for those with several.
+    """
+
+    T: int
+    L: int
+    alpha: float = 0.5
+    groups: int = 2
+
+
+Builder = Callable[[Sizes, torch.Generator], tuple[CountingConfig, Weights]]
+
+
+@dataclass(frozen=True)
+class Construction:
+    """A hand-built model family.
+
+    Args:
+        name: what `construct` is asked for.
+        summary: one line for users.
+        counting: the counting mechanism it was built to have (blends: at alpha near 1/2).
+        attention: what its mixing weights depend on.
+        build: from sizes and a generator to configuration and float64 weights.
+        option: the one option this construction has, beside T, L and seed.
+    """
+
+    name: str
+    summary: str
+    counting: Counting
+    attention: Attending
+    build: Builder
+    option: Literal["alpha", "groups"] | None = None
+
+    def truth(self, sizes: Sizes) -> tuple[Counting, Attending, int]:
+        """Counting mechanism, attention and number of counters at these sizes.
+
+        A blend is mixed while neither part has more than 70 % of the logits.
+        """
+        counting = self.counting
+        if self.option == "alpha":
+            if sizes.alpha >= 0.7:
+                counting = "relation-based"
+            elif sizes.alpha <= 0.3:
+                counting = "inventory-based"
+        if counting == "inventory-based":
+            return counting, self.attention, sizes.T
+        return counting, self.attention, sizes.groups if self.option == "groups" else 1
+
+
+CONSTRUCTIONS: Registry[Construction] = Registry(
+    "construction",
+    "mechprobe.constructions",
+    ["mechprobe.models.families.*.constructions.*"],
+    form=(re.compile(r"[a-z][a-z0-9+-]*"), "lower-case letters, digits, hyphens and plus signs"),
+)
+
+
+def construction(
+    name: str,
+    counting: Counting,
+    attention: Attending,
+    option: Literal["alpha", "groups"] | None = None,
+) -> Callable[[Builder], Builder]:
+    """Register a builder; the first line of its docstring is its summary."""
+
+    def register(build: Builder) -> Builder:
+        summary = (build.__doc__ or "").split("\n")[0].strip()
+        made = Construction(name, summary, counting, attention, build, option)
+        CONSTRUCTIONS.add(name, made, build.__module__)
+        return build
+
+    return register
+
+
+def construct(
+    name: str,
+    *,
+    T: int,
+    L: int,
+    seed: int = 0,
+    alpha: float | None = None,
+    groups: int | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> HookedTransformer:
+    """Build a model with known mechanism; it counts at 100 %.
+
+    Args:
+        name: one of CONSTRUCTIONS.
+        T: alphabet size.
+        L: sequence length.
+        seed: of the random basis and the free scales.
+        alpha: share of the relation-based part in [0, 1]; blends only (default 1/2).
+        groups: number of counters, 1..T; only for those with several (default 2).
+        dtype: of the weights.
+
+    Raises:
+        MechprobeError: unknown name, sizes this construction cannot have, an option it lacks.
+    """
+    found = find_construction(name)
+    for option, value in (("alpha", alpha), ("groups", groups)):
+        if value is not None and found.option != option:
+            raise MechprobeError(f"construction {name!r} has no option {option}; leave it out")
+    sizes = Sizes(T, L, 0.5 if alpha is None else alpha, 2 if groups is None else groups)
+    if not (math.isfinite(sizes.alpha) and 0 <= sizes.alpha <= 1):
+        raise MechprobeError(f"alpha={sizes.alpha} is not in [0, 1]")
+    if found.option == "groups" and not 1 <= sizes.groups <= T:
+        raise MechprobeError(f"groups={sizes.groups} is not in 1..T={T}")
+    # Sizes are checked before any builder meets them.
+    CountingConfig.of("dot", T=T, L=L, d=2, p=1)
+    generator = torch.Generator().manual_seed(seed)
+    config, weights = found.build(sizes, generator)
+    return HookedTransformer(config, {n: w.to(dtype).contiguous() for n, w in weights.items()})
+
+
+def find_construction(name: str) -> Construction:
+    """Look a construction up by name.
+
+    Raises:
+        MechprobeError: unknown name, with the nearest spelling.
+    """
+    return CONSTRUCTIONS.find(name)

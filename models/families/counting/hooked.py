@@ -1,0 +1,99 @@
+"""Counting transformers as hooked models (arXiv:2407.11542, section 2)."""
+
+from typing import cast
+
+import torch
+from torch import nn
+
+from mechprobe.models.base.weights import Weights
+from mechprobe.models.families.counting import CountingConfig, check
+from mechprobe.models.hooked.components import (
+    MLP,
+    ConstantAttention,
+    DotAttention,
+    Embed,
+    HookedConfig,
+    Unembed,
+)
+from mechprobe.models.hooked.family import Parts, model_family
+from mechprobe.models.hooked.layers import TransformerBlock
+from mechprobe.models.tasks import HistogramTask
+
+pad = nn.functional.pad
+
+
+@model_family("counting")
+class CountingFamily:
+    """In the widened view the stream is [d | classes]: the feed-forward answers in its own part."""
+
+    name = "counting"
+
+    def config(self, data: object, where: str) -> CountingConfig:
+        """Validate a stored configuration."""
+        return CountingConfig.checked(data, where)
+
+    def check(self, config: CountingConfig, weights: Weights, where: str = "weights") -> None:
+        """Compare weights with a configuration."""
+        check(config, weights, where)
+
+    def build(self, config: CountingConfig, weights: Weights, widened: bool) -> Parts:
+        """Modules of a view."""
+        w = weights
+        extra = config.n_classes if widened else 0
+        cfg = HookedConfig(
+            d_model=config.d + extra,
+            d_head=config.d,
+            d_value=config.d,
+            d_mlp=config.p,
+            d_vocab=config.n_classes if widened else config.n_vocab,
+            d_vocab_out=config.n_classes,
+            n_ctx=config.n_ctx,
+            attn_scale=config.d**0.5,
+            softmax=config.softmax,
+            widened=widened,
+            dtype=w["W_E"].dtype,
+            constant_mixing=config.mixing == "lin",
+        )
+        attention: DotAttention | ConstantAttention
+        if config.mixing == "lin":
+            attention = ConstantAttention(cfg, w["W_mix"])
+        else:
+            W_Q, W_K = (pad(w[name], (0, 0, 0, extra)) for name in ("W_Q", "W_K"))
+            attention = DotAttention(cfg, W_Q, W_K)
+        left = config.d if widened else 0
+        mlp = MLP(
+            pad(w["W_in"], (0, 0, 0, extra)),
+            w["b_in"],
+            pad(w["W_out"], (left, 0)),
+            pad(w["b_out"], (left, 0)),
+        )
+        return Parts(
+            cfg=cfg,
+            embed=Embed(pad(w["W_E"], (0, extra))),
+            pos_embed=None,
+            blocks=[TransformerBlock(attention, mlp, {}, (True, widened))],
+            unembed=Unembed(cfg, left + config.n_classes, left),
+        )
+
+    def natural(self, config: CountingConfig, parts: Parts) -> Weights:
+        """The weights a view was built from."""
+        block = cast(TransformerBlock, parts.blocks[0])
+        attn, mlp = cast(DotAttention | ConstantAttention, block.attn), block.mlp
+        left = config.d if parts.cfg.widened else 0
+        mixing: dict[str, torch.Tensor] = (
+            {"W_mix": attn.W_mix}
+            if isinstance(attn, ConstantAttention)
+            else {"W_Q": attn.W_Q[0, : config.d], "W_K": attn.W_K[0, : config.d]}
+        )
+        return {
+            "W_E": cast(Embed, parts.embed).W_E[:, : config.d],
+            **mixing,
+            "W_in": mlp.W_in[: config.d],
+            "b_in": mlp.b_in,
+            "W_out": mlp.W_out[:, left:],
+            "b_out": mlp.b_out[left:],
+        }
+
+    def task(self, config: CountingConfig, weights: Weights) -> HistogramTask:
+        """Counting of tokens."""
+        return config.task()

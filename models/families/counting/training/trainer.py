@@ -1,0 +1,177 @@
+"""Train counting transformers: any number, of any shapes, each as if it were alone."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from safetensors import safe_open
+
+from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.files import write_tensors
+from mechprobe.models.families.counting.training.core import CoreEngine
+from mechprobe.models.families.counting.training.state import Standing, Trained, Trainee
+from mechprobe.models.families.counting.training.stream import BLOCK
+
+KEPT_EVERY = 1000  # steps between two states kept on disk, and between two looks at progress
+Precision = Literal["float32", "float64"]
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """What trains: a processor core, or a device."""
+
+    def advance(self, standings: list[Standing], stop: int) -> None:
+        """Train every model up to a step, or up to its plan's last one."""
+        ...
+
+
+def engine_for(device: str) -> Engine:
+    """The engine of a device.
+
+    Args:
+        device: "cpu", or a CUDA device as torch names it.
+
+    Raises:
+        MechprobeError: there is no such device here.
+    """
+    if device == "cpu":
+        return CoreEngine()
+    from mechprobe.models.families.counting.training.stack import StackEngine
+
+    return StackEngine(device)
+
+
+def train(
+    trainees: Sequence[Trainee],
+    *,
+    snapshots: Sequence[int] = (),
+    device: str = "cpu",
+    precision: Precision = "float32",
+    progress: Callable[[int], object] | None = None,
+    state_path: Path | None = None,
+) -> list[Trained]:
+    """Train models; what one becomes depends on its own configuration, seed and plan alone.
+
+    On one machine type and device the weights are the same bits whatever is trained beside it.
+    A model that diverges is recorded and harms no other.
+
+    Args:
+        trainees: the models, of any shapes and plans.
+        snapshots: steps after which weights are kept too.
+        device: "cpu" (one thread), or a CUDA device.
+        precision: of weights and arithmetic.
+        progress: called with the number of model-steps just done.
+        state_path: where to keep the state now and then; a run that was stopped goes on from it,
+            and it is removed at the end.
+
+    Raises:
+        MechprobeError: nothing to train, a negative seed, no such device, or the kept state is
+            damaged or belongs to another run.
+    """
+    if not trainees:
+        raise MechprobeError("training needs at least one model")
+    for trainee in trainees:
+        if not 0 <= trainee.seed < 2**63:
+            raise MechprobeError(f"seed {trainee.seed}: it lies between 0 and 2^63 - 1")
+    engine = engine_for(device)
+    dtype = torch.float64 if precision == "float64" else torch.float32
+    standings = [Standing.start(trainee, dtype) for trainee in trainees]
+    last = max(trainee.plan.steps for trainee in trainees)
+    looks = sorted({*range(KEPT_EVERY, last, KEPT_EVERY), *_inside(snapshots, last), last})
+    identity = _identity(trainees, snapshots, device, precision)
+    start = _resume(state_path, identity, standings)
+    if progress is not None and start:
+        progress(_done(standings, start))
+    for before, look in zip([0, *looks], looks, strict=False):
+        if look <= start:
+            continue
+        engine.advance(standings, look)
+        if look in snapshots:
+            for standing in standings:
+                if standing.diverged_at is None and look <= standing.trainee.plan.steps:
+                    standing.snapshots[look] = standing.flat.copy()
+        # Never within a block of data: a model that diverges is set back to the block's start.
+        if state_path is not None and look < last and look % BLOCK == 0:
+            _keep(state_path, identity, look, standings)
+        if progress is not None:
+            progress(_done(standings, look) - _done(standings, before))
+    if state_path is not None:
+        state_path.unlink(missing_ok=True)
+    return [standing.result() for standing in standings]
+
+
+def _inside(snapshots: Sequence[int], last: int) -> set[int]:
+    for step in snapshots:
+        if step < 1:
+            raise MechprobeError(f"snapshot after step {step}: steps count from 1")
+    return {step for step in snapshots if step <= last}
+
+
+def _done(standings: Sequence[Standing], look: int) -> int:
+    """Model-steps up to a look; a model that diverged counts as done."""
+    return sum(min(look, standing.trainee.plan.steps) for standing in standings)
+
+
+def _identity(
+    trainees: Sequence[Trainee], snapshots: Sequence[int], device: str, precision: str
+) -> str:
+    return json.dumps(
+        {
+            "models": [[t.config.model_dump(), t.seed, asdict(t.plan)] for t in trainees],
+            "snapshots": list(snapshots),
+            "device": device,
+            "precision": precision,
+        }
+    )
+
+
+def _keep(path: Path, identity: str, step: int, standings: Sequence[Standing]) -> None:
+    arrays: dict[str, np.ndarray] = {}
+    for i, standing in enumerate(standings):
+        for name in ("flat", "first", "second"):
+            arrays[f"{i}/{name}"] = getattr(standing, name)
+        arrays |= {f"{i}/at/{at}": flat for at, flat in standing.snapshots.items()}
+    meta = {
+        "identity": identity,
+        "step": str(step),
+        "steps": json.dumps([s.step for s in standings]),
+        "diverged": json.dumps([s.diverged_at for s in standings]),
+    }
+    write_tensors(path, {n: torch.from_numpy(a) for n, a in arrays.items()}, meta)
+
+
+def _resume(path: Path | None, identity: str, standings: list[Standing]) -> int:
+    """Put the models where the kept state left them; returns the step of that look."""
+    if path is None or not path.exists():
+        return 0
+    try:
+        with safe_open(path, framework="np") as file:
+            meta = file.metadata() or {}
+            if meta["identity"] != identity:
+                raise MechprobeError(
+                    f"{path}: holds the state of another training run;"
+                    " remove it or choose another folder"
+                )
+            kept = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        steps, diverged = json.loads(meta["steps"]), json.loads(meta["diverged"])
+        for i, standing in enumerate(standings):
+            for name in ("flat", "first", "second"):
+                found, wanted = kept.pop(f"{i}/{name}"), getattr(standing, name)
+                if (found.shape, found.dtype) != (wanted.shape, wanted.dtype):
+                    raise ValueError(f"{i}/{name} has another shape")
+                setattr(standing, name, found.copy())
+            standing.step, standing.diverged_at = int(steps[i]), diverged[i]
+        for name, flat in kept.items():
+            index, _, at = name.split("/")
+            standings[int(index)].snapshots[int(at)] = flat
+        return int(meta["step"])
+    except MechprobeError:
+        raise
+    except Exception as error:  # a damaged file can fail anywhere in here
+        raise MechprobeError(
+            f"{path}: not a whole training state ({type(error).__name__}); remove it to start over"
+        ) from error

@@ -1,0 +1,171 @@
+"""What the makers of a model have to tell about it: its tokens, its BOS, how it answers."""
+
+import re
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import Annotated, Literal
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from torch import Tensor
+
+from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.validation import validated
+from mechprobe.models.tasks import HistogramTask
+from mechprobe.models.tasks.histogram import Sampler
+
+Id = Annotated[int, Field(ge=0, le=10_000_000)]
+# How far below the least of the counts 1..L count 0 is put, where a model has no answer for it.
+BELOW = 10.0
+
+
+class TaskDescription(BaseModel):
+    """How a model that was made elsewhere does the histogram task.
+
+    Attributes:
+        task: "histogram", the one task there is for such models.
+        L: sequence length without BOS (at least 2).
+        tokens: the model's ids of the tokens that are counted, at least two.
+        bos: the model's id of BOS, which stands first; None where there is none.
+        answers: "classes" (logit c says count c), or the model's ids of every count 1..L.
+        sampler: the distribution of the sequences the model was trained on, "partition" or
+            "uniform", see `HistogramTask`; accuracy and probes are measured on it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    task: Literal["histogram"] = "histogram"
+    L: Annotated[int, Field(ge=2, le=10_000)]
+    tokens: Annotated[tuple[Id, ...], Field(min_length=2, max_length=100_000, strict=False)]
+    bos: Id | None = None
+    answers: Literal["classes"] | dict[int, tuple[Id, ...]] = "classes"
+    sampler: Sampler = "partition"
+
+    @field_validator("answers", mode="before")
+    @classmethod
+    def _counts_are_numbers(cls, answers: object) -> object:
+        # JSON knows only strings for keys, and lists for tuples.
+        if not isinstance(answers, dict):
+            return answers
+        plain = {
+            int(count) if re.fullmatch(r"0|[1-9][0-9]{0,5}", str(count)) else count: tuple(ids)
+            if isinstance(ids, list)
+            else ids
+            for count, ids in answers.items()
+        }
+        if len(plain) < len(answers):
+            raise ValueError("a count stands there twice")
+        return plain
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> "TaskDescription":
+        if (again := _twice(self.tokens)) is not None:
+            raise ValueError(f"tokens: id {again} stands there twice")
+        if self.bos is not None and self.bos in self.tokens:
+            raise ValueError(f"bos: id {self.bos} is one of the tokens")
+        if isinstance(self.answers, dict):
+            wanted = set(range(1, self.L + 1))
+            if self.answers.keys() != wanted:
+                off = min(wanted ^ self.answers.keys())
+                what = "is missing" if off in wanted else "is never right"
+                raise ValueError(f"answers: count {off} {what}; counts 1..{self.L} are wanted")
+            empty = next((count for count, ids in self.answers.items() if not ids), None)
+            if empty is not None:
+                raise ValueError(f"answers: count {empty} has no ids")
+            if (again := _twice(chain.from_iterable(self.answers.values()))) is not None:
+                raise ValueError(f"answers: id {again} stands there twice")
+        return self
+
+    @classmethod
+    def checked(cls, data: object, where: str = "task description") -> "TaskDescription":
+        """Validate outside data.
+
+        Raises:
+            MechprobeError: with the faults in one line.
+        """
+        return validated(cls, data, where)
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        L: int,
+        tokens: Iterable[int],
+        bos: int | None = None,
+        answers: Literal["classes"] | Mapping[int, Iterable[int]] = "classes",
+        sampler: Sampler = "partition",
+    ) -> "TaskDescription":
+        """A description in Python; the arguments are the attributes.
+
+        Raises:
+            MechprobeError: with the faults in one line.
+        """
+        if not isinstance(answers, str):
+            answers = {count: tuple(ids) for count, ids in answers.items()}
+        fields = {"L": L, "tokens": tuple(tokens), "bos": bos, "answers": answers}
+        return cls.checked(fields | {"sampler": sampler})
+
+    @property
+    def T(self) -> int:
+        """Number of tokens."""
+        return len(self.tokens)
+
+    @property
+    def n_ctx(self) -> int:
+        """Positions of a sequence, BOS included."""
+        return self.L + int(self.bos is not None)
+
+    def histogram(self) -> HistogramTask:
+        """The task, in our own ids."""
+        return HistogramTask(T=self.T, L=self.L, bos=self.bos is not None, sampler=self.sampler)
+
+    def ids(self) -> Int[Tensor, " n_vocab"]:
+        """The model's id of each of ours: tokens 0..T-1, BOS last."""
+        bos = () if self.bos is None else (self.bos,)
+        return torch.tensor([*self.tokens, *bos])
+
+    def to_ids(self, tokens: Int[Tensor, "..."]) -> Int[Tensor, "..."]:
+        """Our token ids (0..T-1, BOS = T) as the model's."""
+        return self.ids()[tokens]
+
+    def to_classes(self, logits: Float[Tensor, "... n_logits"]) -> Float[Tensor, "... classes"]:
+        """The model's logits as ours, one a count 0..L.
+
+        Several ids of a count are combined by logsumexp. A model that answers with ids has none
+        for count 0, which is never right: it gets 10 less than the least of the others.
+        """
+        if self.answers == "classes":
+            return logits[..., : self.L + 1]
+        parts = [
+            logits[..., list(self.answers[count])].logsumexp(-1) for count in range(1, self.L + 1)
+        ]
+        counts = torch.stack(parts, -1)
+        return torch.cat([counts.amin(-1, keepdim=True) - BELOW, counts], -1)
+
+    def fits(self, d_vocab: int, n_logits: int) -> None:
+        """Compare with a model's vocabulary and answers.
+
+        Raises:
+            MechprobeError: an id or a count is beyond them.
+        """
+        top = int(self.ids().max())
+        if top >= d_vocab:
+            raise MechprobeError(
+                f"task description: id {top} is beyond the model's vocabulary of {d_vocab}"
+            )
+        needed = self.L if self.answers == "classes" else max(map(max, self.answers.values()))
+        if needed >= n_logits:
+            raise MechprobeError(
+                f"task description: answer {needed} is beyond the model's {n_logits} logits"
+            )
+
+
+def _twice(ids: Iterable[int]) -> int | None:
+    """The first that has been there before; None where all differ."""
+    seen: set[int] = set()
+    for i in ids:
+        if i in seen:
+            return i
+        seen.add(i)
+    return None

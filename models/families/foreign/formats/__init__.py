@@ -1,0 +1,1 @@
+"""Checkpoint formats of models made elsewhere."""

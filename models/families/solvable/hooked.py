@@ -1,0 +1,82 @@
+"""Solvable attention models as hooked models with continuous inputs (arXiv:2402.03902)."""
+
+from typing import cast
+
+from torch import nn
+
+from mechprobe.models.base.weights import Weights
+from mechprobe.models.families.solvable import SolvableConfig, check, task_of
+from mechprobe.models.hooked.components import (
+    AttentionBlock,
+    HookedConfig,
+    Inputs,
+    PosEmbed,
+    TiedAttention,
+    Unembed,
+)
+from mechprobe.models.hooked.family import Parts, model_family
+from mechprobe.models.tasks import AttentionRegression
+
+pad = nn.functional.pad
+GIVEN = ("Q_star", "covariance")  # of the task, carried along and not run
+
+
+@model_family("solvable")
+class SolvableFamily:
+    """In the widened view the stream is [input | answer], d coordinates each."""
+
+    name = "solvable"
+
+    def config(self, data: object, where: str) -> SolvableConfig:
+        """Validate a stored configuration."""
+        return SolvableConfig.checked(data, where)
+
+    def check(self, config: SolvableConfig, weights: Weights, where: str = "weights") -> None:
+        """Compare weights with a configuration."""
+        check(config, weights, where)
+
+    def build(self, config: SolvableConfig, weights: Weights, widened: bool) -> Parts:
+        """Modules of a view."""
+        left = config.d if widened else 0
+        cfg = HookedConfig(
+            d_model=config.d + left,
+            d_head=config.rank,
+            d_value=config.d,
+            d_mlp=0,
+            d_vocab=config.d,
+            d_vocab_out=config.d,
+            n_ctx=config.n_ctx,
+            attn_scale=float(config.d),
+            softmax=True,
+            widened=widened,
+            dtype=weights["Q"].dtype,
+            attn_only=True,
+            positions=True,
+        )
+        attention = TiedAttention(cfg, pad(weights["Q"], (0, 0, 0, left)), left)
+        embed = Inputs(cfg)
+        for name in GIVEN:
+            if name in weights:
+                embed.register_buffer(name, weights[name])
+        return Parts(
+            cfg=cfg,
+            embed=embed,
+            pos_embed=PosEmbed(pad(weights["W_pos"], (0, left))),
+            blocks=[AttentionBlock(attention, widened)],
+            unembed=Unembed(cfg, cfg.d_model, left),
+        )
+
+    def natural(self, config: SolvableConfig, parts: Parts) -> Weights:
+        """The weights a view was built from."""
+        block = cast(AttentionBlock, parts.blocks[0])
+        positions = cast(PosEmbed, parts.pos_embed)
+        given = dict(parts.embed.named_buffers())
+        return {
+            "Q": block.attn.Q[: config.d],
+            "W_pos": positions.W_pos[:, : config.d],
+            **{name: given[name] for name in GIVEN if name in given},
+        }
+
+    def task(self, config: SolvableConfig, weights: Weights) -> AttentionRegression:
+        """Regression onto the teacher."""
+        return task_of(config, weights)

@@ -1,0 +1,1 @@
+"""Theory beyond rank one and two tokens."""

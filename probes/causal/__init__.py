@@ -1,1 +1,0 @@
-"""Probes that intervene through hooks: one file a causal check, all imported by the registry."""

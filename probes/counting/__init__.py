@@ -1,0 +1,1 @@
+"""Probes, causal checks and labels of models that count."""

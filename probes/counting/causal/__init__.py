@@ -1,0 +1,1 @@
+"""Probes that intervene, one file each."""

@@ -1,0 +1,134 @@
+"""Whose the count is, block by block: written behind each attention, read off the answers."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from matplotlib.figure import Figure
+from torch import Tensor
+from transformer_lens.hook_points import HookPoint
+
+from mechprobe.models import HistogramTask, HookedTransformer
+from mechprobe.probes.counting.context import CountContext, needs_counts
+from mechprobe.probes.counting.label.rule import PRIVATE, SHARED
+from mechprobe.probes.counting.transport import DOSES, differences
+from mechprobe.probes.drawing import BLUE, GREY, ORANGE, blank
+from mechprobe.probes.invariances import INVARIANCES
+from mechprobe.probes.registry import Measurement, MetricSpec, probe
+from mechprobe.probes.results import ProbeResult
+
+LEAST = 0.05  # own slope below which there is nothing to compare with
+
+
+@probe(
+    "count-by-block",
+    kind="causal",
+    metrics={
+        "first_own": MetricSpec("answer's slope on a token's own count, first block", "1"),
+        "first_kappa": MetricSpec("other tokens' slope over the own, first block", "1"),
+        "last_own": MetricSpec("answer's slope on a token's own count, last block", "1"),
+        "last_kappa": MetricSpec("other tokens' slope over the own, last block", "1"),
+    },
+    parameters={"doses": list(DOSES)},
+    invariances=INVARIANCES,
+)
+def count_by_block(context: CountContext) -> Measurement:
+    """Do tokens share the count behind the attention of every block?"""
+    blocks = range(context.model.cfg.n_layers)
+    slopes = np.array([_slopes(context, block) for block in blocks])
+    own, other = slopes.mean(-1).T
+    kappa = np.where(own > LEAST, other / np.where(own > LEAST, own, 1.0), np.nan)
+    metrics = {}
+    for place, block in (("first", 0), ("last", -1)):
+        metrics[f"{place}_own"] = own[block]
+        metrics[f"{place}_kappa"] = None if np.isnan(kappa[block]) else kappa[block]
+    arrays = {"own": slopes[:, 0], "other": slopes[:, 1], "kappa": kappa}
+    return Measurement(metrics=metrics, arrays=arrays)
+
+
+def _slopes(context: CountContext, block: int) -> Float[np.ndarray, "2 token"]:
+    """Slope of every token's answer on its own count component and on the others' mean one."""
+    held, name = context.held_out, context.hook_name("attn_out", block)
+    reference = replace(context.reference, resid=_resid(context, block))
+    delta, valid = differences(reference.means_for)
+    T, C, R = held.predicted.shape
+    tokens = torch.arange(T)
+    own = delta[tokens, tokens]
+    sources = torch.stack([own, (delta.sum(1) - own) / (T - 1)])  # [2, target, count, dose, d]
+    flat, at = held.data.tokens.flatten(0, 2), held.data.position.flatten()
+    row = torch.arange(len(at))
+
+    def write(edit: Tensor, value: Tensor, hook: HookPoint) -> Tensor:
+        out = value.clone()
+        out[row, at] += edit
+        return out
+
+    moved = np.zeros((2, T))
+    for which, source in enumerate(sources):
+        for i, dose in enumerate(DOSES):
+            edit = (source[:, :, i] * valid[:, i, None]).unsqueeze(2).expand(T, C, R, -1)
+            with torch.no_grad():
+                logits = context.model.run_with_hooks(
+                    flat, fwd_hooks=[(name, partial(write, edit.flatten(0, 2)))]
+                )
+            shift = logits[row, at].argmax(-1).view(T, C, R) - held.predicted
+            moved[which] += dose * (shift * valid[:, i, None]).sum((1, 2)).double().numpy()
+    weight = R * (valid * torch.tensor(DOSES).square()).sum().item()
+    found: Float[np.ndarray, "2 token"] = moved / weight
+    return found
+
+
+def _resid(context: CountContext, block: int) -> Float[Tensor, "token count rep d"]:
+    """hook_resid_mid of a block at the marked positions of the reference sequences."""
+    data, name = context.reference.data, context.hook_name("resid_mid", block)
+    at = data.position.flatten()
+    with torch.no_grad():
+        _, cache = context.model.run_with_cache(data.tokens.flatten(0, 2), names_filter=name)
+    marked: Tensor = cache[name][torch.arange(len(at)), at]
+    return marked.view(*data.position.shape, -1)
+
+
+@count_by_block.applies
+def _why_not(model: HookedTransformer, task: HistogramTask) -> str | None:
+    if model.cfg.n_layers == 1:
+        return "a single block; count-transport says what there is to say"
+    return needs_counts(model, task)
+
+
+@count_by_block.figure
+def _draw(result: ProbeResult) -> Figure:
+    figure, (axes,) = blank()
+    blocks = np.arange(len(result.arrays["own"]))
+    for name, colour, marker in (("own", BLUE, "o"), ("other", ORANGE, "s")):
+        values = np.asarray(result.arrays[name], float)
+        jitter = np.linspace(-0.15, 0.15, values.shape[1])
+        x = np.repeat(blocks, values.shape[1]) + np.tile(jitter, len(blocks))
+        axes.plot(x, values.ravel(), marker, ms=3, alpha=0.5, color=colour, lw=0)
+        axes.plot(
+            blocks, values.mean(1), marker=marker, color=colour,
+            label=f"{name} count{'s' * (name == 'other')} of tokens",
+        )  # fmt: skip
+    axes.axhline(0, color=GREY, lw=0.8)
+    axes.set(
+        xlabel="block behind whose attention it is written", ylabel="slope of the answer",
+        xticks=blocks, title="Whose count moves the answer",
+    )  # fmt: skip
+    axes.legend(fontsize=7)
+    return figure
+
+
+@count_by_block.words
+def _say(result: ProbeResult) -> str:
+    first, last = (result.metrics[f"{place}_kappa"].value for place in ("first", "last"))
+    if first is None or last is None:
+        where = "first" if first is None else "last"
+        return f"The answer does not follow a count written behind the {where} block's attention."
+    said = (
+        f"Behind the first block's attention another token's count moves the answer {first:z.2f}"
+        f" times as far as the own, behind the last one's {last:z.2f} times."
+    )
+    if abs(first) <= PRIVATE and last >= SHARED:
+        said += " In between each token's count is looked up and made common."
+    return said

@@ -1,0 +1,70 @@
+"""Residual streams on balanced sequences, the raw material of count means and patches."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from mechprobe.models.tasks import BalancedSequences
+
+
+@dataclass(frozen=True)
+class CountCells:
+    """Residual streams on balanced sequences: every token t with every count the task asks for,
+    1 to `HistogramTask.counts`.
+
+    Args:
+        data: the sequences.
+        resid: hook_resid_mid of the last block at each sequence's marked position, [T, C, R, d].
+        predicted: the class the model answers there, [T, C, R].
+        scores, pattern: the marked position's mixing scores and weights in every head of every
+            block, [T, C, R, layer, head, pos].
+    """
+
+    data: BalancedSequences
+    resid: Float[Tensor, "token count rep d"]
+    predicted: Int[Tensor, "token count rep"]
+    scores: Float[Tensor, "token count rep layer head pos"]
+    pattern: Float[Tensor, "token count rep layer head pos"]
+
+    @property
+    def means(self) -> Float[Tensor, "token count d"]:
+        """M_tc = E[x' | token t, count c]."""
+        return self.resid.mean(2)
+
+    @cached_property
+    def means_for(self) -> Float[Tensor, "target token count d"]:
+        """The means that are patched into each target token's residual.
+
+        A count can rise only at other tokens' expense: in the mean over all sequences the target
+        itself grows rarer with every other token's count, and its own neuron would see that. So
+        sequences that hold the target are left out, unless a cell has no other; for its own
+        count component nothing is.
+        """
+        all_means = self.means
+        free = self.free | ~self.free.any(-1, keepdim=True)
+        out = []
+        for t, kept in enumerate(free.unsqueeze(-1).to(self.resid.dtype)):
+            out.append((self.resid * kept).sum(2) / kept.sum(2))
+            out[-1][t] = all_means[t]
+        return torch.stack(out)
+
+    @cached_property
+    def free(self) -> Bool[Tensor, "target token count rep"]:
+        """Whether a sequence does not hold the target."""
+        T = self.resid.shape[0]
+        held = torch.zeros(*self.predicted.shape, T + 1, dtype=torch.bool)  # BOS last
+        held.scatter_(-1, self.data.tokens, torch.tensor(True).expand(self.data.tokens.shape))
+        return ~held[..., :T].movedim(-1, 0).contiguous()
+
+    @cached_property
+    def separable(self) -> float:
+        """Share of (target, other token, count) cells with a sequence free of the target.
+
+        With few tokens in long sequences one token's count tells another's: where this share is
+        small, a shared counter and private ones cannot be told apart.
+        """
+        others = ~torch.eye(self.resid.shape[0], dtype=torch.bool)
+        return self.free.any(-1)[others].double().mean().item()

@@ -1,0 +1,163 @@
+"""What probes of counting models share: balanced sequences, count means, transport."""
+
+from functools import cached_property, partial
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformer_lens.hook_points import HookPoint
+
+from mechprobe.models import HistogramTask, HookedTransformer, MechprobeError
+from mechprobe.models.tasks import BalancedSequences
+from mechprobe.probes import draws
+from mechprobe.probes.context import Context
+from mechprobe.probes.counting import transport, variation
+from mechprobe.probes.counting.cells import CountCells
+from mechprobe.probes.counting.heads import main_head
+
+SLOPES = 2  # sequences of each (token, count) cell that gradients are averaged over
+
+
+def needs_counts(model: HookedTransformer, task: HistogramTask) -> str | None:
+    """Why a probe that compares counts does not apply, or None where it does."""
+    if task.counts > 1:
+        return None
+    if task.L < 3:
+        return f"L={task.L} leaves a single count to compare"
+    return (
+        f"uniform sequences of T={task.T} tokens hardly hold one twice: a single count to compare"
+    )
+
+
+class CountContext(Context):
+    """A model that counts.
+
+    Args:
+        model: hooked model, in either view.
+        task: what it was asked.
+        seed: every random draw derives from it.
+
+    Raises:
+        MechprobeError: model and task do not fit each other.
+    """
+
+    task: HistogramTask
+
+    def __init__(self, model: HookedTransformer, task: HistogramTask, seed: int = 0) -> None:
+        if model.cfg.n_ctx != task.L + int(task.bos) or model.W_E.shape[0] != task.n_vocab:
+            raise MechprobeError(
+                f"the model reads {model.cfg.n_ctx} positions of {model.W_E.shape[0]} tokens,"
+                f" the task gives {task.L + int(task.bos)} of {task.n_vocab}"
+            )
+        super().__init__(model, task, seed)
+
+    def balanced(self, purpose: str, reps: int) -> BalancedSequences:
+        """Draw sequences with every count of every token equally often."""
+        data = draws.balanced(self.task, reps, self.seed, purpose)
+        return BalancedSequences(*(part.clone() for part in data))  # a probe may write into it
+
+    def sample(self, purpose: str, n: int) -> Int[Tensor, "batch pos"]:
+        """Draw sequences from the task's own distribution."""
+        return draws.sampled(self.task, n, self.seed, purpose).clone()
+
+    @property
+    def tokens(self) -> Int[Tensor, "batch pos"]:
+        """Sequences from the task's own distribution."""
+        return self.inputs
+
+    @property
+    def logits(self) -> Float[Tensor, "batch pos classes"]:
+        """Answers on `tokens`."""
+        return self.answers
+
+    @cached_property
+    def accuracy(self) -> float:
+        """Share of right answers on `tokens`."""
+        return self.task.accuracy(self.logits, self.tokens)
+
+    @cached_property
+    def reference(self) -> CountCells:
+        """Balanced sequences that count means are taken from."""
+        return self.cells("reference", reps=max(16, 256 // self.task.T))
+
+    @cached_property
+    def held_out(self) -> CountCells:
+        """Balanced sequences that nothing was fitted on; fewer a cell for large alphabets."""
+        return self.cells("held out", reps=max(2, min(8, 256 // self.task.T)))
+
+    @cached_property
+    def transport(self) -> transport.Transport:
+        """Count transport between all tokens."""
+        return transport.measure(self.model, self.reference, self.held_out)
+
+    @cached_property
+    def variation(self) -> variation.Variation:
+        """How the mixing weights of all heads of all blocks vary on `tokens`."""
+        patterns = (self.cache[name] for name in self.hook_names("pattern"))
+        return variation.measure(patterns, self.tokens, self.task)
+
+    @cached_property
+    def main_head(self) -> tuple[int, int]:
+        """Block and head of the attention that changes most answers on `tokens` when it is made
+        uniform: what probes of one head read. Nothing is run where there is only one."""
+        return main_head(self.model, self.tokens, self.task.scored(self.logits, 1))
+
+    @cached_property
+    def activations(self) -> Float[Tensor, "token count neuron"]:
+        """Mean activation (the last block's hook_post) of every neuron for each token and count
+        that is probed."""
+        kept: list[Tensor] = []
+
+        def keep(value: Tensor, hook: HookPoint) -> None:
+            kept.append(value)
+
+        resid = self.reference.resid  # run before the hook is there
+        with torch.no_grad(), self.model.hooks(fwd_hooks=[(self.hook_name("post"), keep)]):
+            self.model.read_out(resid)
+        return kept[0].double().mean(2)
+
+    @cached_property
+    def output_weights(self) -> Float[Tensor, "token neuron classes"]:
+        """How far the logits move with each neuron of the last block, for each token.
+
+        The gradient of the logits by hook_post, averaged over counts and sequences. Where a linear
+        map leads from the neurons to the logits this is that map, W_out or W_out W_U, the same for
+        all tokens; behind a LayerNorm it is the slope at the model's own activations.
+        """
+        kept: list[Tensor] = []
+
+        def start(post: Tensor, hook: HookPoint) -> Tensor:
+            kept.append(post.detach().requires_grad_())
+            return kept[0]
+
+        resid, hooks = self.reference.resid[:, :, :SLOPES], [(self.hook_name("post"), start)]
+        with torch.enable_grad(), self.model.hooks(fwd_hooks=hooks):
+            logits = self.model.read_out(resid)
+            slopes = [
+                torch.autograd.grad(logit.sum(), kept[0], retain_graph=True)[0].double()
+                for logit in logits.unbind(-1)
+            ]
+        return torch.stack([slope.mean((1, 2)) for slope in slopes], -1)
+
+    def cells(self, purpose: str, reps: int) -> CountCells:
+        """Run the model on fresh balanced sequences."""
+        return self.run_cells(self.balanced(purpose, reps))
+
+    def run_cells(self, data: BalancedSequences) -> CountCells:
+        """Residual streams, answers and attention at the marked positions of given sequences."""
+        at = data.position.flatten()
+        row = torch.arange(len(at))
+        shape = data.position.shape
+        kept: dict[str, list[Tensor]] = {"attn_scores": [], "pattern": []}  # block by block
+
+        def keep(name: str, value: Tensor, hook: HookPoint) -> None:
+            kept[name].append(value[row, :, at].view(*shape, *value.shape[1::2]))
+
+        hooks = [(full, partial(keep, name)) for name in kept for full in self.hook_names(name)]
+        with torch.no_grad():
+            with self.model.hooks(fwd_hooks=hooks):
+                resid = self.model.resid_mid(data.tokens.flatten(0, 2))[row, at].view(*shape, -1)
+            # Only the marked positions are read out.
+            predicted = self.model.read_out(resid).argmax(-1)
+        scores, pattern = (torch.stack(values, 3) for values in kept.values())
+        return CountCells(data, resid, predicted, scores, pattern)

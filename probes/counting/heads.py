@@ -1,0 +1,64 @@
+"""Which attention head a probe of one head reads, and how its result says so."""
+
+from functools import partial
+from itertools import product
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformer_lens.hook_points import HookPoint
+from transformer_lens.utilities import get_act_name
+
+from mechprobe.models import HookedTransformer
+from mechprobe.probes.results import ProbeResult
+
+
+def main_head(
+    model: HookedTransformer,
+    tokens: Int[Tensor, "batch pos"],
+    answers: Float[Tensor, "batch scored classes"],
+) -> tuple[int, int]:
+    """Block and head whose attention, made uniform, changes most answers; the first of equals.
+
+    Uniform is every row's mean over keys, which under a softmax is 1/positions. Weights without a
+    softmax that depend on tokens have no such reference, and a row's sum may hold the count: those
+    are held at their mean over inputs.
+
+    Args:
+        model: hooked model that counts.
+        tokens: sequences to compare on.
+        answers: the untouched model's, at the last positions of each sequence.
+    """
+    cfg = model.cfg
+    heads = list(product(range(cfg.n_layers), range(cfg.n_heads)))
+    if len(heads) == 1:
+        return heads[0]
+    axis = -1 if cfg.softmax or cfg.constant_mixing else 0
+
+    def flatten(head: int, pattern: Tensor, hook: HookPoint) -> Tensor:
+        out = pattern.clone()
+        out[:, head] = pattern[:, head].mean(axis, keepdim=True)
+        return out
+
+    def changed(layer: int, head: int) -> float:
+        edit = (get_act_name("pattern", layer), partial(flatten, head))
+        with torch.no_grad():
+            logits = model.run_with_hooks(tokens, fwd_hooks=[edit])
+        moved = logits[:, -answers.shape[1] :].argmax(-1) != answers.argmax(-1)
+        return float(moved.double().mean())
+
+    return max(heads, key=lambda one: changed(*one))
+
+
+def named(model: HookedTransformer, head: tuple[int, int]) -> dict[str, Tensor]:
+    """The main head (block, head) as an array of a result, where a model has several."""
+    several = model.cfg.n_layers * model.cfg.n_heads > 1
+    return {"main_head": torch.tensor(head)} if several else {}
+
+
+def where(result: ProbeResult) -> str:
+    """How a sentence about the main head begins, where a model has several."""
+    if "main_head" not in result.arrays:
+        return ""
+    layer, head = (int(i) for i in result.arrays["main_head"])
+    return f"In head {head} of block {layer} "

@@ -1,0 +1,1 @@
+"""The label of a model that counts: rule, bootstrap, calibrated confidence."""

@@ -1,0 +1,132 @@
+"""What the mixing weights depend on: tokens, positions, both or neither (`variation.py`).
+
+A constant matrix has no token variance; a model without positions no position variance.
+"""
+
+import numpy as np
+import seaborn as sns
+import torch
+from jaxtyping import Float, Int
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.counting.heads import named, where
+from mechprobe.probes.drawing import BLUE, ORANGE, blank, heatmap
+from mechprobe.probes.invariances import INVARIANCES
+from mechprobe.probes.registry import Measurement, MetricSpec, probe
+from mechprobe.probes.results import ProbeResult
+
+
+def same_token_contrast(
+    scores: Float[Tensor, "batch q k"], tokens: Int[Tensor, "batch pos"], T: int
+) -> Float[Tensor, " T"]:
+    """Mean score to equal tokens elsewhere less mean score to different ones, per query token.
+
+    Compared within rows that hold both, so that a constant in a row does not count; NaN for
+    tokens that have no such row.
+    """
+    same = tokens.unsqueeze(-1) == tokens.unsqueeze(-2)
+    equal = same & ~torch.eye(tokens.shape[1], dtype=torch.bool)
+    here = equal.any(-1) & (~same).any(-1)
+    means = [(scores * pairs).sum(-1) / pairs.sum(-1).clamp(min=1) for pairs in (equal, ~same)]
+    rows = (means[0] - means[1])[here]
+    total = torch.zeros(T, dtype=scores.dtype).index_add_(0, tokens[here], rows)
+    return total / torch.bincount(tokens[here], minlength=T)
+
+
+@probe(
+    "attention-dependence",
+    metrics={
+        "token_share": MetricSpec("share of the weights' variation due to tokens", "1", 0, 1),
+        "variation": MetricSpec("root of the variation over root mean square weight", "1", 0),
+        "contrast": MetricSpec("score to equal tokens less to different ones", "score"),
+        "contrast_positive": MetricSpec("share of tokens that attract their own kind", "1", 0, 1),
+        "same_mass": MetricSpec("weight on equal tokens elsewhere, mean", "weight"),
+        "different_mass": MetricSpec("weight on a different token, mean", "weight"),
+    },
+    invariances=INVARIANCES,
+)
+def attention_dependence(context: CountContext) -> Measurement:
+    """Whether mixing depends on tokens or on positions, and how it treats equal tokens."""
+    split = context.variation
+    task = context.task
+    body = task.scored(context.tokens, 1)
+    layer, head = context.main_head
+    weights, scores = (
+        task.scored(task.scored(context.cache[name, layer][:, head].double(), 1), 2)
+        for name in ("pattern", "attn_scores")
+    )
+    contrast = same_token_contrast(scores, body, task.T)
+    known = contrast[~contrast.isnan()]
+    same = (body.unsqueeze(-1) == body.unsqueeze(-2)) & ~torch.eye(task.L, dtype=torch.bool)
+    different = body.unsqueeze(-1) != body.unsqueeze(-2)
+    # Where every score is the same, rounding is all there is.
+    rounding = 1e-5 * scores.abs().max()
+    example = example_sequence(body)
+    return Measurement(
+        metrics={
+            "token_share": split.share,
+            "variation": split.relative,
+            "contrast": known.mean(),
+            "contrast_positive": (known > rounding).double().mean(),
+            "same_mass": weights[same].mean(),
+            "different_mass": weights[different].mean(),
+        },
+        arrays={
+            "pattern": context.cache["pattern", layer][example, head],
+            "tokens": context.tokens[example],
+            "contrast": contrast,
+        }
+        | named(context.model, context.main_head),
+    )
+
+
+def example_sequence(body: Int[Tensor, "batch pos"]) -> int:
+    """A sequence to show: a good fifth of its pairs are equal, so that these can be seen."""
+    L = body.shape[1]
+    same = (body.unsqueeze(-1) == body.unsqueeze(-2)).double().sum((1, 2)) - L
+    return int((same / (L * (L - 1)) - 0.22).abs().argmin())
+
+
+@attention_dependence.figure
+def _draw(result: ProbeResult) -> Figure:
+    figure, (left, right) = blank(2)
+    tokens = result.arrays["tokens"].astype(int)
+    bos = tokens[0] not in tokens[1:] and tokens[0] == len(result.arrays["contrast"])
+    names = ["BOS" if bos and i == 0 else str(t) for i, t in enumerate(tokens)]
+    pattern = result.arrays["pattern"]
+    signed = bool((pattern < 0).any())
+    heatmap(left, pattern, x="key token", y="query token", bar="mixing weight", diverging=signed)
+    at = np.arange(len(names)) + 0.5
+    left.set_xticks(at, names, fontsize=7)
+    left.set_yticks(at, names, fontsize=7)
+    left.set_title("Example; equal tokens framed")
+    for i, t in enumerate(tokens):
+        for j, s in enumerate(tokens):
+            if t == s and not (bos and (i == 0 or j == 0)):
+                left.add_patch(Rectangle((j, i), 1, 1, fill=False, ec=ORANGE, lw=1.2))
+    contrast = np.sort(result.arrays["contrast"][~np.isnan(result.arrays["contrast"])])
+    sns.barplot(x=np.arange(len(contrast)), y=contrast, ax=right, color=BLUE)
+    right.axhline(0, color="k", lw=0.8)
+    right.set(
+        xlabel="token (sorted)",
+        ylabel="score, equal less different token",
+        title="Same-token contrast",
+        xticks=[],
+    )
+    return figure
+
+
+@attention_dependence.words
+def _say(result: ProbeResult) -> str:
+    text = (
+        f"{result.value('token_share'):.0%} of the variation of the mixing weights is due to"
+        f" tokens, the rest to positions; all variation is"
+        f" {result.value('variation'):.0%} of the weights' size."
+    )
+    if result.metrics["contrast_positive"].value is not None:
+        share = f"{result.value('contrast_positive'):.0%} of the tokens attract their own kind."
+        text += f" {where(result)}{share}"
+    return text

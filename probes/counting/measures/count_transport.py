@@ -1,0 +1,99 @@
+"""The count component of one token, patched into another (see probes/counting/transport.py)."""
+
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from mechprobe.probes.counting.context import CountContext, needs_counts
+from mechprobe.probes.counting.label.rule import PRIVATE, SHARED
+from mechprobe.probes.drawing import BLUE, GREY, ORANGE, blank, heatmap
+from mechprobe.probes.invariances import INVARIANCES
+from mechprobe.probes.registry import Measurement, MetricSpec, probe
+from mechprobe.probes.results import ProbeResult
+
+
+@probe(
+    "count-transport",
+    metrics={
+        "kappa": MetricSpec("cross-token over own slope, mean over tokens", "1"),
+        "own_slope": MetricSpec("answer's slope on a token's own count component", "1"),
+        "cross_slope": MetricSpec("the same for another token's component, mean", "1"),
+        "shared": MetricSpec("share of tokens with kappa at least 0.7", "1", 0, 1),
+        "private": MetricSpec("share of tokens with |kappa| at most 0.3", "1", 0, 1),
+        "counters": MetricSpec("clusters of tokens that carry each other's counts", "counters", 1),
+    },
+    parameters={"doses": [-2, -1, 1, 2], "cut": 0.5},
+    invariances=INVARIANCES,
+)
+def count_transport(context: CountContext) -> Measurement:
+    """Which tokens share a counter: slopes of one token's answer on another's count."""
+    found = context.transport
+    X, kappa = found.matrix(), found.kappa()
+    known = kappa[~np.isnan(kappa)]
+    other = ~np.eye(len(X), dtype=bool)
+    return Measurement(
+        metrics={
+            "kappa": known.mean() if len(known) else None,
+            "own_slope": np.diagonal(X).mean(),
+            "cross_slope": X[other].mean(),
+            "shared": (np.nan_to_num(kappa, nan=0.5) >= SHARED).mean(),
+            "private": (np.abs(np.nan_to_num(kappa, nan=0.5)) <= PRIVATE).mean(),
+            "counters": found.counters.max() + 1,
+        },
+        arrays={"matrix": X, "kappa": kappa, "counter": found.counters},
+    )
+
+
+count_transport.applies(needs_counts)
+
+
+@count_transport.figure
+def _draw(result: ProbeResult) -> Figure:
+    counter, kappa = result.arrays["counter"], result.arrays["kappa"]
+    order = np.lexsort((np.arange(len(counter)), counter))
+    figure, (left, right) = blank(2)
+    X = result.arrays["matrix"][np.ix_(order, order)]
+    limit = max(1.0, float(np.nanmax(np.abs(X))))
+    heatmap(
+        left,
+        X,
+        x="source token",
+        y="target token",
+        bar="slope of the answer",
+        cmap="PuOr_r",
+        vmin=-limit,
+        vmax=limit,
+        square=True,
+    )
+    left.set_xticks([])
+    left.set_yticks([])
+    edges = np.flatnonzero(np.diff(counter[order])) + 1
+    if len(edges) < len(order) // 2:
+        for edge in edges:
+            left.axhline(float(edge), color=GREY, lw=0.8)
+            left.axvline(float(edge), color=GREY, lw=0.8)
+    left.set_title("Transport X, ordered by counter")
+    shown = kappa[~np.isnan(kappa)].clip(-1.5, 1.5)
+    sns.histplot(x=shown, ax=right, bins=30, binrange=(-1.5, 1.5), color=BLUE)
+    for limit, name in ((SHARED, "shared ≥ 0.7"), (PRIVATE, "private ≤ 0.3"), (-PRIVATE, None)):
+        right.axvline(limit, color=ORANGE, ls="--" if limit == SHARED else ":", label=name)
+    right.set(
+        xlabel="κ (cross-token / own slope)", ylabel="tokens", title="Transport of every token"
+    )
+    right.legend(fontsize=7)
+    return figure
+
+
+@count_transport.words
+def _say(result: ProbeResult) -> str:
+    if result.metrics["kappa"].value is None:
+        return (
+            "No token's answer follows its own count component: there is nothing to compare"
+            " transport between tokens with."
+        )
+    return (
+        f"Patched between tokens, the count moves the answer {result.value('kappa'):.2f} times as"
+        f" far as a token's own; {result.value('shared'):.0%} of the tokens share a counter,"
+        f" {result.value('private'):.0%} keep a private one,"
+        f" {result.value('counters'):.0f} counter(s) in all."
+    )

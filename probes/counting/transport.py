@@ -1,0 +1,152 @@
+"""Count transport: does the count written for one token serve another?
+
+The count component of token s is the difference of residual means M_s(c') - M_s(c) at
+hook_resid_mid of the last block, a difference vector and so free of the residual stream's gauge.
+From there on every position is read alone. Added to another token's residual, the component moves
+that token's answer only if both share a counter.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from sklearn.cluster import AgglomerativeClustering
+from torch import Tensor
+
+from mechprobe.models import HookedTransformer
+from mechprobe.probes.counting.cells import CountCells
+
+DOSES = (-2, -1, 1, 2)
+CUT = 0.5  # average-linkage distance at which counters part
+
+
+@dataclass(frozen=True)
+class Transport:
+    """Slopes of the answered count on the patched count change dc, |dc| <= 2.
+
+    Args:
+        numerator: sum over dc of dc * shift of the answer, [target, count, rep, source].
+        pooled: the same for two pooled sources that leave the target out: all other tokens,
+            and the other tokens of its own counter, [target, count, rep, 2].
+        weight: sum over dc of dc^2, [count].
+        counters: cluster index of each token, [T].
+        alone: whether a token is the only one of its counter, [T].
+    """
+
+    numerator: Float[np.ndarray, "target count rep source"]
+    pooled: Float[np.ndarray, "target count rep 2"]
+    weight: Float[np.ndarray, " count"]
+    counters: Int[np.ndarray, " token"]
+    alone: Bool[np.ndarray, " token"]
+
+    def matrix(self) -> Float[np.ndarray, "target source"]:
+        """X_ts, the slope at target t of source s."""
+        slopes: Float[np.ndarray, "target source"] = slope(self.numerator, self.weight)
+        return slopes
+
+    def kappa(self) -> Float[np.ndarray, " token"]:
+        """Cross-token slope over own slope, the larger of the two pooled sources."""
+        return kappa(slope(self.pooled, self.weight), np.diagonal(self.matrix()), self.alone)
+
+
+def slope(
+    numerator: Float[np.ndarray, "target count rep source"], weight: Float[np.ndarray, " count"]
+) -> Float[np.ndarray, "target source"]:
+    """Least-squares slope through the origin, pooled over counts and repetitions."""
+    total = weight.sum() * numerator.shape[2]
+    return np.asarray(numerator.sum((1, 2)) / total)
+
+
+def kappa(
+    pooled: Float[np.ndarray, "*batch token 2"],
+    own: Float[np.ndarray, "*batch token"],
+    alone: Bool[np.ndarray, " token"],
+) -> Float[np.ndarray, "*batch token"]:
+    """Leave-one-out transport of every token; NaN where a token does not follow its own count."""
+    best = np.where(alone, pooled[..., 0], pooled.max(-1))
+    return np.where(own > 0.05, best / np.where(own > 0.05, own, 1.0), np.nan)
+
+
+def measure(model: HookedTransformer, reference: CountCells, held_out: CountCells) -> Transport:
+    """Patch every token's count component into every other token's residual.
+
+    Args:
+        model: its read-out from hook_resid_mid is used; it acts on every position alone.
+        reference: cells the count means come from.
+        held_out: cells that are patched; none of them entered the means.
+    """
+    delta, valid = differences(reference.means_for)
+    dose = torch.tensor(DOSES, dtype=delta.dtype)
+    T = held_out.predicted.shape[0]
+
+    def respond(sources: Float[Tensor, "target source count dose d"]) -> Tensor:
+        rows = [
+            _responses(model, held_out.resid[t], held_out.predicted[t], sources[t], valid, dose)
+            for t in range(T)
+        ]
+        return torch.stack(rows)
+
+    numerator = respond(delta).numpy()
+    weight = (valid * dose.square()).sum(-1).double().numpy()
+    counters = cluster(slope(numerator, weight))
+    alone = np.bincount(counters)[counters] == 1
+    pooled = respond(_leave_one_out(delta, torch.from_numpy(counters))).numpy()
+    return Transport(numerator, pooled, weight, counters, alone)
+
+
+def differences(
+    means: Float[Tensor, "target token count d"],
+) -> tuple[Float[Tensor, "target token count dose d"], Bool[Tensor, "count dose"]]:
+    """M_s(c + dc) - M_s(c) for every dc, and whether c + dc is a measured count."""
+    C = means.shape[2]
+    goal = torch.arange(C).unsqueeze(-1) + torch.tensor(DOSES)
+    valid = (goal >= 0) & (goal < C)
+    return means[:, :, goal.clamp(0, C - 1)] - means.unsqueeze(3), valid
+
+
+def _leave_one_out(
+    delta: Float[Tensor, "target token count dose d"], counters: Int[Tensor, " token"]
+) -> Float[Tensor, "target pool count dose d"]:
+    """Mean difference of all other tokens, and of the others with the same counter."""
+    T = delta.shape[0]
+    other = 1 - torch.eye(T, dtype=delta.dtype)
+    same = (counters.unsqueeze(0) == counters.unsqueeze(1)).to(delta.dtype) * other
+    weights = torch.stack([other, same], dim=1)
+    weights = weights / weights.sum(-1, keepdim=True).clamp(min=1)
+    return torch.einsum("tps,tscki->tpcki", weights, delta)
+
+
+def _responses(
+    model: HookedTransformer,
+    resid: Float[Tensor, "count rep d"],
+    base: Int[Tensor, "count rep"],
+    delta: Float[Tensor, "source count dose d"],
+    valid: Bool[Tensor, "count dose"],
+    dose: Float[Tensor, " dose"],
+) -> Float[Tensor, "count rep source"]:
+    count, at = valid.nonzero().T  # one row for each dose that leads to a measured count
+    patched = resid[count].unsqueeze(2) + delta[:, count, at].transpose(0, 1).unsqueeze(1)
+    with torch.no_grad():
+        answer = model.read_out(patched).argmax(-1)
+    shift = (answer - base[count].unsqueeze(-1)) * dose[at, None, None]
+    total = shift.new_zeros(*base.shape, delta.shape[0])
+    return total.index_add_(0, count, shift).double()
+
+
+def cluster(X: Float[np.ndarray, "target source"]) -> Int[np.ndarray, " token"]:
+    """Counters: average-linkage clusters of min(X_ts, X_st) / sqrt(X_tt X_ss), cut at 1/2."""
+    own = np.clip(np.diagonal(X), 0, None)
+    scale = np.sqrt(np.outer(own, own))
+    similarity = np.divide(
+        np.minimum(X, X.T), scale, out=np.zeros_like(X), where=scale > 0.05
+    ).clip(0, 1)
+    distance = 1 - similarity
+    np.fill_diagonal(distance, 0)
+    found = AgglomerativeClustering(
+        n_clusters=None, metric="precomputed", linkage="average", distance_threshold=CUT
+    ).fit_predict(distance)
+    # Name clusters by size, largest first, so that figures order tokens alike.
+    order = np.argsort(-np.bincount(found), kind="stable")
+    names: Int[np.ndarray, " token"] = np.argsort(order)[found].astype(np.int64)
+    return names

@@ -1,1 +1,0 @@
-"""Probes that read: one file a probe, all imported by the registry."""

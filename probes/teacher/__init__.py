@@ -1,0 +1,1 @@
+"""Probes, causal checks and labels of students of a teacher attention."""

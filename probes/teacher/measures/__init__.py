@@ -1,0 +1,1 @@
+"""Probes that measure, one file each."""

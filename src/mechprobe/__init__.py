@@ -1,0 +1,1 @@
+"""Which algorithm did this small attention model learn, and how do you know?"""

@@ -1,0 +1,275 @@
+"""The command, run as users run it: through its entry point, in a folder of their own."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from mechprobe import models
+from mechprobe.analyses.commands.main import main
+from mechprobe.models.families.solvable import initial, planted
+
+
+def run(*arguments: str) -> Result:
+    """One call of the command."""
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three checkpoints with known mechanisms."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    for name in ("dot", "lin", "bos-blend"):
+        models.save(models.construct(name, T=8, L=6), folder / name)
+    return folder
+
+
+def test_label_json_lists_objects(checkpoints: Path) -> None:
+    """The documented keys, their values and types."""
+    result = run("label", checkpoints / "dot", checkpoints / "lin", "--json")
+    assert result.exit_code == 0
+    dot, lin = json.loads(result.stdout)
+    assert (dot["mechanism"], dot["attention"], dot["counters"]) == (
+        "relation-based",
+        "semantic",
+        1,
+    )
+    assert (lin["mechanism"], lin["attention"], lin["counters"]) == (
+        "inventory-based",
+        "positional",
+        8,
+    )
+    assert dot["verdict"] == "semantic attention, relation-based counting"
+    assert lin["verdict"] == "positional attention, inventory-based counting"
+    words = run("label", checkpoints / "dot").stdout
+    assert f"dot: {dot['verdict']} (confidence" in words
+    for item, name in ((dot, "dot"), (lin, "lin")):
+        assert item["path"] == str(checkpoints / name)
+        assert item["accuracy"] == 1.0
+        assert 0 <= item["confidence"] <= 1
+        assert {"kappa", "lost", "token_share"} <= item["evidence"].keys()
+
+
+def test_label_is_reproducible(checkpoints: Path) -> None:
+    """The same command gives the same bytes; another seed other evidence."""
+    first, again, other = (
+        run("label", checkpoints / "bos-blend", "--json", "--seed", seed) for seed in (3, 3, 4)
+    )
+    assert first.stdout == again.stdout
+    assert first.stdout != other.stdout
+
+
+def test_students_are_labelled_beside_counting_models(checkpoints: Path, tmp_path: Path) -> None:
+    """Attention alone is judged; a run and its report hold both kinds, each in its own table."""
+    config = models.SolvableConfig.of(d=200)
+    generator = torch.Generator().manual_seed(0)
+    weights = initial(config, generator)
+    weights["Q"] = planted(weights["Q_star"], 1, generator, theta=0.6, noise=0.2)
+    models.save(models.HookedTransformer(config, weights), tmp_path / "student")
+    paths = (checkpoints / "dot", tmp_path / "student")
+    result = run("label", *paths, "--json", "--run", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    dot, student = json.loads(result.stdout)
+    assert dot["attention_confidence"] is None
+    assert dot["test_error"] is None
+    assert [student[key] for key in ("mechanism", "attention", "accuracy", "confidence")] == [
+        None,
+        "semantic",
+        None,
+        None,
+    ]
+    assert student["verdict"] == "semantic attention"
+    assert 0.8 < student["attention_confidence"] < 1
+    assert student["test_error"] == student["evidence"]["test_error"] > 0
+    words = run("label", tmp_path / "student").stdout
+    assert "semantic attention (confidence" in words
+    assert "test error" in words
+    assert run("report", tmp_path / "run").exit_code == 0
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "Models that count" in page
+    assert "Students of a teacher attention" in page
+
+
+def test_one_bad_path_does_not_lose_the_others(checkpoints: Path, tmp_path: Path) -> None:
+    """Good ones on standard output, one line for the bad one on standard error, exit code 2."""
+    result = run("label", checkpoints / "dot", tmp_path / "none", checkpoints / "lin", "--json")
+    assert result.exit_code == 2
+    assert [item["mechanism"] for item in json.loads(result.stdout)] == [
+        "relation-based",
+        "inventory-based",
+    ]
+    assert result.stderr.count("\n") == 1
+    assert str(tmp_path / "none") in result.stderr
+
+
+def test_short_sequences_are_an_error(tmp_path: Path) -> None:
+    """L = 2 leaves one count to compare; the path is named."""
+    models.save(models.construct("dot", T=8, L=2), tmp_path / "short")
+    result = run("label", tmp_path / "short")
+    assert result.exit_code == 2
+    assert "short" in result.stderr
+    assert "L of at least 3" in result.stderr
+
+
+def test_label_run_and_report(checkpoints: Path, tmp_path: Path) -> None:
+    """--run keeps results that report turns into a page; a second time nothing is done anew."""
+    target = tmp_path / "run"
+    first = run("label", checkpoints / "dot", checkpoints / "lin", "--run", target)
+    assert first.exit_code == 0, first.output
+    stored = {path: path.stat().st_mtime_ns for path in (target / "results").glob("*.json")}
+    assert sorted(path.stem for path in stored) == ["dot", "lin"]
+    again = run("label", checkpoints / "dot", checkpoints / "lin", "--run", target)
+    assert again.exit_code == 0
+    assert stored == {path: path.stat().st_mtime_ns for path in (target / "results").glob("*.json")}
+    report = run("report", target)
+    assert report.exit_code == 0
+    page = (target / "report.html").read_text(encoding="utf-8")
+    assert "relation-based" in page
+    assert page.count("data:image/png;base64") >= 20
+    # Another choice of models would lose results; another command's run is left alone.
+    fewer = run("label", checkpoints / "dot", "--run", target)
+    assert fewer.exit_code == 2
+    assert "holds results of others (lin); name" in fewer.stderr
+    assert len(list((target / "results").glob("*.json"))) == 2
+    info = (target / "run.json").read_text().replace("Labelled checkpoints", "Something else")
+    (target / "run.json").write_text(info)
+    other = run("label", checkpoints / "dot", checkpoints / "lin", "--run", target)
+    assert other.exit_code == 2
+    assert "holds another run (Something else)" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["report", "nowhere"], "no run here"),
+        (["construct", "dott", "--out", "x"], "did you mean 'dot'?"),
+        (["construct", "dot", "--alpha", "0.5", "--out", "x"], "no option alpha"),
+        (["construct", "dot-blend", "--alpha", "nan", "--out", "x"], "alpha"),
+        (["construct", "dot", "--T", "1", "--out", "x"], "T: "),
+        (["construct", "dot"], "--out"),
+        (["train", "cnn", "--out", "x"], "architecture 'cnn' is unknown"),
+        (["train", "dot", "--d", "0", "--out", "x"], "d: "),
+        (["train", "dot", "--lr", "7", "--out", "x"], "lr in (0, 1)"),
+        (["train", "dot", "--preset", "slow", "--out", "x"], "--preset"),
+        (["train", "dot", "--snapshots", "0", "--out", "x"], "--snapshots"),
+        (["label"], "Missing argument"),
+        (["label", "x", "--seed", "-1"], "--seed"),
+        (["lable"], "No such command"),
+        (["demo", "--slow"], "No such option"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    arguments: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong in one line; nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_construct_and_list(tmp_path: Path) -> None:
+    """A construction is saved with where it comes from; the list names all."""
+    result = run("construct", "bos+sftm-blend", "--T", "8", "--L", "6", "--alpha", "0.4",
+                 "--out", tmp_path / "m")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert models.read_meta(tmp_path / "m")["alpha"] == 0.4
+    assert models.load(tmp_path / "m").config.architecture == "bos+sftm"
+    listed = run("construct", "--list").stdout
+    assert all(name in listed for name in models.CONSTRUCTIONS)
+
+
+def test_probes_and_schema() -> None:
+    """The list names every probe; the schema is JSON."""
+    assert "count-transport" in run("probes").stdout
+    schema = json.loads(run("probes", "--schema").stdout)
+    assert {"label", "probes"} <= schema["properties"].keys()
+
+
+def test_train_writes_checkpoints(tmp_path: Path) -> None:
+    """A small stack of two; a taken folder is refused."""
+    arguments = ("train", "dot", "--T", "6", "--L", "4", "--d", "6", "--p", "4", "--steps", "120",
+                 "--batch", "16", "--models", "2", "--out", tmp_path / "pair")  # fmt: skip
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    assert sorted(p.name for p in (tmp_path / "pair").iterdir()) == ["seed-0", "seed-1"]
+    assert models.load(tmp_path / "pair" / "seed-1").config.d == 6
+    assert models.read_meta(tmp_path / "pair" / "seed-1") == {
+        "origin": "trained",
+        "seed": 1,
+        "steps": 120,
+        "batch": 16,
+        "lr": 5e-3,
+        "schedule": "cosine",
+    }
+    assert [p.name for p in tmp_path.iterdir()] == ["pair"]
+    again = run(*arguments)
+    assert again.exit_code == 2
+    assert "is there already" in again.stderr
+
+
+def test_a_preset_gives_what_is_left_out(tmp_path: Path) -> None:
+    """Options come first, then the preset; help shows the presets' own numbers."""
+    arguments = ("train", "dot", "--T", "6", "--L", "4", "--d", "6", "--p", "4", "--steps", "50",
+                 "--preset", "published", "--out", tmp_path / "m")  # fmt: skip
+    assert run(*arguments).exit_code == 0
+    meta = models.read_meta(tmp_path / "m")
+    assert [meta[name] for name in ("steps", "batch", "lr", "schedule")] == [
+        50,
+        32,
+        1e-3,
+        "constant",
+    ]
+    text = " ".join(run("train", "--help").stdout.split())
+    assert f"[{'|'.join(models.PRESETS)}]" in text
+    fast, published = models.PRESETS["fast"], models.PRESETS["published"]
+    for name in ("steps", "batch", "lr"):
+        own = f"[default: {getattr(fast, name)} fast, {getattr(published, name)} published]"
+        assert own in text
+
+
+def test_overflow_is_said_and_loses_nothing(checkpoints: Path, tmp_path: Path) -> None:
+    """Finite weights whose activations overflow: a line for them, labels and results for others."""
+    model = models.load(checkpoints / "dot")
+    weights = {
+        name: w * (1e20 if name in ("W_E", "W_in") else 1) for name, w in model.weights().items()
+    }
+    models.save(models.HookedTransformer(model.config, weights), tmp_path / "huge")
+    result = run(
+        "label", tmp_path / "huge", checkpoints / "lin", "--run", tmp_path / "run", "--json"
+    )
+    assert result.exit_code == 2
+    assert "overflow" in result.stderr
+    assert [item["mechanism"] for item in json.loads(result.stdout)] == ["inventory-based"]
+    assert (tmp_path / "run" / "results" / "lin.json").exists()
+
+
+def test_a_failing_probe_is_noted(checkpoints: Path) -> None:
+    """Others' probes may fail in any way; the model keeps its label and its other results."""
+    from mechprobe import probes
+    from mechprobe.probes.registry import PROBES
+
+    def falls_over(context: probes.Context) -> probes.Measurement:
+        """Raises."""
+        raise KeyError("no such hook")
+
+    with PROBES.isolated():
+        probes.probe("falls-over", metrics={})(falls_over)
+        result = probes.study(models.load(checkpoints / "dot"), name="m")
+    assert result.problems == ["probe falls-over: KeyError: 'no such hook'"]
+    assert {r.probe for r in result.probes} >= {"count-transport", "readout"}
+    assert result.label.mechanism == "relation-based"
+
+
+def test_two_tokens_force_no_label() -> None:
+    """With two tokens either count gives the other: no mechanism is claimed."""
+    from mechprobe import probes
+
+    verdict = probes.label(models.construct("lin", T=2, L=6))
+    assert verdict.accuracy == 1
+    assert verdict.mechanism == "unsolved"
+    assert "look alike" in verdict.reasons[0]

@@ -1,0 +1,175 @@
+"""`mechprobe train --snapshots` and `mechprobe dynamics`, on small real runs."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from mechprobe import models
+from mechprobe.analyses.commands.main import main
+from mechprobe.analyses.dynamics.follow import find_runs
+from mechprobe.models.families.solvable import initial
+
+SIZES = ("--T", "6", "--L", "5", "--d", "8", "--p", "16", "--steps", "900", "--lr", "0.02")
+
+
+def run(*arguments: object) -> Result:
+    """One call of the command."""
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two short runs with six snapshots each."""
+    folder = tmp_path_factory.mktemp("runs") / "pair"
+    result = run("train", "bos+sftm", *SIZES, "--models", 2, "--snapshots", 6, "--out", folder)
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture(scope="module")
+def followed(pair: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """The folder that following them fills, and what it says."""
+    out = tmp_path_factory.mktemp("followed") / "dynamics"
+    result = run("dynamics", pair, "--out", out, "--json")
+    assert result.exit_code == 0, result.output
+    return out, json.loads(result.stdout)
+
+
+def test_snapshots_are_checkpoints_that_say_their_step(pair: Path) -> None:
+    """Folders that sort, each with where it comes from; the last is the trained model."""
+    assert sorted(p.name for p in pair.iterdir()) == ["seed-0", "seed-1"]
+    steps = [1, 4, 15, 59, 231, 900]
+    names = sorted(p.name for p in (pair / "seed-1").iterdir())
+    assert names == [f"step-{step:06d}" for step in steps]
+    assert models.read_meta(pair / "seed-1" / names[2]) == {
+        "origin": "trained",
+        "seed": 1,
+        "step": 15,
+        "steps": 900,
+        "batch": 64,
+        "lr": 0.02,
+        "schedule": "cosine",
+    }
+    assert [p.name for p in pair.parent.iterdir()] == ["pair"]
+
+
+def test_the_last_snapshot_is_what_training_without_snapshots_gives(
+    pair: Path, tmp_path: Path
+) -> None:
+    """Looking on the way changes nothing."""
+    result = run("train", "bos+sftm", *SIZES, "--out", tmp_path / "plain")
+    assert result.exit_code == 0, result.output
+    last = models.load(pair / "seed-0" / "step-000900")
+    assert last.fingerprint() == models.load(tmp_path / "plain").fingerprint()
+
+
+def test_snapshots_come_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fills up half-way leaves nothing; a taken folder is refused."""
+    from mechprobe.analyses.commands import training
+
+    saved = []
+
+    def full(*arguments: object) -> None:
+        saved.append(arguments)
+        if len(saved) == 3:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(training, "save", full)
+    arguments = ("train", "bos+sftm", *SIZES, "--snapshots", 4, "--out", tmp_path / "run")
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert "No space left" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").touch()
+    assert "is there already" in run(*arguments).stderr
+
+
+def test_the_object_holds_every_snapshot(followed: tuple[Path, dict]) -> None:
+    """Labels, evidence and numbers, and what was read off them."""
+    out, found = followed
+    assert [one["name"] for one in found["runs"]] == ["seed-0", "seed-1"]
+    assert found["page"] == str(out / "dynamics.html")
+    for one in found["runs"]:
+        assert [s["step"] for s in one["snapshots"]] == [1, 4, 15, 59, 231, 900]
+        last = one["snapshots"][-1]
+        assert last["mechanism"] == one["formation"]["final"]
+        assert last["leans"] == one["formation"]["leaning"]
+        assert len(last["kappa"]) == 6
+        assert last["accuracy"] > one["snapshots"][0]["accuracy"]
+        wanted = {"kappa", "own_slope", "shared", "private", "lost", "token_share",
+                  "mutual-coherence.coherence", "bos-anchoring.bos_mass",
+                  "counting-subspace.dimension", "count-transport.counters"}  # fmt: skip
+        assert wanted <= last["numbers"].keys()
+        assert len(one["sentences"]) >= 4
+
+
+def test_a_second_time_nothing_is_done_anew(followed: tuple[Path, dict], pair: Path) -> None:
+    """Stored results are taken as they are, the rest is made; the words are the same."""
+    out, found = followed
+    files = sorted((out / "results").glob("*.json"))
+    assert len(files) == 12
+    files[0].unlink()
+    stored = {path: path.stat().st_mtime_ns for path in files[1:]}
+    assert json.loads(run("dynamics", pair, "--out", out, "--json").stdout) == found
+    result = run("dynamics", pair, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert {path: path.stat().st_mtime_ns for path in files[1:]} == stored
+    assert files[0].exists()
+    for one in found["runs"]:
+        assert all(sentence in result.stdout for sentence in one["sentences"])
+    assert f"page: {out / 'dynamics.html'}" in result.stdout
+
+
+def test_one_run_alone_and_a_damaged_snapshot(pair: Path, tmp_path: Path) -> None:
+    """A folder of step-* is a run; a bad snapshot is a line and exit code 2, the others stay."""
+    folder = tmp_path / "alone"
+    for name in ("step-000004", "step-000900"):
+        models.save(models.load(pair / "seed-0" / name), folder / name)
+    (folder / "step-000059").mkdir()
+    result = run("dynamics", folder, "--out", tmp_path / "out", "--json")
+    assert result.exit_code == 2
+    assert "step-000059" in result.stderr
+    (alone,) = json.loads(result.stdout)["runs"]
+    assert alone["name"] == "alone"
+    assert [s["step"] for s in alone["snapshots"]] == [4, 900]
+    assert "step-000059" in (tmp_path / "out" / "dynamics.html").read_text(encoding="utf-8")
+
+
+def test_runs_come_in_the_order_of_their_seeds(tmp_path: Path) -> None:
+    for seed in (10, 9, 2):
+        (tmp_path / f"seed-{seed}" / "step-000001").mkdir(parents=True)
+    (tmp_path / "seed-3").mkdir()
+    (tmp_path / "other" / "step-000001").mkdir(parents=True)
+    assert list(find_runs(tmp_path)) == ["seed-2", "seed-9", "seed-10"]
+
+
+def test_bad_input_is_one_line(tmp_path: Path) -> None:
+    """No folder, no snapshots, models that do not count."""
+    config = models.SolvableConfig.of(d=50)
+    weights = initial(config, torch.Generator().manual_seed(0))
+    models.save(models.HookedTransformer(config, weights), tmp_path / "students" / "step-000001")
+    (tmp_path / "empty").mkdir()
+    for folder, says in (
+        ("nowhere", "no such folder"),
+        ("empty", "no snapshots here"),
+        ("students", "does not count"),
+    ):
+        result = run("dynamics", tmp_path / folder, "--out", tmp_path / "out")
+        assert result.exit_code == 2
+        assert says in result.stderr
+        assert result.stderr.count("\n") == 1
+        assert not (tmp_path / "out").exists()
+
+
+def test_short_sequences_are_said(tmp_path: Path) -> None:
+    """L = 2 leaves one count to compare: no snapshot can be labelled."""
+    models.save(models.construct("dot", T=6, L=2), tmp_path / "run" / "step-000001")
+    result = run("dynamics", tmp_path / "run", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "L of at least 3" in result.stderr

@@ -1,0 +1,195 @@
+"""The page on formation: what it shows, and that nothing gets out of it or into it."""
+
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mechprobe.analyses.dynamics import figure
+from mechprobe.analyses.dynamics.page import render, write_page
+from mechprobe.analyses.dynamics.study import Run, Study
+from mechprobe.analyses.dynamics.tables import EVIDENCE, MEASURES, history, overview
+from mechprobe.analyses.dynamics.words import sentences
+from mechprobe.probes.formation import formation
+from mechprobe.probes.results import Mechanism
+from mechprobe.probes.snapshots import Snapshot
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}&amp;"
+R: Mechanism = "relation-based"
+INV: Mechanism = "inventory-based"
+STORY: list[tuple[int, float, Mechanism | None]] = [
+    (1, 0.1, None),
+    (10, 0.3, INV),
+    (100, 0.5, R),
+    (1000, 0.95, R),
+    (5000, 1.0, R),
+]
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and all text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.words).split())
+
+
+def run(story: list[tuple[int, float, Mechanism | None]], name: str = "seed-0") -> Run:
+    """A run out of (step, accuracy, leaning); the first snapshots have nothing to show."""
+    snapshots = []
+    for step, accuracy, leans in story:
+        known = leans is not None
+        mechanism: Mechanism = leans if leans is not None and accuracy >= 0.9 else "unsolved"
+        kappa = np.array([0.9, 1.0, 1.1, math.nan]) if known else np.full(4, math.nan)
+        numbers: dict[str, float | None] = {
+            "kappa": 1.0 if known else None,
+            "own_slope": 1.0 if known else 0.0,
+            "shared": 0.75 if known else 0.0,
+            "private": 0.0,
+            "lost": 0.9 if known else None,
+            "token_share": 1.0,
+            "count-transport.counters": 2.0,
+            "mutual-coherence.coherence": 0.5,
+        }
+        snapshots.append(
+            Snapshot(
+                step, mechanism, "semantic", 1 if mechanism == leans else None, 0.9, leans,
+                accuracy, kappa, numbers,
+            )
+        )  # fmt: skip
+    return Run(name, {"architecture": "bos+sftm", "T": "4"}, snapshots, formation(snapshots), 0.2)
+
+
+def study(*runs: Run, problems: tuple[str, ...] = ()) -> Study:
+    return Study("mechprobe dynamics x", 0, {"numpy": "2.0.0"}, list(runs), list(problems))
+
+
+def test_every_run_has_its_row_picture_and_sentences() -> None:
+    first, second = run(STORY), run(STORY[:3], "seed-1")
+    page = Page(render(study(first, second, problems=("seed-1-step-000009: no weights",))))
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(images) == 2
+    for one, image in zip((first, second), images, strict=True):
+        assert one.name in (image["alt"] or "")
+        for sentence in sentences(one.formation):
+            assert " ".join(sentence.split()) in page.text
+            assert sentence in (image["alt"] or "")
+    assert "seed-1-step-000009: no weights" in page.text
+    names = [attributes["id"] for _, attributes in page.tags if attributes.get("id")]
+    links = {(attributes["href"] or "")[1:] for tag, attributes in page.tags if tag == "a"}
+    assert len(names) == len(set(names))
+    assert links <= set(names)
+
+
+def test_hostile_strings_stay_text() -> None:
+    one = run(STORY, HOSTILE)
+    one.settings[HOSTILE] = HOSTILE
+    html = render(Study(HOSTILE, 0, {HOSTILE: HOSTILE}, [one], [HOSTILE]))
+    page = Page(html)
+    assert not any(tag == "script" for tag, _ in page.tags)
+    assert len([tag for tag, _ in page.tags if tag == "img"]) == 1
+    assert not any(name.startswith("on") for _, found in page.tags for name in found)
+    assert "<script>alert" not in html
+    assert "49&amp;" not in html
+    assert page.text.count("<script>alert(1)</script>") >= 6
+
+
+def test_nothing_is_fetched_and_no_script_may_act() -> None:
+    html = render(study(run(STORY)))
+    page = Page(html)
+    for _, attributes in page.tags:
+        assert "style" not in attributes
+        for name in ("src", "href", "srcset", "data", "action"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:"))
+    policy = next(found["content"] for _, found in page.tags if "http-equiv" in found) or ""
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+    assert policy.count("'sha256-") == 1
+    assert "url(" not in html
+    assert "@import" not in html
+
+
+def test_tables_say_dash_for_what_is_missing() -> None:
+    one = run(STORY)
+    (row,) = overview(study(one)).rows
+    assert row[0] == "seed-0"
+    assert row[4:10] == ["1000", "relation-based", "100", "100", "10 ×", "10 ×"]
+    assert row[10:] == ["0", "1"]
+    table = history(one, EVIDENCE | MEASURES)
+    assert "BOS weight" not in table.head  # no snapshot has that number
+    assert table.rows[0] == ["1", "10.0\u00a0%", "unsolved", "–", "semantic", "–", "0.90", "–",
+                             "0.00", "0.00", "–", "0.00", "1.00", "0.50"]  # fmt: skip
+    assert not re.search(r">\s*(nan|None)\s*<", render(study(one)))
+
+
+def test_sentences_answer_the_questions() -> None:
+    says = sentences(run(STORY).formation)
+    assert says == [
+        "Accuracy reaches 90\u00a0% at step 1000 (not yet at 100) and stays there.",
+        "The evidence is that of a relation-based model from step 100 on (not yet at 10), where"
+        " accuracy is 50\u00a0%, and stays so.",
+        "It first leant elsewhere: to an inventory-based model at step 10 (not yet at 1), where"
+        " accuracy is 30\u00a0%.",
+        "The mechanism is there first: accuracy takes 10 (1.0 to 100) times as many steps.",
+        "The label relation-based holds for good from step 1000 on (not yet at 100).",
+        "Among the 2 solved snapshots the label never switches.",
+        "What the evidence leans to changes once: from inventory-based to relation-based at step"
+        " 100.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("story", "says"),
+    [
+        ([(1, 0.1, None), (5, 0.2, None)], "leans to no mechanism"),
+        ([(1, 0.1, None), (5, 0.5, R)], "never reaches 90"),
+        ([(1, 0.95, R)], "from the first snapshot on"),
+        ([(1, 0.1, None), (5, 0.95, R)], "between the same two snapshots"),
+        ([(1, 0.1, None), (5, 0.95, R), (9, 0.8, R)], "yet ends below"),
+        ([(1, 0.95, INV), (5, 0.5, R), (9, 0.95, R)], "falls below again"),
+        ([(1, 0.1, None), (5, 0.95, INV), (9, 0.95, R)], "Accuracy is there first"),
+        ([(1, 0.1, None), (2, 0.5, R), (3, 0.6, INV), (9, 0.95, R)], "Counting first times"),
+        ([(1, 0.95, R), (9, 0.95, INV)], "the label switches once"),
+        ([(s, 0.95, INV if s % 2 else R) for s in range(1, 10)], "8 times between steps 1 and 9"),
+    ],
+)
+def test_every_course_has_its_words(
+    story: list[tuple[int, float, Mechanism | None]], says: str
+) -> None:
+    """And a picture that can be drawn."""
+    one = run(story)
+    assert says in " ".join(sentences(one.formation)).replace("\u00a0", " ")
+    assert says in Page(render(study(one))).text.replace("\u00a0", " ")
+
+
+def test_borders_lie_between_snapshots() -> None:
+    edges = figure.borders(np.array([1.0, 10.0, 100.0]))
+    assert np.allclose(np.log10(edges), [-0.5, 0.5, 1.5, 2.5])
+    assert len(figure.borders(np.array([7.0]))) == 2
+
+
+def test_every_kind_has_a_colour_of_its_own() -> None:
+    assert len(set(figure.COLOURS.values())) == len(figure.COLOURS)
+    assert len(set(figure.ATTENTION.values())) == len(figure.ATTENTION)
+
+
+def test_the_page_is_one_small_file(tmp_path: Path) -> None:
+    path = write_page(study(run(STORY)), tmp_path / "dynamics.html")
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert path.stat().st_size < 200_000
+    assert [p.name for p in tmp_path.iterdir()] == ["dynamics.html"]

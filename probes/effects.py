@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from mechprobe.probes.counting.label.rule import ONE_SIDED
 from mechprobe.probes.results import AttentionKind
 
 LEAST = 0.02  # of what the whole attention changes: what a part has to change to be there
+ONE_SIDED = 0.8  # share that decides for one of two parts, here and in the rule of variation
 
 # What the numbers say, in the evidence of a label.
 EFFECTS = {

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mechprobe.models import HookedTransformer, MechprobeError, Task
 from mechprobe.models.base.registry import Registry, package_of
+from mechprobe.probes.constants import constants_behind, digest
 from mechprobe.probes.context import Context
 from mechprobe.probes.contexts import context_for
 from mechprobe.probes.invariances import checked
@@ -41,6 +42,8 @@ class Measurement:
 
 # Of one context each: that of the task the probe reads.
 Measure = Callable[[Any], Measurement]
+# A function of the constants in force, so that what is recorded cannot differ from them.
+Parameters = Callable[[], Mapping[str, Any]]
 
 
 @dataclass
@@ -56,7 +59,7 @@ class Probe:
     specs: Mapping[str, MetricSpec]
     version: str
     kind: Literal["measure", "causal"]
-    parameters: Mapping[str, Any]
+    parameters: Parameters
     invariances: tuple[str, ...]
     tasks: tuple[str, ...]
     package: str
@@ -68,6 +71,12 @@ class Probe:
     def summary(self) -> str:
         """First line of the measure's docstring."""
         return (self.measure.__doc__ or "").strip().split("\n")[0]
+
+    @property
+    def constants(self) -> str:
+        """Digest of the numbers in force behind the measure: a stored result of another one is
+        out of date."""
+        return digest(constants_behind(self.measure.__module__))
 
     def figure(self, draw: Callable[[ProbeResult], "Figure"]) -> Callable[..., "Figure"]:
         """Attach the figure."""
@@ -143,7 +152,8 @@ class Probe:
             provenance=Provenance(
                 probe=self.name,
                 version=self.version,
-                parameters=dict(self.parameters),
+                parameters=dict(self.parameters()),
+                constants=self.constants,
                 seed=context.seed,
                 model_hash=context.model_hash,
                 package=self.package,
@@ -166,7 +176,7 @@ def probe(
     metrics: Mapping[str, MetricSpec],
     version: str = "1",
     kind: Literal["measure", "causal"] = "measure",
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Parameters = dict,
     invariances: tuple[str, ...] = (),
     tasks: tuple[str, ...] = ("histogram",),
 ) -> Callable[[Measure], Probe]:
@@ -177,7 +187,8 @@ def probe(
         metrics: every metric it returns, declared.
         version: raise it when the numbers change.
         kind: "causal" for probes that intervene.
-        parameters: fixed settings worth recording with each result.
+        parameters: returns the settings worth recording with each result, out of the constants
+            that the measure uses: `lambda: {"folds": FOLDS}`.
         invariances: symmetries that the metrics do not see (names: probes/invariances.py).
         tasks: names of the tasks whose models it reads; it is given their context.
 
@@ -192,7 +203,7 @@ def probe(
             specs=metrics,
             version=version,
             kind=kind,
-            parameters=parameters or {},
+            parameters=parameters,
             invariances=checked(invariances, f"probe {name}"),
             tasks=tuple(tasks),
             package=package_of(measure.__module__),

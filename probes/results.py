@@ -74,6 +74,7 @@ class Provenance(_Schema):
     probe: str
     version: str
     parameters: dict[str, Any]
+    constants: str = Field(default="", description="digest of all numbers behind the measure")
     seed: int
     model_hash: str
     package: str = Field(description="distribution that brought the probe, and its version")

@@ -77,8 +77,8 @@ def is_current(
         and not kept.problems
         and made.keys() == wanted
         and all(
-            (made[n].version, made[n].package, made[n].parameters)
-            == (known[n].version, known[n].package, dict(known[n].parameters))
+            (made[n].version, made[n].package, made[n].parameters, made[n].constants)
+            == (known[n].version, known[n].package, known[n].parameters(), known[n].constants)
             for n in wanted
         )
     )

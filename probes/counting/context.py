@@ -15,6 +15,8 @@ from mechprobe.probes.counting import transport, variation
 from mechprobe.probes.counting.cells import CountCells
 from mechprobe.probes.counting.heads import main_head
 
+# Repetitions of a cell: least (and most), and about how many sequences a token.
+REFERENCE, HELD_OUT = (16, 256), (2, 8, 256)
 SLOPES = 2  # sequences of each (token, count) cell that gradients are averaged over
 
 
@@ -78,12 +80,13 @@ class CountContext(Context):
     @cached_property
     def reference(self) -> CountCells:
         """Balanced sequences that count means are taken from."""
-        return self.cells("reference", reps=max(16, 256 // self.task.T))
+        return self.cells("reference", reps=max(REFERENCE[0], REFERENCE[1] // self.task.T))
 
     @cached_property
     def held_out(self) -> CountCells:
         """Balanced sequences that nothing was fitted on; fewer a cell for large alphabets."""
-        return self.cells("held out", reps=max(2, min(8, 256 // self.task.T)))
+        least, most, number = HELD_OUT
+        return self.cells("held out", reps=max(least, min(most, number // self.task.T)))
 
     @cached_property
     def transport(self) -> transport.Transport:

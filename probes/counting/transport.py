@@ -19,6 +19,7 @@ from mechprobe.probes.counting.cells import CountCells
 
 DOSES = (-2, -1, 1, 2)
 CUT = 0.5  # average-linkage distance at which counters part
+LEAST_SLOPE = 0.05  # own slope below which a token does not follow its own count
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ def kappa(
 ) -> Float[np.ndarray, "*batch token"]:
     """Leave-one-out transport of every token; NaN where a token does not follow its own count."""
     best = np.where(alone, pooled[..., 0], pooled.max(-1))
-    return np.where(own > 0.05, best / np.where(own > 0.05, own, 1.0), np.nan)
+    follows = own > LEAST_SLOPE
+    return np.where(follows, best / np.where(follows, own, 1.0), np.nan)
 
 
 def measure(model: HookedTransformer, reference: CountCells, held_out: CountCells) -> Transport:
@@ -135,11 +137,11 @@ def _responses(
 
 
 def cluster(X: Float[np.ndarray, "target source"]) -> Int[np.ndarray, " token"]:
-    """Counters: average-linkage clusters of min(X_ts, X_st) / sqrt(X_tt X_ss), cut at 1/2."""
+    """Counters: average-linkage clusters of min(X_ts, X_st) / sqrt(X_tt X_ss), cut at CUT."""
     own = np.clip(np.diagonal(X), 0, None)
     scale = np.sqrt(np.outer(own, own))
     similarity = np.divide(
-        np.minimum(X, X.T), scale, out=np.zeros_like(X), where=scale > 0.05
+        np.minimum(X, X.T), scale, out=np.zeros_like(X), where=scale > LEAST_SLOPE
     ).clip(0, 1)
     distance = 1 - similarity
     np.fill_diagonal(distance, 0)

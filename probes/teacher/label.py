@@ -11,6 +11,7 @@ import math
 import numpy as np
 import torch
 
+from mechprobe.probes.constants import constants_behind, digest
 from mechprobe.probes.effects import (
     EFFECTS,
     Effects,
@@ -21,9 +22,14 @@ from mechprobe.probes.effects import (
 )
 from mechprobe.probes.results import AttentionKind, MechanismLabel, Metric
 from mechprobe.probes.teacher.context import PARTS, TeacherContext
-from mechprobe.probes.teacher.order import REPLICATES, OrderParameters, order_parameters
+from mechprobe.probes.teacher.order import (
+    MOST_RANDOM,
+    REPLICATES,
+    OrderParameters,
+    order_parameters,
+)
 
-RULE_VERSION = "attention-3"
+RULE_VERSION = "attention-3"  # raise it when the rule changes
 # What is kept of queries and keys, by the names of `Effects.of`.
 KEPT = {
     "whole": PARTS,
@@ -76,8 +82,8 @@ def label_in(context: TeacherContext) -> MechanismLabel:
 
 
 def version() -> str:
-    """Version of the rule: what a stored label was made with."""
-    return RULE_VERSION
+    """The rule's own version, and a digest of every constant it uses."""
+    return f"{RULE_VERSION}-{digest(constants_behind(__name__))}"
 
 
 def _there(passed: tuple[bool, bool], sizes: tuple[float, float]) -> tuple[bool, bool]:
@@ -111,7 +117,7 @@ def _reasons(
         relation = "above" if one.present else "within"
         found.append(
             f"{name}: {symbol} = {one.value:.3g} ± {one.error:.2g}, {relation} the"
-            f" {one.threshold:.3g} that 99 % of random Q of this size stay below at d={d}"
+            f" {one.threshold:.3g} that {MOST_RANDOM} of random Q of this size stay below at d={d}"
         )
     found.append(f"answers: {sentence(sizes, all(there))}")
     return found
@@ -127,14 +133,19 @@ def _evidence(
     rows: dict[str, tuple[float | None, float | None, float | None, str]] = {
         "m": (order.m.value, 0, None, "overlap m with the positional direction"),
         "m_error": (order.m.error, 0, None, "finite-size standard error of m"),
-        "m_null": (order.m.threshold, 0, None, "99 % of random students have a smaller m"),
+        "m_null": (
+            order.m.threshold,
+            0,
+            None,
+            f"{MOST_RANDOM} of random students have a smaller m",
+        ),
         "theta": (order.theta.value, 0, None, "overlap theta with the teacher"),
         "theta_error": (order.theta.error, 0, None, "finite-size standard error of theta"),
         "theta_null": (
             order.theta.threshold,
             0,
             None,
-            "99 % of random students have a smaller theta",
+            f"{MOST_RANDOM} of random students have a smaller theta",
         ),
         "q": (order.q, 0, None, "size of the weights, |Q|^2/d"),
         "positional_effect": (sizes[0], 0, None, EFFECTS["positional_effect"]),

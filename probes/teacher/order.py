@@ -10,6 +10,7 @@ from mechprobe.probes.teacher.context import TeacherContext
 
 REPLICATES = 200
 LEVEL = 0.99  # quantile of the null that an overlap has to pass to be there
+MOST_RANDOM = f"{100 * LEVEL:g} %"  # in words
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class OrderParameter:
 
     @property
     def threshold(self) -> float:
-        """What 99 % of random students stay below."""
+        """What a share LEVEL of random students stays below."""
         return float(np.quantile(self.null, LEVEL))
 
     @property

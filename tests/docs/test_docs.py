@@ -7,7 +7,7 @@ import pytest
 
 from mechprobe.models import CONSTRUCTIONS, construct
 from mechprobe.models.checkpoints import FORMATS
-from mechprobe.probes import MetricSpec
+from mechprobe.probes import MetricSpec, effects
 from mechprobe.probes.counting.label import rule
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import PROBES
@@ -136,7 +136,7 @@ def test_the_thresholds_are_those_of_the_rule():
     stated = {name: float(value) for name, value in found}
     assert stated == {
         name: value
-        for name, value in vars(rule).items()
+        for name, value in {**vars(effects), **vars(rule)}.items()
         if name.isupper() and isinstance(value, float)
     }
 

@@ -141,7 +141,7 @@ def test_descriptions_and_parameters(own_registry: Registry[Probe]) -> None:
     blank = register("blank", metrics={"value": MetricSpec(" ")})(good)
     with pytest.raises(MechprobeError, match=r"^probe blank: metric value has no description$"):
         check_probe(blank)
-    tuples = register("tuples", metrics=VALUE, parameters={"doses": (1, 2)})(good)
+    tuples = register("tuples", metrics=VALUE, parameters=lambda: {"doses": (1, 2)})(good)
     with pytest.raises(MechprobeError, match=r"provenance is not the same after JSON$"):
         check_probe(tuples)
 

@@ -42,7 +42,7 @@ def serving(a: Float[Tensor, "neuron token"], cover: float) -> Bool[Tensor, "neu
         "accuracy_before": MetricSpec("accuracy of the untouched model", "1", 0, 1),
         "chance": MetricSpec("accuracy of the best constant answer", "1", 0, 1),
     },
-    parameters={
+    parameters=lambda: {
         "cover": COVER,
         "ablation": "mean over counts of the token",
         "max_tokens": MAX_TOKENS,

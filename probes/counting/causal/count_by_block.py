@@ -13,13 +13,11 @@ from transformer_lens.hook_points import HookPoint
 from mechprobe.models import HistogramTask, HookedTransformer
 from mechprobe.probes.counting.context import CountContext, needs_counts
 from mechprobe.probes.counting.label.rule import PRIVATE, SHARED
-from mechprobe.probes.counting.transport import DOSES, differences
+from mechprobe.probes.counting.transport import DOSES, LEAST_SLOPE, differences
 from mechprobe.probes.drawing import BLUE, GREY, ORANGE, blank
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
-
-LEAST = 0.05  # own slope below which there is nothing to compare with
 
 
 @probe(
@@ -31,7 +29,7 @@ LEAST = 0.05  # own slope below which there is nothing to compare with
         "last_own": MetricSpec("answer's slope on a token's own count, last block", "1"),
         "last_kappa": MetricSpec("other tokens' slope over the own, last block", "1"),
     },
-    parameters={"doses": list(DOSES)},
+    parameters=lambda: {"doses": list(DOSES), "least_slope": LEAST_SLOPE},
     invariances=INVARIANCES,
 )
 def count_by_block(context: CountContext) -> Measurement:
@@ -39,7 +37,7 @@ def count_by_block(context: CountContext) -> Measurement:
     blocks = range(context.model.cfg.n_layers)
     slopes = np.array([_slopes(context, block) for block in blocks])
     own, other = slopes.mean(-1).T
-    kappa = np.where(own > LEAST, other / np.where(own > LEAST, own, 1.0), np.nan)
+    kappa = np.where(own > LEAST_SLOPE, other / np.where(own > LEAST_SLOPE, own, 1.0), np.nan)
     metrics = {}
     for place, block in (("first", 0), ("last", -1)):
         metrics[f"{place}_own"] = own[block]

@@ -66,7 +66,7 @@ def fewest_heads(paths: CountPaths, alone: Float[Tensor, "layer head"]) -> list[
         "right": MetricSpec("pairs with both answers right", "1", 0, 1),
         "gap": MetricSpec("what there is to recover", "logits"),
     },
-    parameters={"pairs": PAIRS, "cover": COVER},
+    parameters=lambda: {"pairs": PAIRS, "cover": COVER},
     invariances=INVARIANCES,
 )
 def count_path(context: CountContext) -> Measurement:

@@ -23,7 +23,7 @@ from mechprobe.probes.results import ProbeResult
         "accuracy_before": MetricSpec("accuracy of the untouched model here", "1", 0, 1),
         "chance": MetricSpec("accuracy of the best constant answer", "1", 0, 1),
     },
-    parameters={"doses": list(DOSES)},
+    parameters=lambda: {"doses": list(DOSES)},
     invariances=INVARIANCES,
 )
 def patch_count(context: CountContext) -> Measurement:

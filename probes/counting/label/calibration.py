@@ -7,7 +7,6 @@ damaged constructions whose mechanism is known, and kept in calibration.json bes
 file, with how it was made.
 """
 
-import hashlib
 import json
 from functools import cache
 from importlib.resources import files
@@ -15,8 +14,6 @@ from math import exp
 
 import numpy as np
 from pydantic import BaseModel
-
-from mechprobe.probes.counting.label.rule import RULE_VERSION
 
 FILE = "calibration.json"
 
@@ -38,13 +35,6 @@ def calibrated(margin: float) -> float:
     fitted = load()
     score = fitted.intercept + fitted.slope * margin
     return float(np.clip(1 / (1 + exp(-score)), fitted.floor, fitted.ceiling))
-
-
-@cache
-def version() -> str:
-    """Version of the rule, and a digest of the calibration: what a stored label was made with."""
-    digest = hashlib.sha256(load().model_dump_json().encode()).hexdigest()[:8]
-    return f"{RULE_VERSION}-{digest}"
 
 
 @cache

@@ -9,9 +9,10 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Int
 
+from mechprobe.probes.effects import ONE_SIDED
 from mechprobe.probes.results import AttentionKind, Mechanism, TokenKind
 
-RULE_VERSION = "3"  # raise it when the same model may get another label or other evidence
+RULE_VERSION = "3"  # raise it when the rule changes; its numbers are in the version anyway
 SOLVED = 0.9  # least accuracy of a model that counts
 FOLLOWS = 0.5  # least slope of the answer on a token's own count component
 SHARED = 0.7  # least kappa of a token that shares a counter
@@ -21,7 +22,9 @@ HALF = 0.5  # share of above-chance accuracy an inventory may lose with the shar
 INFORMED = 0.02  # relative variation of mixing weights that tells by itself
 KEPT = 0.99  # share of answers that weights without a message leave as they are
 SEPARABLE = 0.6  # least share of cells that tell one token's count from another's
-ONE_SIDED = 0.8  # share of the variation that decides for tokens or positions
+# How far the evidence is from another label (`margin`), in units of kappa.
+FAR = 0.3  # greatest distance that counts
+ACCURACY_STEP, SHARE_STEP, MIXED_STEP = 3, 2, 3  # how the steps of other numbers compare
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class CountEvidence:
 
 
 def token_kinds(kappa: Float[np.ndarray, " token"]) -> list[TokenKind]:
-    """Assignment of every token: shared, private, partial in between, opposed below -0.3, or
+    """Assignment of every token: shared, private, partial in between, opposed below -PRIVATE, or
     silent where the answer does not follow the token's own count."""
     kinds: list[TokenKind] = []
     for value in kappa:
@@ -207,31 +210,32 @@ def attention_kind(
 def margin(mechanism: Mechanism, evidence: CountEvidence) -> float:
     """Distance of the evidence from the nearest threshold that would change the label.
 
-    In units of kappa, at most 0.3; accuracy counts three times and the share of tokens behind a
-    pure label twice, for they move in smaller steps; among mixed tokens shares count a third.
+    In units of kappa, at most FAR; accuracy counts ACCURACY_STEP times and the share of tokens
+    behind a pure label SHARE_STEP times, for they move in smaller steps; among mixed tokens shares
+    are divided by MIXED_STEP.
     Where transport and removal contradict each other it is the mean of what speaks for the label
     and what speaks against, and may be negative.
     """
     e = evidence
     if e.accuracy < SOLVED:
-        return _between(3 * (SOLVED - e.accuracy), 0, 0.3)
+        return _between(ACCURACY_STEP * (SOLVED - e.accuracy), 0, FAR)
     if mechanism == "unsolved":
-        return _between(max(FOLLOWS - e.mean_own, SEPARABLE - e.separable), 0, 0.3)
+        return _between(max(FOLLOWS - e.mean_own, SEPARABLE - e.separable), 0, FAR)
     kappa = e.mean_kappa or 0.0
     shared, private = e.shares
-    gaps = [3 * (e.accuracy - SOLVED), e.mean_own - FOLLOWS]
+    gaps = [ACCURACY_STEP * (e.accuracy - SOLVED), e.mean_own - FOLLOWS]
     if mechanism == "relation-based":
-        gaps += [kappa - SHARED, 2 * (shared - MOST)]
+        gaps += [kappa - SHARED, SHARE_STEP * (shared - MOST)]
     elif mechanism == "inventory-based":
-        gaps += [PRIVATE - abs(kappa), 2 * (private - MOST), HALF - e.lost]
+        gaps += [PRIVATE - abs(kappa), SHARE_STEP * (private - MOST), HALF - e.lost]
     elif private >= MOST:
         against = PRIVATE - abs(kappa)
-        return _between((min(e.lost - HALF, 0.3) - against) / 2, -0.3, 0.3)
+        return _between((min(e.lost - HALF, FAR) - against) / 2, -FAR, FAR)
     else:
         # Between the two pure labels by every token's kappa, or by the tokens' shares.
         between = min(SHARED - kappa, kappa - PRIVATE) if kappa > -PRIVATE else -PRIVATE - kappa
-        gaps += [max(between, min(MOST - shared, MOST - private) / 3)]
-    return _between(min(gaps), 0, 0.3)
+        gaps += [max(between, min(MOST - shared, MOST - private) / MIXED_STEP)]
+    return _between(min(gaps), 0, FAR)
 
 
 def _between(value: float, low: float, high: float) -> float:

@@ -10,14 +10,16 @@ from mechprobe.probes.counting.context import CountContext, needs_counts
 from mechprobe.probes.counting.label.attention import Answers, attention_evidence
 from mechprobe.probes.counting.label.bootstrap import Agreement, agreement
 from mechprobe.probes.counting.label.calibration import calibrated
-from mechprobe.probes.counting.label.calibration import version as version
 from mechprobe.probes.counting.label.rule import (
+    PRIVATE,
+    SHARED,
     CountEvidence,
     count_counters,
     counters_sentence,
     counting_mechanism,
     token_kinds,
 )
+from mechprobe.probes.counting.label.version import version as version
 from mechprobe.probes.counting.score_terms import POSITIONAL, SEMANTIC
 from mechprobe.probes.counting.source_runs import why_not_split
 from mechprobe.probes.counting.sources import Sources, sources
@@ -121,8 +123,8 @@ EVIDENCE: dict[str, tuple[float | None, float | None, str]] = {
     "chance": (0, 1, "accuracy of the best constant answer"),
     "own_slope": (None, None, "slope of the answer on the token's own count component"),
     "kappa": (None, None, "slope on other tokens' count component over the own, mean of tokens"),
-    "shared": (0, 1, "share of tokens with kappa of at least 0.7"),
-    "private": (0, 1, "share of tokens with |kappa| of at most 0.3"),
+    "shared": (0, 1, f"share of tokens with kappa of at least {SHARED}"),
+    "private": (0, 1, f"share of tokens with |kappa| of at most {PRIVATE}"),
     "lost": (None, None, "accuracy above chance lost when the shared count component is removed"),
     "token_share": (0, 1, "share of the mixing weights' variation due to tokens"),
     "separable": (0, 1, "share of cells that tell one token's count from another's"),

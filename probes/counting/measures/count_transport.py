@@ -4,6 +4,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from mechprobe.probes.counting import transport
 from mechprobe.probes.counting.context import CountContext, needs_counts
 from mechprobe.probes.counting.label.rule import PRIVATE, SHARED
 from mechprobe.probes.drawing import BLUE, GREY, ORANGE, blank, heatmap
@@ -18,11 +19,11 @@ from mechprobe.probes.results import ProbeResult
         "kappa": MetricSpec("cross-token over own slope, mean over tokens", "1"),
         "own_slope": MetricSpec("answer's slope on a token's own count component", "1"),
         "cross_slope": MetricSpec("the same for another token's component, mean", "1"),
-        "shared": MetricSpec("share of tokens with kappa at least 0.7", "1", 0, 1),
-        "private": MetricSpec("share of tokens with |kappa| at most 0.3", "1", 0, 1),
+        "shared": MetricSpec(f"share of tokens with kappa at least {SHARED}", "1", 0, 1),
+        "private": MetricSpec(f"share of tokens with |kappa| at most {PRIVATE}", "1", 0, 1),
         "counters": MetricSpec("clusters of tokens that carry each other's counts", "counters", 1),
     },
-    parameters={"doses": [-2, -1, 1, 2], "cut": 0.5},
+    parameters=lambda: {"doses": list(transport.DOSES), "cut": transport.CUT},
     invariances=INVARIANCES,
 )
 def count_transport(context: CountContext) -> Measurement:

@@ -86,7 +86,7 @@ _TARGETS = {"count": "the count", "token": "the token's identity"}
         )
         for target, text in _TARGETS.items()
     },
-    parameters={
+    parameters=lambda: {
         "folds": FOLDS,
         "samples": SAMPLES,
         "decoder": "linear discriminant analysis on whitened activations",

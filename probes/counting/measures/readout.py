@@ -18,6 +18,7 @@ from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
 
 GRID = 48
+ACTIVE = 0.01  # of the largest attribution
 
 
 def participation(a: Float[Tensor, "neuron token"]) -> float:
@@ -50,7 +51,7 @@ def reading_spectrum(
     metrics={
         "participation": MetricSpec("share of tokens a neuron serves, mean", "1", 0, 1),
         "active_neurons": MetricSpec(
-            "neurons with at least 1 % of the largest attribution", "neurons", 0
+            f"neurons with at least {100 * ACTIVE:g} % of the largest attribution", "neurons", 0
         ),
         "reading_rank": MetricSpec("effective rank of the read directions", "dimensions", 1),
         "top_direction": MetricSpec("share of the strongest read direction", "1", 0, 1),
@@ -73,11 +74,11 @@ def readout(context: CountContext) -> Measurement:
     regions, extent, path = decision_regions(context)
     strongest = a.sum(-1)
     order = np.lexsort((-strongest.numpy(), a.argmax(-1).numpy()))
-    shown = a[order][(strongest[order] >= 0.01 * strongest.max()).numpy()][:128]
+    shown = a[order][(strongest[order] >= ACTIVE * strongest.max()).numpy()][:128]
     return Measurement(
         metrics={
             "participation": participation(a),
-            "active_neurons": (strongest >= 0.01 * strongest.max()).sum()
+            "active_neurons": (strongest >= ACTIVE * strongest.max()).sum()
             if strongest.max() > 0
             else 0,
             "reading_rank": torch.exp(-(spectrum * spectrum.clamp(min=1e-300).log()).sum())

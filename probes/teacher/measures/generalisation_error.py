@@ -24,7 +24,7 @@ N_BASELINE = 65_536
         "uniform_error": MetricSpec("error of uniform attention", UNIT, 0),
         "over_linear": MetricSpec("error over linear_error; below 1 attention pays", "1", 0),
     },
-    parameters={"sequences": N_TEST, "baseline_sequences": N_BASELINE},
+    parameters=lambda: {"sequences": N_TEST, "baseline_sequences": N_BASELINE},
     tasks=("attention-regression",),
 )
 def test_error(context: TeacherContext) -> Measurement:

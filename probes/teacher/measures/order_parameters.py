@@ -13,7 +13,7 @@ from mechprobe.probes.drawing import BLUE, GREY, ORANGE, blank
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
 from mechprobe.probes.teacher.context import NULL_DRAWS, TeacherContext
-from mechprobe.probes.teacher.order import LEVEL, order_parameters
+from mechprobe.probes.teacher.order import LEVEL, MOST_RANDOM, order_parameters
 
 
 @probe(
@@ -21,16 +21,20 @@ from mechprobe.probes.teacher.order import LEVEL, order_parameters
     metrics={
         "m": MetricSpec("|<1, Q>|/d, overlap with the positional direction", "1", 0),
         "m_error": MetricSpec("its finite-size standard error", "1", 0),
-        "m_null": MetricSpec("what 99 % of random Q of this size and d stay below", "1", 0),
+        "m_null": MetricSpec(
+            f"what {MOST_RANDOM} of random Q of this size and d stay below", "1", 0
+        ),
         "theta": MetricSpec("|<Q*, Q>|/d, overlap with the teacher", "1", 0),
         "theta_error": MetricSpec("its finite-size standard error", "1", 0),
-        "theta_null": MetricSpec("what 99 % of random Q of this size and d stay below", "1", 0),
+        "theta_null": MetricSpec(
+            f"what {MOST_RANDOM} of random Q of this size and d stay below", "1", 0
+        ),
         "q": MetricSpec("|Q|²/d, the student's size", "1", 0),
         "q_error": MetricSpec("its finite-size standard error", "1", 0),
         "cos_positional": MetricSpec("cosine of Q and the positional direction", "1", 0, 1),
         "cos_semantic": MetricSpec("cosine of Q and the teacher", "1", 0, 1),
     },
-    parameters={"null_draws": NULL_DRAWS, "null_level": LEVEL},
+    parameters=lambda: {"null_draws": NULL_DRAWS, "null_level": LEVEL},
     tasks=("attention-regression",),
 )
 def order_parameters_probe(context: TeacherContext) -> Measurement:
@@ -61,7 +65,9 @@ def order_parameters_probe(context: TeacherContext) -> Measurement:
 def _draw(result: ProbeResult) -> Figure:
     figure, (axes,) = blank(1)
     null = result.value("m_null"), result.value("theta_null")
-    axes.add_patch(Rectangle((0, 0), *null, color=GREY, alpha=0.3, lw=0, label="99 % of chance"))
+    axes.add_patch(
+        Rectangle((0, 0), *null, color=GREY, alpha=0.3, lw=0, label=f"{MOST_RANDOM} of chance")
+    )
     m, theta = result.value("m"), result.value("theta")
     axes.errorbar(
         m, theta, xerr=result.value("m_error"), yerr=result.value("theta_error"),

@@ -1,0 +1,70 @@
+"""The numbers that a result rests on: when one of them changes, what is stored is out of date.
+
+Constants are module-level names in capitals. Those behind a function are its own module's and
+those of every module of ours that it draws on, found by following names: nobody keeps a list.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import ModuleType
+
+# Where measuring and deciding is done; what files look like is no constant of a measurement.
+MEASURING = ("mechprobe.probes", "mechprobe.models.tasks")
+NOT_MEASURING = ("mechprobe.probes.results", "mechprobe.probes.drawing")
+
+
+def constants_behind(module: str) -> dict[str, object]:
+    """Every number, or tuple of numbers, in force behind a module, by "module.NAME".
+
+    Args:
+        module: its full name; it has been imported.
+    """
+    return {
+        f"{name}.{key}": value
+        for name in _modules_behind(module)
+        for key, value in sorted(vars(sys.modules[name]).items())
+        if key.isupper() and _is_numeric(value)
+    }
+
+
+def digest(constants: Mapping[str, object]) -> str:
+    """Eight hex digits that change with any of the numbers."""
+    text = json.dumps(constants, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+@cache
+def _modules_behind(module: str) -> tuple[str, ...]:
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in found and name in sys.modules:
+            found.add(name)
+            waiting += _drawn_on(sys.modules[name])
+    return tuple(sorted(found))
+
+
+def _drawn_on(module: ModuleType) -> Iterator[str]:
+    own = module.__name__.split(".")[0]
+    for value in vars(module).values():
+        name = value.__name__ if isinstance(value, ModuleType) else _home(value)
+        measuring = name.startswith(MEASURING) and not name.startswith(NOT_MEASURING)
+        # Packages of others may keep constants in files of their own.
+        others = own != "mechprobe" and name.split(".")[0] == own
+        if measuring or others:
+            yield name
+
+
+def _home(value: object) -> str:
+    name = getattr(value, "__module__", "")
+    return name if isinstance(name, str) else ""
+
+
+def _is_numeric(value: object) -> bool:
+    if isinstance(value, tuple):
+        return bool(value) and all(_is_numeric(part) for part in value)
+    return isinstance(value, (int, float))

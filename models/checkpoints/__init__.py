@@ -10,7 +10,7 @@ import torch
 
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.safe.reading import CONFIG_FILE, has, read_json
-from mechprobe.models.checkpoints import native
+from mechprobe.models.base.safe.writing import write_folder
 from mechprobe.models.checkpoints.registry import (
     FORMATS,
     Format,
@@ -65,8 +65,8 @@ def read_meta(path: str | Path) -> dict[str, Any]:
 
 
 def save(model: HookedTransformer, path: str | Path, meta: Mapping[str, Any] | None = None) -> None:
-    """Write a checkpoint folder whole or not at all: config.json and model.safetensors; for a
-    foreign model what `mechprobe.models.families.foreign.save_foreign` writes.
+    """Write a checkpoint folder whole or not at all: config.json, model.safetensors, and what else
+    the model's family stores.
 
     Args:
         model: natural weights are written, whatever the view.
@@ -74,16 +74,12 @@ def save(model: HookedTransformer, path: str | Path, meta: Mapping[str, Any] | N
         meta: where the model comes from (construction, training), kept under "meta".
 
     Raises:
-        MechprobeError: the folder cannot be written, or holds something else than a checkpoint.
+        MechprobeError: the folder cannot be written, or holds something else than a checkpoint,
+            or the family stores no such model.
     """
-    if model.config.family == "foreign":
-        from mechprobe.models.families.foreign import ForeignTransformer
-        from mechprobe.models.families.foreign.folder import save_foreign
-
-        assert isinstance(model, ForeignTransformer)
-        save_foreign(model, path, meta)
-    else:
-        native.save(model, path, meta)
+    files = model.family.files(model)
+    files[CONFIG_FILE]["meta"] = dict(meta or {})
+    write_folder(Path(path), files, model.weights())
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

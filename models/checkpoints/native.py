@@ -1,6 +1,5 @@
 """Our checkpoints, Hugging Face style: a folder with config.json and model.safetensors."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,21 +13,10 @@ from mechprobe.models.base.safe.reading import (
     inside,
     read_safetensors,
 )
-from mechprobe.models.base.safe.writing import write_folder
 from mechprobe.models.checkpoints.registry import checkpoint_format
 from mechprobe.models.hooked import FAMILIES, HookedTransformer
 
 THEIRS = {"d_model", "n_layers"}  # names in every configuration of TransformerLens
-
-
-def save(model: HookedTransformer, path: str | Path, meta: Mapping[str, Any] | None = None) -> None:
-    """Write config.json and model.safetensors whole or not at all; see `mechprobe.models.save`.
-
-    Raises:
-        MechprobeError: the folder cannot be written, or holds something else than a checkpoint.
-    """
-    config = json.loads(model.config.model_dump_json()) | {"meta": dict(meta or {})}
-    write_folder(Path(path), {CONFIG_FILE: config}, model.weights())
 
 
 @checkpoint_format("native", f"{CONFIG_FILE} and {WEIGHTS_FILE}, what models.save writes")
@@ -57,4 +45,5 @@ class Native:
         checked = family.config(fields, where)
         file = inside(folder, WEIGHTS_FILE)
         weights = read_safetensors(file, lambda w: family.check(checked, w, where=str(file)))
-        return HookedTransformer(checked, weights)
+        model: HookedTransformer = family.assemble(checked, weights)
+        return model

@@ -1,16 +1,19 @@
 """What a model family gives so that its weights become a hooked model; one file a family."""
 
+import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from torch import nn
 
+from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.registry import Registry
+from mechprobe.models.base.safe.reading import CONFIG_FILE
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.hooked.components import HookedConfig, Inputs, PosEmbed, Unembed
 from mechprobe.models.hooked.layers import LayerNorm, LearnedPosEmbed, LearnedUnembed
-from mechprobe.models.tasks import Task
 
 
 @runtime_checkable
@@ -37,6 +40,11 @@ class ModelConfig(Protocol):
         """Sizes by name, for tables."""
         ...
 
+    @property
+    def task_data(self) -> dict[str, Any]:
+        """Name and settings of the model's task; see `AskedConfig`."""
+        ...
+
     def model_dump_json(self) -> str:
         """The configuration as JSON."""
         ...
@@ -59,39 +67,68 @@ class Parts:
         return isinstance(self.embed, Inputs)
 
 
-@runtime_checkable
-class Family(Protocol):
-    """How weights of a family become modules and come back."""
+class Family(ABC):
+    """How weights of a family become a model and come back; one object a family.
 
-    name: str
+    Models are plain `HookedTransformer`s of the modules that `build` gives, unless a family
+    assembles them in a way of its own.
+    """
 
+    model_class: ClassVar[type[Any]]  # of `assemble`; HookedTransformer unless a family names one
+
+    @abstractmethod
     def config(self, data: object, where: str) -> Any:
         """Validate a stored configuration.
 
         Raises:
             MechprobeError: with every fault in one line.
         """
-        ...
 
+    @abstractmethod
     def check(self, config: Any, weights: Weights, where: str = "weights") -> None:
         """Compare weights with a configuration.
+
+        Args:
+            config: of this family.
+            weights: may be without numbers (device "meta").
+            where: what the message starts with.
 
         Raises:
             MechprobeError: they do not fit.
         """
-        ...
 
     def build(self, config: Any, weights: Weights, widened: bool) -> Parts:
-        """Modules of a view; `weights` are copies that may be kept."""
-        ...
+        """Modules of a view.
+
+        Args:
+            config: of this family.
+            weights: copies that may be kept.
+            widened: whether the stream has coordinates of its own for the answer.
+
+        Raises:
+            MechprobeError: there is no such view.
+        """
+        raise MechprobeError(f"models of the family {config.family!r} are not made of our modules")
 
     def natural(self, config: Any, parts: Parts) -> Weights:
-        """The weights a view was built from, as views into its parameters."""
-        ...
+        """The weights a view was built from, as views into its parameters; undoes `build`."""
+        raise MechprobeError(f"models of the family {config.family!r} are not made of our modules")
 
-    def task(self, config: Any, weights: Weights) -> Task:
-        """What the model was asked."""
-        ...
+    def assemble(self, config: Any, weights: Weights, widened: bool = False) -> Any:
+        """A model out of its configuration and its natural weights: a `HookedTransformer`.
+
+        Raises:
+            MechprobeError: they do not fit, or there is no such view.
+        """
+        return self.model_class(config, weights, widened)
+
+    def files(self, model: Any) -> dict[str, dict[str, Any]]:
+        """What is stored of a model beside its weights: JSON objects by the file's name.
+
+        Raises:
+            MechprobeError: the model cannot be stored.
+        """
+        return {CONFIG_FILE: json.loads(model.config.model_dump_json())}
 
 
 # One folder a family in models/families; others' in packages that name a module in this group.
@@ -105,7 +142,7 @@ def model_family(name: str) -> Callable[[Made], Made]:
     """Register a class of families; one is made, without arguments.
 
     Raises:
-        MechprobeError: the name is none, or taken.
+        MechprobeError: the name is not well formed, or taken.
     """
 
     def register(made: Made) -> Made:

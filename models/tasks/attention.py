@@ -3,6 +3,7 @@
 Source: Cui, Behrens, Krzakala, Zdeborova, arXiv:2402.03902, section 2 (equation for the target).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.errors import MechprobeError, short
+from mechprobe.models.base.weights import Weights
+from mechprobe.models.tasks.base import Interface, task
 
 
 def paper_mixing(L: int) -> tuple[tuple[float, ...], ...]:
@@ -20,6 +23,7 @@ def paper_mixing(L: int) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(0.6 if i == j else rest for j in range(L)) for i in range(L))
 
 
+@task("attention-regression")
 @dataclass(frozen=True, eq=False)
 class AttentionRegression:
     """Targets y = T(x) x with T(x) = (1 - omega) softmax(x Q* Q*^T x^T / d) + omega A.
@@ -47,6 +51,43 @@ class AttentionRegression:
             raise MechprobeError(f"omega={self.omega}: the positional share lies in [0, 1]")
         if any(len(row) != self.L for row in self.A) or len(self.A) != self.L:
             raise MechprobeError(f"A: {self.L} rows of {self.L} are wanted, as sigma says")
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any], tensors: Weights) -> "AttentionRegression":
+        """A task out of omega, A and sigma; the teacher Q_star and, where tokens have one, the
+        covariance are among the tensors.
+
+        Raises:
+            MechprobeError: there is no teacher, an unknown setting, or numbers that do not fit.
+        """
+        if "Q_star" not in tensors:
+            raise MechprobeError("task 'attention-regression': the model has no teacher Q_star")
+        made = cls(
+            Q_star=tensors["Q_star"],
+            omega=float(data["omega"]),
+            A=tuple(tuple(float(entry) for entry in row) for row in data["A"]),
+            sigma=tuple(float(deviation) for deviation in data["sigma"]),
+            covariance=tensors.get("covariance"),
+        )
+        known = made.describe()
+        for name, value in data.items():
+            if name not in known or known[name] != value:
+                found = f"{known[name]} here" if name in known else "not a setting"
+                raise MechprobeError(f"task {made.name!r}: {name} = {short(value)} is {found}")
+        return made
+
+    def why_not(self, interface: Interface) -> str | None:
+        """Why a model cannot be asked this task."""
+        if not interface.vectors:
+            return "it reads token ids, vectors are wanted"
+        if interface.n_ctx != self.L:
+            return f"it reads {interface.n_ctx} positions, {self.L} are wanted"
+        if (interface.d_in, interface.d_out) != (self.d, self.d):
+            return (
+                f"it reads vectors of width {interface.d_in} and answers with width"
+                f" {interface.d_out}, {self.d} is wanted"
+            )
+        return None
 
     @property
     def L(self) -> int:

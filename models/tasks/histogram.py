@@ -3,15 +3,20 @@
 Source: Behrens, Biggio, Zdeborova, arXiv:2407.11542, section 2. `[B,A,A,D,E] -> [1,2,2,1,1]`.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import comb
 from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.validation import validated
+from mechprobe.models.base.weights import Weights
+from mechprobe.models.tasks.base import Interface, task
 
 Sampler = Literal["partition", "uniform"]
 RARE = 1e-3  # share of positions below which a count is not asked of a model: it hardly saw it
@@ -25,6 +30,19 @@ class BalancedSequences(NamedTuple):
     counts: Int[Tensor, " count"]
 
 
+class Settings(BaseModel):
+    """What a configuration says of the task."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Literal["histogram"]
+    T: int
+    L: int
+    bos: bool = False
+    sampler: Sampler = "partition"
+
+
+@task("histogram")
 @dataclass(frozen=True)
 class HistogramTask:
     """Count tokens out of an alphabet of T in sequences of length L.
@@ -54,6 +72,27 @@ class HistogramTask:
             raise MechprobeError(
                 f"sampler {self.sampler!r} is unknown; choose partition or uniform"
             )
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any], tensors: Weights) -> "HistogramTask":
+        """A task out of a configuration; it keeps no tensors.
+
+        Raises:
+            MechprobeError: with every fault in one line.
+        """
+        return cls(**validated(Settings, dict(data), "task 'histogram'").model_dump())
+
+    def why_not(self, interface: Interface) -> str | None:
+        """Why a model cannot be asked this task."""
+        if interface.vectors:
+            return "it reads vectors, token ids are wanted"
+        if interface.n_ctx != (wanted := self.L + int(self.bos)):
+            return f"it reads {interface.n_ctx} positions, {wanted} are wanted"
+        if interface.d_in < self.n_vocab:
+            return f"it knows {interface.d_in} token ids, {self.n_vocab} are wanted"
+        if interface.d_out < self.n_classes:
+            return f"it answers in {interface.d_out} classes, {self.n_classes} are wanted"
+        return None
 
     @property
     def n_vocab(self) -> int:

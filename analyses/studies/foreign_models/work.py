@@ -25,7 +25,6 @@ from mechprobe.models import ForeignTransformer, HookedTransformer, MechprobeErr
 from mechprobe.models.base.parallel import one_thread
 from mechprobe.models.families.foreign import (
     compiled_counter,
-    load_foreign,
     to_native,
     train_boot_native,
 )
@@ -126,6 +125,13 @@ def trained(folder: Path, steps: int, seed: int) -> ForeignTransformer:
         return kept
     models.save(train_boot_native(description, steps=steps, seed=seed), folder, meta)
     return load_foreign(folder)
+
+
+def load_foreign(folder: Path) -> ForeignTransformer:
+    """As `models.load`, where only a foreign model will do."""
+    model = models.load(folder)
+    assert isinstance(model, ForeignTransformer)
+    return model
 
 
 def _kept(folder: Path, meta: Mapping[str, Any]) -> ForeignTransformer | None:

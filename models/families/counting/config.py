@@ -1,12 +1,12 @@
 """Shape and kind of a counting transformer (arXiv:2407.11542, section 2)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.validation import validated
-from mechprobe.models.tasks import HistogramTask
+from mechprobe.models.tasks import AskedConfig, HistogramTask
 
 Architecture = Literal["bos", "bos+sftm", "dot", "dot+sftm", "lin", "lin+sftm"]
 ARCHITECTURES: tuple[Architecture, ...] = (
@@ -19,7 +19,7 @@ ARCHITECTURES: tuple[Architecture, ...] = (
 )
 
 
-class CountingConfig(BaseModel):
+class CountingConfig(AskedConfig):
     """One-layer counting transformer without positions.
 
     Attributes:
@@ -31,6 +31,7 @@ class CountingConfig(BaseModel):
         softmax: whether the mixing scores pass a softmax over j.
         bos: whether token id T is prepended.
         n_classes: width of the answer; L + 1 unless a checkpoint stores more.
+        asked: the task in place of counting.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -115,6 +116,7 @@ class CountingConfig(BaseModel):
         """The four sizes by name."""
         return {"T": self.T, "L": self.L, "d": self.d, "p": self.p}
 
-    def task(self) -> HistogramTask:
-        """The task such a model answers."""
-        return HistogramTask(T=self.T, L=self.L, bos=self.bos)
+    @property
+    def usual_task(self) -> dict[str, Any]:
+        """Counting of tokens."""
+        return HistogramTask(T=self.T, L=self.L, bos=self.bos).describe()

@@ -15,18 +15,15 @@ from mechprobe.models.hooked.components import (
     HookedConfig,
     Unembed,
 )
-from mechprobe.models.hooked.family import Parts, model_family
+from mechprobe.models.hooked.family import Family, Parts, model_family
 from mechprobe.models.hooked.layers import TransformerBlock
-from mechprobe.models.tasks import HistogramTask
 
 pad = nn.functional.pad
 
 
 @model_family("counting")
-class CountingFamily:
+class CountingFamily(Family):
     """In the widened view the stream is [d | classes]: the feed-forward answers in its own part."""
-
-    name = "counting"
 
     def config(self, data: object, where: str) -> CountingConfig:
         """Validate a stored configuration."""
@@ -93,7 +90,3 @@ class CountingFamily:
             "W_out": mlp.W_out[:, left:],
             "b_out": mlp.b_out[left:],
         }
-
-    def task(self, config: CountingConfig, weights: Weights) -> HistogramTask:
-        """Counting of tokens."""
-        return config.task()

@@ -1,25 +1,22 @@
 """Whether a foreign model can be read exactly through its hooks; measured, not believed."""
 
 import warnings
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.families.foreign.config import RUN_NUMBERS
+from mechprobe.models.families.foreign.wrapped import ForeignTransformer
 
-if TYPE_CHECKING:
-    from mechprobe.models.families.foreign.wrapped import ForeignTransformer
-
-# Sequences that are tried, fewer where they are long; what a run of all may make in numbers.
-N_SEQUENCES, RUN_NUMBERS = 4, 2**22
+N_SEQUENCES = 4  # that are tried, fewer where they are long
 # Largest difference of patterns (of probabilities), and of logits relative to the greatest.
 TOLERANCE = 1e-4
 LOOSE = 5e-2  # of types shorter than float32
 
 
-def verify(model: "ForeignTransformer") -> None:
+def verify(model: ForeignTransformer) -> None:
     """Run a model on one to four sequences and compare what its hooks say with what it does.
 
     Checked: its vocabulary and answers; numbers are finite; attention is not causal; the
@@ -51,7 +48,7 @@ def verify(model: "ForeignTransformer") -> None:
         _read_out(model, tokens, answers)
 
 
-def _width(model: "ForeignTransformer", tokens: Tensor) -> int:
+def _width(model: ForeignTransformer, tokens: Tensor) -> int:
     ids = model.description.ids()
     if int(ids.max()) >= len(model.inner.W_E):
         return 0  # `fits` says so
@@ -65,7 +62,7 @@ def _width(model: "ForeignTransformer", tokens: Tensor) -> int:
     return int(logits.shape[-1])
 
 
-def _scores(model: "ForeignTransformer", cache: dict[str, Tensor], layer: int) -> None:
+def _scores(model: ForeignTransformer, cache: dict[str, Tensor], layer: int) -> None:
     names = [f"blocks.{layer}.attn.{n}" for n in ("hook_attn_scores", "hook_pattern")]
     missing = [name for name in names if name not in cache]
     if missing:
@@ -84,7 +81,7 @@ def _scores(model: "ForeignTransformer", cache: dict[str, Tensor], layer: int) -
     )
 
 
-def _written_patterns(model: "ForeignTransformer", tokens: Tensor) -> None:
+def _written_patterns(model: ForeignTransformer, tokens: Tensor) -> None:
     stems = [f"blocks.{layer}.attn." for layer in range(model.cfg.n_layers)]
     kept: dict[str, Tensor] = {}
 
@@ -108,7 +105,7 @@ def _written_patterns(model: "ForeignTransformer", tokens: Tensor) -> None:
             )
 
 
-def _read_out(model: "ForeignTransformer", tokens: Tensor, answers: Tensor) -> None:
+def _read_out(model: ForeignTransformer, tokens: Tensor, answers: Tensor) -> None:
     size = answers.abs().max().clamp(min=1)
     mid = model.resid_mid(tokens)
     off = (model.read_out(mid) - answers).abs().max() / size
@@ -131,5 +128,5 @@ def _read_out(model: "ForeignTransformer", tokens: Tensor, answers: Tensor) -> N
         )
 
 
-def _tolerance(model: "ForeignTransformer") -> float:
+def _tolerance(model: ForeignTransformer) -> float:
     return TOLERANCE if model.cfg.dtype in (torch.float32, torch.float64) else LOOSE

@@ -12,7 +12,8 @@ from torch import Tensor
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.families.foreign.booting import booted
 from mechprobe.models.families.foreign.description import TaskDescription
-from mechprobe.models.families.foreign.wrapped import ForeignTransformer, wrap
+from mechprobe.models.families.foreign.wrapped import ForeignTransformer
+from mechprobe.models.families.foreign.wrapping import wrap
 
 # Score of a selected pair above any other: what is not selected weighs exp(-20) = 2e-9 of it.
 SELECTED = 20.0

@@ -4,9 +4,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.families.foreign.description import TaskDescription
-from mechprobe.models.tasks import HistogramTask
 
+RUN_NUMBERS = 2**22  # that a run of all sequences that are tried may make
+MASKS = 2**26  # numbers of the masks that boot_native keeps, n_ctx x n_ctx in every block
 # What shapes a model in TransformerLens's configurations; what is left out there is left out here.
 FIELDS = (
     "n_layers",
@@ -136,6 +138,26 @@ class ForeignConfig(BaseModel):
         answers = out if out > 0 else self.field("d_vocab") or 0
         return int(places * (self.field("n_layers") * (of_heads + 2 * neurons + 6 * d) + answers))
 
-    def task(self) -> HistogramTask:
-        """The task such a model answers."""
-        return self.description.histogram()
+    @property
+    def task_data(self) -> dict[str, Any]:
+        """Name and settings of the task, in our own ids."""
+        return self.description.task_data
+
+
+def check_size(config: ForeignConfig, where: str) -> None:
+    """Whether a stored model is small enough to be tried.
+
+    Raises:
+        MechprobeError: it is not.
+    """
+    if config.n_ctx > (n_ctx := int(config.field("n_ctx"))):
+        return  # `wrap` says so, and runs nothing
+    numbers, n_layers = config.run_numbers, int(config.field("n_layers"))
+    masks = n_layers * n_ctx**2
+    if numbers > RUN_NUMBERS or masks > MASKS:
+        raise MechprobeError(
+            f"{where}: n_layers={n_layers}, n_heads={config.field('n_heads')}, n_ctx={n_ctx}"
+            f" with L={config.L} are too large to be tried ({numbers:,} numbers a sequence,"
+            f" {RUN_NUMBERS:,} at most, {masks:,} of masks, {MASKS:,} at most); wrap the model in"
+            " Python"
+        )

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.validation import validated
-from mechprobe.models.tasks import HistogramTask
+from mechprobe.models.tasks import HistogramTask, TaskData
 from mechprobe.models.tasks.histogram import Sampler
 
 Id = Annotated[int, Field(ge=0, le=10_000_000)]
@@ -21,10 +21,11 @@ BELOW = 10.0
 
 
 class TaskDescription(BaseModel):
-    """How a model that was made elsewhere does the histogram task.
+    """How a model that was made elsewhere does its task, counting unless another is named.
 
     Attributes:
-        task: "histogram", the one task there is for such models.
+        task: "histogram", or name and settings of another task, in our own token ids and with
+            answers among the classes 0..L.
         L: sequence length without BOS (at least 2).
         tokens: the model's ids of the tokens that are counted, at least two.
         bos: the model's id of BOS, which stands first; None where there is none.
@@ -35,7 +36,7 @@ class TaskDescription(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    task: Literal["histogram"] = "histogram"
+    task: Literal["histogram"] | Annotated[TaskData, Field(strict=False)] = "histogram"
     L: Annotated[int, Field(ge=2, le=10_000)]
     tokens: Annotated[tuple[Id, ...], Field(min_length=2, max_length=100_000, strict=False)]
     bos: Id | None = None
@@ -116,9 +117,13 @@ class TaskDescription(BaseModel):
         """Positions of a sequence, BOS included."""
         return self.L + int(self.bos is not None)
 
-    def histogram(self) -> HistogramTask:
-        """The task, in our own ids."""
-        return HistogramTask(T=self.T, L=self.L, bos=self.bos is not None, sampler=self.sampler)
+    @property
+    def task_data(self) -> dict[str, Any]:
+        """Name and settings of the task, in our own ids."""
+        if self.task != "histogram":
+            return self.task.model_dump()
+        bos = self.bos is not None
+        return HistogramTask(T=self.T, L=self.L, bos=bos, sampler=self.sampler).describe()
 
     def ids(self) -> Int[Tensor, " n_vocab"]:
         """The model's id of each of ours: tokens 0..T-1, BOS last."""

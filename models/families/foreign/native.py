@@ -38,6 +38,7 @@ def to_native(model: ForeignTransformer) -> HookedTransformer:
         n_layers=cfg.n_layers,
         n_heads=cfg.n_heads,
         d_head=cfg.d_head,
+        asked=None if model.description.task == "histogram" else model.description.task,
     )
     return HookedTransformer(standard, _weights(model))
 

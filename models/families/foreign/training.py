@@ -6,7 +6,9 @@ from tqdm import tqdm
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.families.foreign.booting import booted
 from mechprobe.models.families.foreign.description import TaskDescription
-from mechprobe.models.families.foreign.wrapped import ForeignTransformer, wrap
+from mechprobe.models.families.foreign.wrapped import ForeignTransformer
+from mechprobe.models.families.foreign.wrapping import wrap
+from mechprobe.models.tasks import task_from
 
 BATCH = 128
 RATE = 3e-3
@@ -66,7 +68,7 @@ def train_boot_native(
             "seed": seed,
         }
     )
-    task, generator = description.histogram(), torch.Generator().manual_seed(seed)
+    task, generator = task_from(description.task_data), torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in tqdm(range(steps), desc="train", unit="step", disable=not progress):

@@ -2,45 +2,17 @@
 
 from typing import Any
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformer_lens import HookedRootModule
 
-from mechprobe.models.base.errors import MechprobeError
-from mechprobe.models.base.weights import Weights, fingerprint
-from mechprobe.models.families.foreign.checks import verify
+from mechprobe.models.base.errors import MechprobeError, short
+from mechprobe.models.base.weights import Weights
 from mechprobe.models.families.foreign.config import ForeignConfig
 from mechprobe.models.families.foreign.description import TaskDescription
-from mechprobe.models.families.foreign.taps import Reached, Taps, copied, is_bridge
-from mechprobe.models.hooked import HookedConfig, HookedTransformer
-from mechprobe.models.tasks import HistogramTask
-
-
-def wrap(model: nn.Module, description: TaskDescription) -> "ForeignTransformer":
-    """A copy of a TransformerLens model as a hooked model that probes can be given.
-
-    Args:
-        model: a TransformerBridge, or a HookedRootModule with the standard hook names.
-        description: its tokens, its BOS and how it answers.
-
-    Raises:
-        MechprobeError: the description does not fit the model, or the model cannot be read
-            exactly through its hooks (what is checked: docs/foreign_models.md).
-    """
-    if not (is_bridge(model) or isinstance(model, HookedRootModule)):
-        raise MechprobeError(
-            f"a {type(model).__name__} is no TransformerLens model; give a TransformerBridge or a"
-            " HookedRootModule with the standard hook names"
-        )
-    return checked(copied(model), description)
-
-
-def checked(model: Any, description: TaskDescription) -> "ForeignTransformer":
-    """As `wrap`, around the model itself, which nobody else is to hold."""
-    wrapped = ForeignTransformer(model, description)
-    verify(wrapped)
-    return wrapped
+from mechprobe.models.families.foreign.taps import Reached, Taps, copied
+from mechprobe.models.hooked import FAMILIES, HookedConfig, HookedTransformer
+from mechprobe.models.tasks import Interface, check_fits
 
 
 class ForeignTransformer(HookedTransformer):
@@ -75,6 +47,7 @@ class ForeignTransformer(HookedTransformer):
                 f" {description.n_ctx} (L={description.L} and {int(config.bos)} for BOS)"
             )
         self.inner = model
+        self.family = FAMILIES.find(config.family)
         self.config = config
         self.description = description
         self.inner.eval()
@@ -113,22 +86,15 @@ class ForeignTransformer(HookedTransformer):
         if self.place not in self.taps.points:
             raise MechprobeError(f"the model has no {self.place}, where counts are read")
         self.eval()
+        check_fits(self.task(), self.interface)
 
     # -- running --------------------------------------------------------------------------------
 
-    def forward(
-        self, inputs: Tensor, return_type: str = "logits", targets: Tensor | None = None
-    ) -> Tensor:
-        """Our classes [batch, pos, L + 1] to our token ids [batch, pos]; the task's mean loss
-        with return_type="loss"."""
+    def _run(self, inputs: Tensor) -> Tensor:
+        """Our classes [batch, pos, L + 1] to our token ids [batch, pos]."""
         with self.taps.attached():
             logits = self.inner(self.description.to_ids(inputs))
-        answers = self.description.to_classes(logits)
-        if return_type == "logits":
-            return answers
-        if return_type != "loss":
-            raise ValueError(f"return_type {return_type!r} is unknown; choose logits or loss")
-        return self.task().loss(answers, inputs, targets)
+        return self.description.to_classes(logits)
 
     def resid_mid(self, inputs: Tensor) -> Float[Tensor, "batch pos d_model"]:
         """hook_resid_mid of the last block in a run that ends there; what `read_out` goes on
@@ -165,41 +131,32 @@ class ForeignTransformer(HookedTransformer):
 
     # -- views and copies -----------------------------------------------------------------------
 
-    def widened(self) -> HookedTransformer:
-        """There is none: the model's stream already is a sum of what its layers write.
+    def rebuilt(self, weights: Weights) -> "ForeignTransformer":
+        """The same model with another state dict of its own; a copy.
 
         Raises:
-            MechprobeError: always.
+            MechprobeError: the weights do not fit.
         """
-        raise MechprobeError("a foreign model has one view, the natural one; use it as it is")
-
-    def weights(self) -> Weights:
-        """The model's own state dict; copies, detached."""
-        return {name: value.detach().clone() for name, value in self.inner.state_dict().items()}
-
-    def task(self) -> HistogramTask:
-        """Counting of tokens."""
-        return self.description.histogram()
-
-    def with_dtype(self, dtype: torch.dtype) -> "ForeignTransformer":
-        """A copy in another floating-point type."""
-        # nn.Module's own `to`: the bridge's prints.
-        return self._around(nn.Module.to(copied(self.inner), dtype=dtype))
-
-    def fingerprint(self) -> str:
-        """Hash of configuration and weights, 16 hex digits."""
-        return fingerprint(self.config.model_dump_json(), self.weights())
-
-    def __deepcopy__(self, memo: dict[int, object]) -> "ForeignTransformer":
-        twin = self._around(copied(self.inner))
-        twin.train(self.training)
-        memo[id(self)] = twin
-        return twin
-
-    def _around(self, model: Any) -> "ForeignTransformer":
-        twin = ForeignTransformer(model, self.description)
+        inner, dtypes = copied(self.inner), {w.dtype for w in weights.values()}
+        if self.cfg.dtype not in dtypes:
+            # nn.Module's own `to`: the bridge's prints.
+            nn.Module.to(inner, dtype=next(t for t in dtypes if t.is_floating_point))
+        try:
+            inner.load_state_dict(weights)
+        except RuntimeError as error:
+            raise MechprobeError(f"weights do not fit ({short(error, 200)})") from None
+        twin = ForeignTransformer(inner, self.description)
         twin.cfg.softmax = self.cfg.softmax  # measured, see `verify`
         return twin
+
+    @property
+    def interface(self) -> Interface:
+        """Our token ids and classes."""
+        c = self.config
+        return Interface(n_ctx=c.n_ctx, vectors=False, d_in=c.n_vocab, d_out=c.n_classes)
+
+    def _natural(self) -> Weights:
+        return dict(self.inner.state_dict())
 
     # -- what TransformerLens's utilities ask for -----------------------------------------------
 

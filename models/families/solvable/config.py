@@ -1,18 +1,18 @@
 """Shape and task of a solvable attention model (arXiv:2402.03902, sections 2 and 3)."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from mechprobe.models.base.validation import validated
-from mechprobe.models.tasks import paper_mixing
+from mechprobe.models.tasks import AskedConfig, paper_mixing
 
 Entry = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class SolvableConfig(BaseModel):
+class SolvableConfig(AskedConfig):
     """One layer of tied dot-product attention that regresses onto a teacher attention.
 
     Attributes:
@@ -26,6 +26,7 @@ class SolvableConfig(BaseModel):
         lam: ridge strength (lambda in the paper), at least 0.
         full_covariance: whether the weights carry a covariance for each position; without,
             tokens are isotropic, sigma_l^2 times the identity.
+        asked: the task in place of regression onto the teacher with omega, A and sigma.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -114,6 +115,16 @@ class SolvableConfig(BaseModel):
     def n_ctx(self) -> int:
         """Positions of a sequence."""
         return self.L
+
+    @property
+    def usual_task(self) -> dict[str, Any]:
+        """Regression onto the teacher; Q_star and covariances are among the weights."""
+        return {
+            "name": "attention-regression",
+            "omega": self.omega,
+            "A": [list(row) for row in self.A],
+            "sigma": list(self.sigma),
+        }
 
     @property
     def sizes(self) -> dict[str, int]:

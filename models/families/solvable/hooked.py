@@ -5,7 +5,7 @@ from typing import cast
 from torch import nn
 
 from mechprobe.models.base.weights import Weights
-from mechprobe.models.families.solvable import SolvableConfig, check, task_of
+from mechprobe.models.families.solvable import SolvableConfig, check
 from mechprobe.models.hooked.components import (
     AttentionBlock,
     HookedConfig,
@@ -14,18 +14,15 @@ from mechprobe.models.hooked.components import (
     TiedAttention,
     Unembed,
 )
-from mechprobe.models.hooked.family import Parts, model_family
-from mechprobe.models.tasks import AttentionRegression
+from mechprobe.models.hooked.family import Family, Parts, model_family
 
 pad = nn.functional.pad
 GIVEN = ("Q_star", "covariance")  # of the task, carried along and not run
 
 
 @model_family("solvable")
-class SolvableFamily:
+class SolvableFamily(Family):
     """In the widened view the stream is [input | answer], d coordinates each."""
-
-    name = "solvable"
 
     def config(self, data: object, where: str) -> SolvableConfig:
         """Validate a stored configuration."""
@@ -76,7 +73,3 @@ class SolvableFamily:
             "W_pos": positions.W_pos[:, : config.d],
             **{name: given[name] for name in GIVEN if name in given},
         }
-
-    def task(self, config: SolvableConfig, weights: Weights) -> AttentionRegression:
-        """Regression onto the teacher."""
-        return task_of(config, weights)

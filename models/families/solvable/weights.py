@@ -13,7 +13,7 @@ from torch import Tensor
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.weights import Weights, check_weights
 from mechprobe.models.families.solvable.config import SolvableConfig
-from mechprobe.models.tasks import AttentionRegression
+from mechprobe.models.tasks import AttentionRegression, task_from
 
 
 def shapes(config: SolvableConfig) -> dict[str, tuple[int, ...]]:
@@ -79,11 +79,12 @@ def check(config: SolvableConfig, weights: Weights, where: str = "weights") -> N
 
 
 def task_of(config: SolvableConfig, weights: Weights) -> AttentionRegression:
-    """The task such a model was trained on; the student's Q has no part in it."""
-    return AttentionRegression(
-        Q_star=weights["Q_star"],
-        omega=config.omega,
-        A=config.A,
-        sigma=config.sigma,
-        covariance=weights.get("covariance"),
-    )
+    """The task a student is trained on; its Q has no part in it.
+
+    Raises:
+        MechprobeError: the configuration carries a task of another kind.
+    """
+    task = task_from(config.task_data, weights)
+    if not isinstance(task, AttentionRegression):
+        raise MechprobeError(f"students learn from a teacher's attention, not {task.name!r}")
+    return task

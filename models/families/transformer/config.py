@@ -3,17 +3,17 @@
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from mechprobe.models.base.validation import validated
 from mechprobe.models.families.counting import CountingConfig
-from mechprobe.models.tasks import HistogramTask
+from mechprobe.models.tasks import AskedConfig, HistogramTask
 from mechprobe.models.tasks.histogram import Sampler
 
 LARGEST = 50_000_000  # weights: 200 MB in single precision
 
 
-class TransformerConfig(BaseModel):
+class TransformerConfig(AskedConfig):
     """Transformer for the histogram task; docs/transformers.md has its equations.
 
     Attributes:
@@ -40,6 +40,7 @@ class TransformerConfig(BaseModel):
             half of the coordinates and positions in the second, and one half is seen.
         sampler: distribution of the model's task.
         n_classes: width of the answer; L + 1 unless a checkpoint stores more.
+        asked: the task in place of counting.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -209,9 +210,11 @@ class TransformerConfig(BaseModel):
         """Whether this block's feed-forward answers, instead of returning to the stream."""
         return self.readout == "classes" and layer == self.n_layers - 1
 
-    def task(self) -> HistogramTask:
-        """The task such a model answers."""
-        return HistogramTask(T=self.T, L=self.L, bos=self.bos, sampler=self.sampler)
+    @property
+    def usual_task(self) -> dict[str, Any]:
+        """Counting of tokens."""
+        task = HistogramTask(T=self.T, L=self.L, bos=self.bos, sampler=self.sampler)
+        return task.describe()
 
 
 def shapes(config: TransformerConfig) -> dict[str, tuple[int, ...]]:

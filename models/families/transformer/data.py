@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from mechprobe.models.base.errors import MechprobeError
-from mechprobe.models.tasks import HistogramTask
+from mechprobe.models.tasks import HistogramTask, Task
 
 TRAINING_SHARE = 0.7
 
@@ -47,7 +47,7 @@ class FreshData:
         MechprobeError: no sequences, or a negative seed.
     """
 
-    task: HistogramTask
+    task: Task
     n_per_epoch: int
     seed: int
 

@@ -11,7 +11,7 @@ from mechprobe.models.families.transformer import TransformerConfig, check, shap
 from mechprobe.models.families.transformer.forward import EPS, activation_of
 from mechprobe.models.families.transformer.weights import halves
 from mechprobe.models.hooked.components import MLP, Embed, HookedConfig, Unembed
-from mechprobe.models.hooked.family import Parts, model_family
+from mechprobe.models.hooked.family import Family, Parts, model_family
 from mechprobe.models.hooked.layers import (
     HalfEmbed,
     HeadsAttention,
@@ -20,16 +20,13 @@ from mechprobe.models.hooked.layers import (
     LearnedUnembed,
     TransformerBlock,
 )
-from mechprobe.models.tasks import HistogramTask
 
 pad = nn.functional.pad
 
 
 @model_family("transformer")
-class TransformerFamily:
+class TransformerFamily(Family):
     """In the widened view, of models that answer in classes, the stream is [d | classes]."""
-
-    name = "transformer"
 
     def config(self, data: object, where: str) -> TransformerConfig:
         """Validate a stored configuration."""
@@ -90,10 +87,6 @@ class TransformerFamily:
         if isinstance(unembed := parts.unembed, LearnedUnembed):
             named |= {"W_U": unembed.W_U, "b_U": unembed.b_U}
         return {name: named[name] for name in shapes(config)}
-
-    def task(self, config: TransformerConfig, weights: Weights) -> HistogramTask:
-        """Counting of tokens."""
-        return config.task()
 
 
 def _check_widens(config: TransformerConfig) -> None:

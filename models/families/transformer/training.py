@@ -10,11 +10,10 @@ from typing import Literal, get_args
 
 import torch
 from jaxtyping import Int
-from safetensors import safe_open
 from torch import Tensor
 
 from mechprobe.models.base.errors import MechprobeError
-from mechprobe.models.base.files import write_tensors
+from mechprobe.models.base.resume import keep_state, kept_state
 from mechprobe.models.base.weights import fingerprint
 from mechprobe.models.families.transformer.config import TransformerConfig
 from mechprobe.models.families.transformer.data import Data, epoch_generator
@@ -115,9 +114,9 @@ def train(
             it, and it is removed at the end.
 
     Raises:
-        MechprobeError: weights or sequences do not fit, an unknown frozen name or all of them, a
-            negative seed, a loss that is not finite, or the kept state is damaged or belongs to
-            another run.
+        MechprobeError: weights or sequences do not fit, accuracy is wanted of a task that has none,
+            an unknown frozen name or all of them, a negative seed, a loss that is not finite, or
+            the kept state is damaged or belongs to another run.
     """
     check(config, weights)
     if seed < 0:
@@ -130,6 +129,8 @@ def train(
     _check_tokens(config, data.epoch(0), "data")
     if validation is not None:
         _check_tokens(config, validation, "validation")
+        if not hasattr(task := config.task(), "correct"):
+            raise MechprobeError(f"validation: task {task.name!r} does not say what is correct")
     run = _Run(config, weights, plan, frozenset(frozen))
     identity = _identity(config, weights, data, plan, seed, validation, frozen)
     if state_path is not None and state_path.exists():
@@ -198,7 +199,7 @@ class _Run:
             answers = forward(self.config, self.weights, batch)
             loss = self.task.loss(answers, batch, wanted)
             self.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             self.optimizer.step()
             total += loss.detach() * len(batch)
         if not total.isfinite() or not all(w.isfinite().all() for w in self.learning.values()):
@@ -216,19 +217,11 @@ class _Run:
                 if isinstance(value, Tensor):
                     tensors[f"{part}/{name}"] = value
         curves = {"losses": self.losses, "accuracies": self.accuracies}
-        write_tensors(path, tensors, {"identity": identity, "curves": json.dumps(curves)})
+        keep_state(path, identity, tensors, {"curves": json.dumps(curves)})
 
     def resume(self, path: Path, identity: str) -> None:
         """Go on where a kept state stands."""
-        try:
-            with safe_open(path, framework="pt") as file:
-                meta = file.metadata() or {}
-                if meta["identity"] != identity:
-                    raise MechprobeError(
-                        f"{path}: holds the state of another training run;"
-                        " remove it or choose another file"
-                    )
-                kept = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        with kept_state(path, identity) as (kept, meta):
             curves = json.loads(meta["curves"])
             for name, weight in self.learning.items():
                 with torch.no_grad():
@@ -236,13 +229,6 @@ class _Run:
                 for key in [key for key in kept if key.split("/", 1)[1] == name]:
                     self.optimizer.state[weight][key.split("/", 1)[0]] = kept.pop(key)
             self.losses, self.accuracies = list(curves["losses"]), list(curves["accuracies"])
-        except MechprobeError:
-            raise
-        except Exception as error:  # a damaged file can fail anywhere in here
-            raise MechprobeError(
-                f"{path}: not a whole training state ({type(error).__name__});"
-                " remove it to start over"
-            ) from error
 
 
 def _check_tokens(config: TransformerConfig, tokens: Int[Tensor, "n pos"], what: str) -> None:

@@ -4,8 +4,6 @@ mu = max_{s != t} |<e_s, e_t>| / (|e_s| |e_t|), arXiv:2407.11542, section 4. Onl
 residual stream keep it; a general change of basis does not.
 """
 
-from math import sqrt
-
 import numpy as np
 import seaborn as sns
 import torch
@@ -13,6 +11,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from mechprobe.models.families.counting.bounds import welch_coherence
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.drawing import BLUE, ORANGE, blank, heatmap
 from mechprobe.probes.invariances import all_but
@@ -24,11 +23,6 @@ def cosines(E: Float[Tensor, "vocab d"]) -> Float[Tensor, "vocab vocab"]:
     """Cosines between all embeddings; a zero vector overlaps with nothing."""
     unit = torch.nn.functional.normalize(E.double(), dim=-1)
     return unit @ unit.T
-
-
-def welch_bound(T: int, d: int) -> float:
-    """Least possible mutual coherence of T unit vectors in d dimensions (Welch 1974)."""
-    return sqrt((T - d) / (d * (T - 1))) if 0 < d < T else 0.0
 
 
 @probe(
@@ -53,11 +47,12 @@ def mutual_coherence(context: CountContext) -> Measurement:
     different = gram[:T, :T][~torch.eye(T, dtype=torch.bool)]
     norms = E[:T].double().norm(dim=-1)
     bos = gram[T, :T] if context.task.bos else None
+    # Halves of the stream may be kept for positions; no token lives there.
+    d = int((E != 0).any(0).sum())
     return Measurement(
         metrics={
             "coherence": different.abs().max(),
-            # Halves of the stream may be kept for positions; no token lives there.
-            "welch_bound": welch_bound(T, int((E != 0).any(0).sum())),
+            "welch_bound": welch_coherence(T, d) if d else 0.0,
             "mean_overlap": different.abs().mean(),
             "bos_overlap_mean": None if bos is None else bos.mean(),
             "bos_overlap_max": None if bos is None else bos.abs().max(),

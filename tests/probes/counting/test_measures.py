@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mechprobe.models import HookedTransformer, MechprobeError, construct
+from mechprobe.models.families.counting.bounds import welch_coherence
 from mechprobe.models.families.counting.constructions import DIFFERENCE_SETS, harmonic_frame
 from mechprobe.probes import find_probe
 from mechprobe.probes.counting.measures.bos_anchoring import line_fit
@@ -17,7 +18,7 @@ from mechprobe.probes.counting.measures.counting_subspace import (
     whitener,
 )
 from mechprobe.probes.counting.measures.linear_decoders import whitened
-from mechprobe.probes.counting.measures.mutual_coherence import cosines, welch_bound
+from mechprobe.probes.counting.measures.mutual_coherence import cosines
 
 SIZES = {"T": 8, "L": 6}
 
@@ -36,17 +37,17 @@ def test_harmonic_frames_lie_between_the_bounds(v: int, members: tuple[int, ...]
     k = len(members)
     frame = harmonic_frame(v, members)
     overlap = (cosines(frame) - torch.eye(2 * v)).abs().max().item()
-    assert welch_bound(2 * v, 2 * k) <= overlap <= sqrt((v - k) / (k * (v - 1))) + 1e-9
+    assert welch_coherence(2 * v, 2 * k) <= overlap <= sqrt((v - k) / (k * (v - 1))) + 1e-9
 
 
 def test_the_welch_bound_is_attained_by_a_simplex() -> None:
     """d + 1 vectors to the corners of a simplex overlap by exactly 1/d."""
     d = 5
     corners = torch.eye(d + 1).double() - 1 / (d + 1)
-    assert welch_bound(d + 1, d) == pytest.approx(1 / d)
+    assert welch_coherence(d + 1, d) == pytest.approx(1 / d)
     off = cosines(corners)[~torch.eye(d + 1, dtype=torch.bool)]
     torch.testing.assert_close(off, torch.full_like(off, -1 / d))
-    assert welch_bound(d, d) == welch_bound(3, d) == 0.0
+    assert welch_coherence(d, d) == welch_coherence(3, d) == 0.0
 
 
 def test_coherence_of_models() -> None:
@@ -60,7 +61,7 @@ def test_coherence_of_models() -> None:
     frame = values("mutual-coherence", construct("dot-frame", T=26, L=5))
     gram = cosines(harmonic_frame(13, (0, 1, 3, 9))).fill_diagonal_(0)
     assert frame["coherence"] == pytest.approx(gram.abs().max().item(), rel=1e-5)
-    assert frame["welch_bound"] == pytest.approx(welch_bound(26, 8))
+    assert frame["welch_bound"] == pytest.approx(welch_coherence(26, 8))
     assert frame["mean_overlap"] == pytest.approx(gram.abs().sum().item() / (26 * 25), rel=1e-5)
 
 

@@ -8,10 +8,9 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from safetensors import safe_open
 
 from mechprobe.models.base.errors import MechprobeError
-from mechprobe.models.base.files import write_tensors
+from mechprobe.models.base.resume import keep_state, kept_state
 from mechprobe.models.families.counting.training.core import CoreEngine
 from mechprobe.models.families.counting.training.state import Standing, Trained, Trainee
 from mechprobe.models.families.counting.training.stream import BLOCK
@@ -69,14 +68,16 @@ def train(
             and it is removed at the end.
 
     Raises:
-        MechprobeError: nothing to train, a negative seed, no such device, or the kept state is
-            damaged or belongs to another run.
+        MechprobeError: nothing to train, a negative seed, a task that is not counting, no such
+            device, or the kept state is damaged or belongs to another run.
     """
     if not trainees:
         raise MechprobeError("training needs at least one model")
     for trainee in trainees:
         if not 0 <= trainee.seed < 2**63:
             raise MechprobeError(f"seed {trainee.seed}: it lies between 0 and 2^63 - 1")
+        if (other := trainee.config.asked) is not None:
+            raise MechprobeError(f"task {other.name!r}: this training is of counting alone")
     engine = engine_for(device)
     dtype = torch.float64 if precision == "float64" else torch.float32
     standings = [Standing.start(trainee, dtype) for trainee in trainees]
@@ -136,42 +137,27 @@ def _keep(path: Path, identity: str, step: int, standings: Sequence[Standing]) -
             arrays[f"{i}/{name}"] = getattr(standing, name)
         arrays |= {f"{i}/at/{at}": flat for at, flat in standing.snapshots.items()}
     meta = {
-        "identity": identity,
         "step": str(step),
         "steps": json.dumps([s.step for s in standings]),
         "diverged": json.dumps([s.diverged_at for s in standings]),
     }
-    write_tensors(path, {n: torch.from_numpy(a) for n, a in arrays.items()}, meta)
+    keep_state(path, identity, {n: torch.from_numpy(a) for n, a in arrays.items()}, meta)
 
 
 def _resume(path: Path | None, identity: str, standings: list[Standing]) -> int:
     """Put the models where the kept state left them; returns the step of that look."""
     if path is None or not path.exists():
         return 0
-    try:
-        with safe_open(path, framework="np") as file:
-            meta = file.metadata() or {}
-            if meta["identity"] != identity:
-                raise MechprobeError(
-                    f"{path}: holds the state of another training run;"
-                    " remove it or choose another folder"
-                )
-            kept = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    with kept_state(path, identity) as (kept, meta):
         steps, diverged = json.loads(meta["steps"]), json.loads(meta["diverged"])
         for i, standing in enumerate(standings):
             for name in ("flat", "first", "second"):
-                found, wanted = kept.pop(f"{i}/{name}"), getattr(standing, name)
+                found, wanted = kept.pop(f"{i}/{name}").numpy(), getattr(standing, name)
                 if (found.shape, found.dtype) != (wanted.shape, wanted.dtype):
                     raise ValueError(f"{i}/{name} has another shape")
                 setattr(standing, name, found.copy())
             standing.step, standing.diverged_at = int(steps[i]), diverged[i]
         for name, flat in kept.items():
             index, _, at = name.split("/")
-            standings[int(index)].snapshots[int(at)] = flat
+            standings[int(index)].snapshots[int(at)] = flat.numpy()
         return int(meta["step"])
-    except MechprobeError:
-        raise
-    except Exception as error:  # a damaged file can fail anywhere in here
-        raise MechprobeError(
-            f"{path}: not a whole training state ({type(error).__name__}); remove it to start over"
-        ) from error

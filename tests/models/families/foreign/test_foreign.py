@@ -27,8 +27,6 @@ from mechprobe.models.families.counting.weights import initial
 from mechprobe.models.families.foreign import (
     checks,
     compiled_counter,
-    load_foreign,
-    save_foreign,
     to_native,
     train_boot_native,
 )
@@ -129,7 +127,7 @@ def test_sequences_are_those_the_model_was_trained_on() -> None:
     model = wrap(booted(), description)
     assert model.task() == HistogramTask(T=8, L=6, bos=True, sampler="uniform")
     assert to_native(model).task() == model.task()
-    assert CLASSES.histogram().sampler == "partition"
+    assert CLASSES.task_data["sampler"] == "partition"
 
 
 def test_description_reads_what_it_writes() -> None:
@@ -415,12 +413,12 @@ def test_only_boot_native_models_are_written(tmp_path: Path) -> None:
     own = HookedTransformer(config, initial(config, torch.Generator().manual_seed(0)))
     model = wrap(own, TaskDescription(L=6, tokens=tuple(range(8))))
     with pytest.raises(MechprobeError, match="boot_native"):
-        save_foreign(model, tmp_path / "model")
+        models.save(model, tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.tex").write_text("mine")
     with pytest.raises(MechprobeError, match="other files"):
-        save_foreign(wrapped(), tmp_path / "other")
+        models.save(wrapped(), tmp_path / "other")
 
 
 def edited(folder: Path, name: str, **changes: object) -> None:
@@ -431,7 +429,7 @@ def edited(folder: Path, name: str, **changes: object) -> None:
 
 def test_damaged_folders_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "model"
-    save_foreign(wrapped(), folder)
+    models.save(wrapped(), folder)
     good = {file.name: file.read_bytes() for file in folder.iterdir()}
     weights = load_file(folder / "model.safetensors")
     first = "blocks.0.attn.q.weight"
@@ -466,12 +464,12 @@ def test_damaged_folders_are_refused(tmp_path: Path) -> None:
     for said, damage in faults.items():
         damage()
         with pytest.raises(MechprobeError, match=said) as caught:
-            load_foreign(folder)
+            models.load(folder)
         assert "\n" not in str(caught.value)
         assert str(folder) in str(caught.value)
         for name, content in good.items():
             (folder / name).write_bytes(content)
-    assert load_foreign(folder).fingerprint() == wrapped().fingerprint()
+    assert models.load(folder).fingerprint() == wrapped().fingerprint()
 
 
 # -- twins and controls ---------------------------------------------------------------------------
@@ -545,9 +543,9 @@ def test_one_sequence_is_enough_to_find_faults(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_callers_random_numbers_go_on(tmp_path: Path) -> None:
-    save_foreign(wrapped(), tmp_path / "model")
+    models.save(wrapped(), tmp_path / "model")
     before = torch.get_rng_state()
-    load_foreign(tmp_path / "model")
+    models.load(tmp_path / "model")
     compiled_counter(3, 2)
     train_boot_native(CLASSES, d=4, p=2, steps=1, progress=False)
     assert torch.equal(torch.get_rng_state(), before)

@@ -1,0 +1,75 @@
+"""A task as data of a model's configuration: any model can be asked any task that fits it."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from mechprobe.models.base.errors import MechprobeError, short
+from mechprobe.models.base.weights import Weights
+from mechprobe.models.tasks.base import TASKS, Interface, Task
+
+
+class TaskData(BaseModel):
+    """A task's name and its settings, as `Task.describe` gives them."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, JsonValue]
+
+    name: str
+
+
+class AskedConfig(BaseModel):
+    """Base of configurations of models: the task of the family's own, or another.
+
+    Attributes:
+        asked: the task in place of the usual one; left out of JSON where there is none.
+    """
+
+    asked: TaskData | None = Field(default=None, strict=False, exclude_if=lambda data: data is None)
+
+    @property
+    @abstractmethod
+    def usual_task(self) -> dict[str, Any]:
+        """Name and settings of the task that such a model is asked unless told otherwise."""
+
+    @property
+    def task_data(self) -> dict[str, Any]:
+        """Name and settings of the model's task."""
+        return self.usual_task if self.asked is None else self.asked.model_dump()
+
+    def task(self) -> Any:
+        """The model's task, where it needs no tensors; its type is the task's own."""
+        return task_from(self.task_data)
+
+
+def task_from(data: Mapping[str, Any], tensors: Weights | None = None) -> Task:
+    """Make a registered task.
+
+    Args:
+        data: name and settings.
+        tensors: weights of the model that is asked, of which some may belong to the task.
+
+    Raises:
+        MechprobeError: an unknown task, or settings that are none of it.
+    """
+    kind = TASKS.find(data.get("name"), "configuration")
+    try:
+        return kind.from_data(data, tensors or {})
+    except MechprobeError:
+        raise
+    except Exception as error:  # others' tasks may fail in any way
+        reason = short(" ".join(f"{type(error).__name__}: {error}".split()), 200)
+        raise MechprobeError(
+            f"task {data['name']!r} cannot be made from its settings ({reason})"
+        ) from error
+
+
+def check_fits(task: Task, interface: Interface) -> None:
+    """Raises:
+    MechprobeError: a model with this interface cannot be asked the task.
+    """
+    reason = task.why_not(interface)
+    if reason is not None:
+        raise MechprobeError(f"task {task.name!r} does not fit this model: {reason}")

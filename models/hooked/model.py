@@ -15,6 +15,7 @@ from transformer_lens.hook_points import HookPoint
 
 from mechprobe.models.base.weights import Weights, fingerprint
 from mechprobe.models.hooked.family import FAMILIES, ModelConfig
+from mechprobe.models.hooked.mixers import Mixing
 from mechprobe.models.tasks import Task
 
 
@@ -128,6 +129,12 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
         if self.parts.pos_embed is not None:
             resid = resid + self.hook_pos_embed(self.parts.pos_embed(inputs))
         return resid
+
+    @property
+    def mixers(self) -> list[Mixing]:
+        """What mixes positions in every block, and what there is to measure of it."""
+        layers = [block.mixing_layer for block in self.blocks]
+        return [layer.mixing(f"blocks.{i}.{layer.name}.") for i, layer in enumerate(layers)]
 
     # -- views and copies -----------------------------------------------------------------------
 
@@ -273,7 +280,7 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
         """Sum of the biases written to the stream before `layer`, or before its feed-forward."""
         total = torch.zeros(self.cfg.d_model, dtype=self.cfg.dtype)
         for block in list(self.blocks)[: layer + mlp_input]:
-            total = total + getattr(block.attn, "b_O", 0)
+            total = total + getattr(block.mixing_layer, "b_O", 0)
         if include_mlp_biases and not self.cfg.attn_only:
             for block in list(self.blocks)[:layer]:
                 total = total + block.mlp.b_out

@@ -28,7 +28,7 @@ class Attention(nn.Module):
         write_at: first coordinate that is written to without W_O.
     """
 
-    name = "attn"
+    part = "attn"
     W_Q: Tensor
     W_K: Tensor
     Q: Tensor

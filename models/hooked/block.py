@@ -38,8 +38,8 @@ class Block(nn.Module):
         for name, norm in norms.items():
             self.add_module(name, norm)
         self.norms = tuple(norms)
-        self.mixed_by = mixer.name
-        self.add_module(mixer.name, cast(nn.Module, mixer))
+        self.mixed_by = mixer.part
+        self.add_module(mixer.part, cast(nn.Module, mixer))
         self.skips = skips
         self.hook_resid_pre = HookPoint()
         self.hook_attn_out = HookPoint()

@@ -77,7 +77,7 @@ class Mixer(Protocol):
     """A module that mixes positions in a block, in the place of attention."""
 
     # What a block calls it, and so a part of its hook points' names: "attn", "mixer", ...
-    name: str
+    part: str
 
     def __call__(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
         """What it writes to the residual stream, of the stream before it."""

@@ -134,7 +134,7 @@ class HookedTransformer(HookedRootModule):  # type: ignore[misc]
     def mixers(self) -> list[Mixing]:
         """What mixes positions in every block, and what there is to measure of it."""
         layers = [block.mixing_layer for block in self.blocks]
-        return [layer.mixing(f"blocks.{i}.{layer.name}.") for i, layer in enumerate(layers)]
+        return [layer.mixing(f"blocks.{i}.{layer.part}.") for i, layer in enumerate(layers)]
 
     # -- views and copies -----------------------------------------------------------------------
 

@@ -59,14 +59,14 @@ def check_probe(probe: Probe, models: Mapping[str, HookedTransformer] | None = N
 
     Args:
         probe: to check.
-        models: further models by name, such as those of a family or a task of your own.
+        models: by name, in place of the kit's own: those of a family or a task of yours.
 
     Raises:
         MechprobeError: the first fault, in one line that names the probe.
     """
     faults = list(_declaration(probe))
     applied = False
-    tried = [*subjects(probe.tasks), *(models or {}).items()]
+    tried = list(subjects(probe.tasks) if models is None else models.items())
     for name, model in tried:
         if faults:
             break

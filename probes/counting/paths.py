@@ -152,10 +152,10 @@ class CountPaths:
 
     def read_by_mixers(self) -> Float[Tensor, "layer 1"]:
         """The same of mixers without heads, each taken whole: what it writes at all positions."""
-        names = [get_act_name("attn_out", block) for block in range(self.layers)]
+        names, written = [get_act_name("attn_out", b) for b in range(self.layers)], self.written
 
         def write(value: Tensor, hook: HookPoint) -> Tensor:
-            return self.written[str(hook.name)]
+            return written[str(hook.name)]
 
         shares = [self.share(self.run([(name, write)])) for name in names]
         return torch.stack(shares).unsqueeze(1).double()

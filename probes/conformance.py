@@ -5,7 +5,7 @@ check_probe(find_probe("my-probe"))
 """
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -46,7 +46,7 @@ ROUNDING = 1e-9  # linear algebra may round otherwise from call to call
 DIGITS = 1e-6  # arrays keep 7 digits in JSON
 
 
-def check_probe(probe: Probe) -> None:
+def check_probe(probe: Probe, models: Mapping[str, HookedTransformer] | None = None) -> None:
     """Run a probe on small hand-built models and check what it promises.
 
     Where it applies: metrics are described, and finite or None, within their declared ranges;
@@ -57,14 +57,21 @@ def check_probe(probe: Probe) -> None:
     halves of the stream), a counter written into a TransformerBridge; a positional and a semantic
     student of a teacher attention.
 
+    Args:
+        probe: to check.
+        models: by name, in place of the kit's own: those of a family or a task of yours.
+
     Raises:
         MechprobeError: the first fault, in one line that names the probe.
     """
     faults = list(_declaration(probe))
     applied = False
-    for name, model in subjects(probe.tasks):
+    tried = list(subjects(probe.tasks) if models is None else models.items())
+    for name, model in tried:
         if faults:
             break
+        if model.task().name not in probe.tasks:
+            continue
         condition: Callable[..., object] = probe.inapplicable or (lambda *_: None)
         reason = condition(model, model.task())
         if not (reason is None or isinstance(reason, str)):
@@ -73,7 +80,7 @@ def check_probe(probe: Probe) -> None:
             applied = True
             faults += [f"on {name}: {fault}" for fault in _on(probe, model)][:1]
     if not faults and not applied:
-        names = ", ".join(name for name, _ in subjects(probe.tasks))
+        names = ", ".join(name for name, _ in tried)
         faults.append(f"it applies to none of {names or 'the models at hand'}")
     if faults:
         raise MechprobeError(f"probe {probe.name}: {' '.join(faults[0].split())}")

@@ -1,8 +1,9 @@
-"""What probes share about one model: draws, a cached run; computed once.
+"""What probes share about one model: draws and runs; computed once.
 
 `Context` knows no task in particular; a task's own context adds what only its probes need.
 """
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformer_lens import ActivationCache
+from transformer_lens.hook_points import HookPoint
 from transformer_lens.utilities import get_act_name
 
 from mechprobe.models import HookedTransformer, MechprobeError, Task
@@ -82,24 +84,77 @@ class Context:
         return self.sample("sequences", N_SEQUENCES)
 
     @cached_property
-    def _run(self) -> tuple[Tensor, ActivationCache]:
+    def _run(self) -> tuple[Tensor, dict[str, Tensor]]:
+        finite: list[Tensor] = []
+        kept: dict[str, Tensor] = {}
+        last = self.hook_name("resid_mid")
+
+        def look(value: Tensor, hook: HookPoint) -> None:
+            # One pass: a number that is not finite is the least or the greatest, or makes both
+            # NaN.
+            finite.extend(end.isfinite() for end in value.aminmax())
+            if hook.name == last:
+                kept[last] = value.detach()
+
         with torch.no_grad():
-            answers, cache = self.model.run_with_cache(self.inputs)
-        # One pass over each: a number that is not finite is the least or the greatest, or makes
-        # both NaN.
-        extremes = (end for value in (answers, *cache.values()) for end in value.aminmax())
-        if not all(end.isfinite() for end in extremes):
+            answers = self.model.run_with_hooks(
+                self.inputs, fwd_hooks=[(name, look) for name in self.model.hook_dict]
+            )
+        if not all(end.isfinite() for end in (*answers.aminmax(), *finite)):
             raise MechprobeError(
                 "the model's activations overflow on its own sequences; its weights are too large"
             )
-        return answers, cache
+        return answers, kept
 
     @property
     def answers(self) -> Float[Tensor, "batch pos classes"]:
-        """Answers on `inputs`."""
+        """Answers on `inputs`.
+
+        Raises:
+            MechprobeError: an activation of that run is not finite.
+        """
         return self._run[0]
 
     @property
+    def resid_mid(self) -> Float[Tensor, "batch pos d_model"]:
+        """hook_resid_mid of the last block on `inputs`, the one activation that is always kept.
+
+        Raises:
+            KeyError: the model has none.
+        """
+        return self._run[1][self.hook_name("resid_mid")]
+
+    @cached_property
     def cache(self) -> ActivationCache:
-        """All activations on `inputs`."""
-        return self._run[1]
+        """All activations on `inputs`, kept from when this is first asked for; where some will
+        do, `activations_at` keeps less."""
+        _ = self.answers  # says so where they overflow
+        with torch.no_grad():
+            cache: ActivationCache = self.model.run_with_cache(self.inputs)[1]
+        return cache
+
+    def activations_at(self, names: Iterable[str]) -> list[Tensor]:
+        """Activations on `inputs` at some hook points, of a run that keeps no others.
+
+        Args:
+            names: full names, see `hook_name`.
+        """
+        names = list(names)
+        _ = self.answers
+        cached = "cache" in self.__dict__
+        found = self.cache if cached else activations(self.model, self.inputs, names)
+        return [found[name] for name in names]
+
+
+def activations(
+    model: HookedTransformer, inputs: Tensor, names: Iterable[str]
+) -> dict[str, Tensor]:
+    """What stands at some hook points in a run, by their full names."""
+    found: dict[str, Tensor] = {}
+
+    def keep(value: Tensor, hook: HookPoint) -> None:
+        found[str(hook.name)] = value.detach()
+
+    with torch.no_grad():
+        model.run_with_hooks(inputs, fwd_hooks=[(name, keep) for name in names])
+    return found

@@ -107,7 +107,9 @@ class MechanismLabel(_Schema):
     mechanism: Mechanism | None = Field(
         description="counting mechanism; None for models that do not count"
     )
-    attention: AttentionKind
+    attention: AttentionKind | None = Field(
+        description="what mixing depends on; None for models without mixing weights"
+    )
     counters: int | None = Field(description="number of counters; None for unsolved models")
     confidence: float | None = Field(
         ge=0, le=1, description="calibrated probability that the counting mechanism is right"
@@ -118,7 +120,9 @@ class MechanismLabel(_Schema):
         description="share of bootstrap replicates with"
         " the same counting mechanism, before calibration",
     )
-    attention_agreement: float = Field(ge=0, le=1, description="the same for attention")
+    attention_agreement: float | None = Field(
+        ge=0, le=1, description="the same for attention; None for models without mixing weights"
+    )
     attention_confidence: float | None = Field(
         default=None,
         ge=0,
@@ -154,11 +158,11 @@ class MechanismLabel(_Schema):
     @property
     def verdict(self) -> str:
         """Both axes in a few words: "semantic attention, relation-based counting"."""
-        attention = f"{self.attention} attention"
-        if self.mechanism is None:
-            return attention
-        solved = self.mechanism != "unsolved"
-        return f"{attention}, " + (f"{self.mechanism} counting" if solved else "counting unsolved")
+        found = [] if self.attention is None else [f"{self.attention} attention"]
+        if self.mechanism is not None:
+            solved = self.mechanism != "unsolved"
+            found.append(f"{self.mechanism} counting" if solved else "counting unsolved")
+        return ", ".join(found)
 
     @property
     def certainty(self) -> float | None:

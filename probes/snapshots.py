@@ -38,7 +38,7 @@ class Snapshot:
 
     step: int
     mechanism: Mechanism
-    attention: AttentionKind
+    attention: AttentionKind | None
     counters: int | None
     confidence: float | None
     leans: Mechanism | None

@@ -53,7 +53,7 @@ def render(info: RunInfo, results: list[ModelResult]) -> str:
     )
     # Models that do not count are told apart by their attention.
     attending: Counter[str] = Counter(
-        r.label.attention for r in results if r.label.mechanism is None
+        str(r.label.attention) for r in results if r.label.mechanism is None
     )
     shown = sections(results, probes)
     style, script = part("report.css"), part("report.js")

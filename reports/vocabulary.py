@@ -52,8 +52,10 @@ ATTENTION: dict[str, Term] = {
 
 def meaning(label: MechanismLabel) -> str:
     """A verdict in sentences: attention, then counting where a model counts."""
-    said = ATTENTION[label.attention].meaning
-    sentences = [f"{said[0].upper()}{said[1:]}."]
+    sentences = []
+    if label.attention is not None:
+        said = ATTENTION[label.attention].meaning
+        sentences.append(f"{said[0].upper()}{said[1:]}.")
     if label.mechanism is not None:
         sentences.append(MECHANISMS[label.mechanism].meaning)
     return " ".join(sentences)

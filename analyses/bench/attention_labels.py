@@ -84,7 +84,7 @@ def _labelled(
         omega=config.omega,
         start=kind,
         seed=job.seed,
-        attention=verdict.attention,
+        attention=str(verdict.attention),
         confidence=verdict.attention_confidence or 0.0,
         m=e["m"].value or 0.0,
         theta=e["theta"].value or 0.0,

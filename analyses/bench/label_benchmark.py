@@ -85,13 +85,13 @@ def examine(member: Member) -> Row:
         true_attention=member.attention(),
         true_counters=counters,
         mechanism=str(first.mechanism),
-        attention=first.attention,
+        attention=str(first.attention),
         counters=first.counters,
         confidence=first.confidence,
         transformed=str(again.mechanism),
         reseeded=str(reseeded.mechanism),
-        transformed_attention=again.attention,
-        reseeded_attention=reseeded.attention,
+        transformed_attention=str(again.attention),
+        reseeded_attention=str(reseeded.attention),
     )
 
 

@@ -131,7 +131,7 @@ def table(results: Sequence[ModelResult]) -> str:
         "accuracy": lambda r: _or_dash(r.label.accuracy, ".3f"),
         "test error": lambda r: _or_dash(r.label.test_error, ".2e"),
         "mechanism": lambda r: r.label.mechanism or "-",
-        "attention": lambda r: r.label.attention,
+        "attention": lambda r: r.label.attention or "-",
         "counters": lambda r: _or_dash(r.label.counters, "d"),
         "confidence": lambda r: "-" if r.label.certainty is None else sure(r.label.certainty),
     }

@@ -183,7 +183,7 @@ def _strips(axes: Axes, snapshots: Sequence[Snapshot], edges: np.ndarray) -> Non
     rows = (
         [COLOURS[one.mechanism] for one in snapshots],
         [COLOURS[one.leans] for one in snapshots],
-        [ATTENTION[one.attention] for one in snapshots],
+        [ATTENTION.get(one.attention or "", "white") for one in snapshots],
     )
     for row, colours in enumerate(rows):
         axes.barh(

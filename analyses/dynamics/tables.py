@@ -93,7 +93,7 @@ def _snapshot(one: Snapshot, names: list[str]) -> list[str]:
         percent(one.accuracy),
         one.mechanism,
         one.leans or MISSING,
-        one.attention,
+        one.attention or MISSING,
         number(one.counters),
         MISSING if one.confidence is None else f"{one.confidence:.2f}",
         *[_short(one.numbers.get(name)) for name in names],

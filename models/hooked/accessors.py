@@ -132,7 +132,7 @@ class WeightAccessors(HookedRootModule):  # type: ignore[misc]
         """Sum of the biases written to the stream before `layer`, or before its feed-forward."""
         total = torch.zeros(self.cfg.d_model, dtype=self.cfg.dtype)
         for block in list(self.blocks)[: layer + mlp_input]:
-            total = total + getattr(block.attn, "b_O", 0)
+            total = total + getattr(block.mixing_layer, "b_O", 0)
         if include_mlp_biases and not self.cfg.attn_only:
             for block in list(self.blocks)[:layer]:
                 total = total + block.mlp.b_out
@@ -191,5 +191,5 @@ class WeightAccessors(HookedRootModule):  # type: ignore[misc]
         return torch.stack(found)
 
     def _biases(self, name: str, like: Tensor) -> Tensor:
-        known = all(getattr(block.attn, name, None) is not None for block in self.blocks)
+        known = all(getattr(block.mixing_layer, name, None) is not None for block in self.blocks)
         return self._stacked("attn", name) if known else torch.zeros_like(like)

@@ -12,8 +12,10 @@ from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.registry import Registry
 from mechprobe.models.base.safe.reading import CONFIG_FILE
 from mechprobe.models.base.weights import Weights
-from mechprobe.models.hooked.components import HookedConfig, Inputs, PosEmbed, Unembed
-from mechprobe.models.hooked.layers import LayerNorm, LearnedPosEmbed, LearnedUnembed
+from mechprobe.models.hooked.config import HookedConfig
+from mechprobe.models.hooked.embedding import Inputs, PosEmbed
+from mechprobe.models.hooked.norm import LayerNorm
+from mechprobe.models.hooked.unembedding import LearnedUnembed, Unembed
 
 
 @runtime_checkable
@@ -56,7 +58,7 @@ class Parts:
 
     cfg: HookedConfig
     embed: nn.Module
-    pos_embed: PosEmbed | LearnedPosEmbed | None
+    pos_embed: PosEmbed | None
     blocks: list[nn.Module]
     unembed: Unembed | LearnedUnembed
     ln_final: LayerNorm | None = None

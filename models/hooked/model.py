@@ -15,6 +15,7 @@ from transformer_lens.hook_points import HookPoint
 from mechprobe.models.base.weights import Weights, fingerprint
 from mechprobe.models.hooked.accessors import WeightAccessors
 from mechprobe.models.hooked.family import FAMILIES, Family, ModelConfig
+from mechprobe.models.hooked.mixers import Mixing
 from mechprobe.models.tasks import Interface, Task, check_fits, task_from
 
 
@@ -131,6 +132,12 @@ class HookedTransformer(WeightAccessors):
         if self.parts.pos_embed is not None:
             resid = resid + self.hook_pos_embed(self.parts.pos_embed(inputs))
         return resid
+
+    @property
+    def mixers(self) -> list[Mixing]:
+        """What mixes positions in every block, and what there is to measure of it."""
+        layers = [block.mixing_layer for block in self.blocks]
+        return [layer.mixing(f"blocks.{i}.{layer.part}.") for i, layer in enumerate(layers)]
 
     # -- views and copies -----------------------------------------------------------------------
 

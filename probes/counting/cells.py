@@ -19,15 +19,11 @@ class CountCells:
         data: the sequences.
         resid: hook_resid_mid of the last block at each sequence's marked position, [T, C, R, d].
         predicted: the class the model answers there, [T, C, R].
-        scores, pattern: the marked position's mixing scores and weights in every head of every
-            block, [T, C, R, layer, head, pos].
     """
 
     data: BalancedSequences
     resid: Float[Tensor, "token count rep d"]
     predicted: Int[Tensor, "token count rep"]
-    scores: Float[Tensor, "token count rep layer head pos"]
-    pattern: Float[Tensor, "token count rep layer head pos"]
 
     @property
     def means(self) -> Float[Tensor, "token count d"]:

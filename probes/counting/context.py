@@ -1,6 +1,6 @@
 """What probes of counting models share: balanced sequences, count means, transport."""
 
-from functools import cached_property, partial
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -10,7 +10,7 @@ from transformer_lens.hook_points import HookPoint
 from mechprobe.models import HistogramTask, HookedTransformer, MechprobeError
 from mechprobe.models.tasks import BalancedSequences
 from mechprobe.probes import draws
-from mechprobe.probes.context import Context
+from mechprobe.probes.context import Context, activations
 from mechprobe.probes.counting import transport, variation
 from mechprobe.probes.counting.cells import CountCells
 from mechprobe.probes.counting.heads import main_head
@@ -94,15 +94,19 @@ class CountContext(Context):
         return transport.measure(self.model, self.reference, self.held_out)
 
     @cached_property
+    def patterns(self) -> list[Float[Tensor, "batch head q k"]]:
+        """Mixing weights of every block on `tokens`; all blocks have to have some."""
+        return self.activations_at([mixing.hooks["pattern"] for mixing in self.model.mixers])
+
+    @cached_property
     def variation(self) -> variation.Variation:
         """How the mixing weights of all heads of all blocks vary on `tokens`."""
-        patterns = (self.cache[name] for name in self.hook_names("pattern"))
-        return variation.measure(patterns, self.tokens, self.task)
+        return variation.measure(self.patterns, self.tokens, self.task)
 
     @cached_property
     def main_head(self) -> tuple[int, int]:
-        """Block and head of the attention that changes most answers on `tokens` when it is made
-        uniform: what probes of one head read. Nothing is run where there is only one."""
+        """Block and head of the mixing weights that change most answers on `tokens` when they are
+        made uniform: what probes of one head read. Nothing is run where there is only one."""
         return main_head(self.model, self.tokens, self.task.scored(self.logits, 1))
 
     @cached_property
@@ -147,20 +151,23 @@ class CountContext(Context):
         return self.run_cells(self.balanced(purpose, reps))
 
     def run_cells(self, data: BalancedSequences) -> CountCells:
-        """Residual streams, answers and attention at the marked positions of given sequences."""
+        """Residual streams and answers at the marked positions of given sequences."""
         at = data.position.flatten()
-        row = torch.arange(len(at))
-        shape = data.position.shape
-        kept: dict[str, list[Tensor]] = {"attn_scores": [], "pattern": []}  # block by block
-
-        def keep(name: str, value: Tensor, hook: HookPoint) -> None:
-            kept[name].append(value[row, :, at].view(*shape, *value.shape[1::2]))
-
-        hooks = [(full, partial(keep, name)) for name in kept for full in self.hook_names(name)]
+        row, shape = torch.arange(len(at)), data.position.shape
         with torch.no_grad():
-            with self.model.hooks(fwd_hooks=hooks):
-                resid = self.model.resid_mid(data.tokens.flatten(0, 2))[row, at].view(*shape, -1)
+            resid = self.model.resid_mid(data.tokens.flatten(0, 2))[row, at].view(*shape, -1)
             # Only the marked positions are read out.
             predicted = self.model.read_out(resid).argmax(-1)
-        scores, pattern = (torch.stack(values, 3) for values in kept.values())
-        return CountCells(data, resid, predicted, scores, pattern)
+        return CountCells(data, resid, predicted)
+
+    def attention_at(
+        self, data: BalancedSequences, layer: int, head: int
+    ) -> tuple[Float[Tensor, "token count rep pos"], Float[Tensor, "token count rep pos"]]:
+        """Mixing scores and weights of the marked positions of given sequences in one head."""
+        hooks = self.model.mixers[layer].hooks
+        names = [hooks["attn_scores"], hooks["pattern"]]
+        at = data.position.flatten()
+        row, shape = torch.arange(len(at)), data.position.shape
+        found = activations(self.model, data.tokens.flatten(0, 2), names)
+        scores, pattern = (found[name][row, head, at].view(*shape, -1) for name in names)
+        return scores, pattern

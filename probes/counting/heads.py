@@ -1,13 +1,11 @@
-"""Which attention head a probe of one head reads, and how its result says so."""
+"""Which head a probe of one head reads, and how its result says so."""
 
 from functools import partial
-from itertools import product
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
-from transformer_lens.utilities import get_act_name
 
 from mechprobe.models import HookedTransformer
 from mechprobe.probes.results import ProbeResult
@@ -18,7 +16,7 @@ def main_head(
     tokens: Int[Tensor, "batch pos"],
     answers: Float[Tensor, "batch scored classes"],
 ) -> tuple[int, int]:
-    """Block and head whose attention, made uniform, changes most answers; the first of equals.
+    """Block and head whose mixing, made uniform, changes most answers; the first of equals.
 
     Uniform is every row's mean over keys, which under a softmax is 1/positions. Weights without a
     softmax that depend on tokens have no such reference, and a row's sum may hold the count: those
@@ -29,19 +27,20 @@ def main_head(
         tokens: sequences to compare on.
         answers: the untouched model's, at the last positions of each sequence.
     """
-    cfg = model.cfg
-    heads = list(product(range(cfg.n_layers), range(cfg.n_heads)))
+    mixers = model.mixers
+    heads = [(layer, head) for layer, one in enumerate(mixers) for head in range(one.heads)]
     if len(heads) == 1:
         return heads[0]
-    axis = -1 if cfg.softmax or cfg.constant_mixing else 0
 
-    def flatten(head: int, pattern: Tensor, hook: HookPoint) -> Tensor:
+    def flatten(head: int, axis: int, pattern: Tensor, hook: HookPoint) -> Tensor:
         out = pattern.clone()
         out[:, head] = pattern[:, head].mean(axis, keepdim=True)
         return out
 
     def changed(layer: int, head: int) -> float:
-        edit = (get_act_name("pattern", layer), partial(flatten, head))
+        mixing = mixers[layer]
+        axis = -1 if mixing.softmax or mixing.constant else 0
+        edit = (mixing.hooks["pattern"], partial(flatten, head, axis))
         with torch.no_grad():
             logits = model.run_with_hooks(tokens, fwd_hooks=[edit])
         moved = logits[:, -answers.shape[1] :].argmax(-1) != answers.argmax(-1)
@@ -52,7 +51,7 @@ def main_head(
 
 def named(model: HookedTransformer, head: tuple[int, int]) -> dict[str, Tensor]:
     """The main head (block, head) as an array of a result, where a model has several."""
-    several = model.cfg.n_layers * model.cfg.n_heads > 1
+    several = sum(mixing.heads for mixing in model.mixers) > 1
     return {"main_head": torch.tensor(head)} if several else {}
 
 

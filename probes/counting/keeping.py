@@ -50,8 +50,9 @@ def hooks_for(context: CountContext, split: Sources, kept: Kept) -> Hooks:
 def _products(context: CountContext, split: Sources, kept: Kept) -> Hooks:
     bos = int(context.task.bos)
     deeper = [name for name in split.mean if bos and not name.startswith("blocks.0.")]
-    # Before the run: the cache is of the untouched model.
-    at_bos = {name: context.cache[name][:, :bos].mean(0) for name in deeper}
+    # Before the run: of the untouched model.
+    there = context.activations_at(deeper) if deeper else []
+    at_bos = {name: value[:, :bos].mean(0) for name, value in zip(deeper, there, strict=True)}
 
     def edit(value: Tensor, hook: HookPoint) -> Tensor:
         out = value.clone()
@@ -71,7 +72,8 @@ def _products(context: CountContext, split: Sources, kept: Kept) -> Hooks:
 def _constant(context: CountContext, kept: Kept) -> Hooks:
     if kept == "positional":
         return []
-    return [(n, partial(_level, task=context.task)) for n in context.hook_names("attn_scores")]
+    names = [mixing.hooks["attn_scores"] for mixing in context.model.mixers]
+    return [(name, partial(_level, task=context.task)) for name in names]
 
 
 def _level(scores: Float[Tensor, "batch head q k"], hook: HookPoint, task: HistogramTask) -> Tensor:

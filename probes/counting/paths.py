@@ -42,7 +42,9 @@ class CountPaths:
         self.model = model
         self.pairs = pairs
         self.layers: int = model.cfg.n_layers
-        self.heads: int = model.cfg.n_heads
+        # Without heads what mixes a block's positions is taken whole, as if it were one.
+        self.by_head = all("z" in mixing.hooks for mixing in model.mixers)
+        self.heads: int = model.cfg.n_heads if self.by_head else 1
         logits, cache = model.run_with_cache(
             pairs.tokens,
             names_filter=lambda name: name.split("hook_")[-1] in READ,
@@ -108,12 +110,18 @@ class CountPaths:
 
     def heads_here(self) -> Float[Tensor, "layer head"]:
         """Each head's output at the marked position."""
+        if not self.by_head:
+            return self.here("attn_out", self.partners).unsqueeze(1)
         rows = [(b, self.pairs.position, h) for b in range(self.layers) for h in range(self.heads)]
         found = self.sweep("attn_head_out_by_pos", self.partners, rows)
         return found.view(self.layers, self.heads)
 
     def heads_everywhere(self) -> Float[Tensor, "layer head"]:
         """Each head's output at all positions."""
+        if not self.by_head:
+            names = [get_act_name("attn_out", block) for block in range(self.layers)]
+            shares = [self.share(self.run([(name, self._partners)])) for name in names]
+            return torch.stack(shares).unsqueeze(1).double()
         return self.sweep("attn_head_out_all_pos", self.partners)
 
     def here(self, part: str, source: Cached) -> Float[Tensor, " layer"]:
@@ -142,6 +150,16 @@ class CountPaths:
         found = self.sweep(f"attn_head_{part}_all_pos", self.written)
         return found.repeat_interleave(self.heads // found.shape[1], 1)
 
+    def read_by_mixers(self) -> Float[Tensor, "layer 1"]:
+        """The same of mixers without heads, each taken whole: what it writes at all positions."""
+        names, written = [get_act_name("attn_out", b) for b in range(self.layers)], self.written
+
+        def write(value: Tensor, hook: HookPoint) -> Tensor:
+            return written[str(hook.name)]
+
+        shares = [self.share(self.run([(name, write)])) for name in names]
+        return torch.stack(shares).unsqueeze(1).double()
+
     # -- paths of two hooks and more --------------------------------------------------------------
 
     @property
@@ -151,8 +169,9 @@ class CountPaths:
 
     @property
     def written(self) -> Cached:
-        """Queries, keys, values and feed-forward outputs that see what the partner's attention
-        wrote: embeddings and feed-forward layers before them are the sequence's own."""
+        """Queries, keys, values, outputs of mixers and of feed-forward layers that see what the
+        partner's attention wrote: embeddings and feed-forward layers before them are the
+        sequence's own."""
         return self._direct[1]
 
     @cached_property
@@ -164,6 +183,7 @@ class CountPaths:
             return self.cache[str(hook.name)] if "mlp_out" in str(hook.name) else value
 
         def replace(value: Tensor, hook: HookPoint) -> Tensor:
+            kept[str(hook.name)] = value.clone()
             return self.partners[str(hook.name)]
 
         hooks: list[Hook] = []
@@ -177,7 +197,7 @@ class CountPaths:
         """Answers with the outputs of several heads patched at the marked position."""
         at = self.pairs.position
 
-        def write(chosen: list[int], value: Tensor, hook: HookPoint) -> Tensor:
+        def write(chosen: list[int] | slice, value: Tensor, hook: HookPoint) -> Tensor:
             out = value.clone()
             out[:, at, chosen] = self.partners[str(hook.name)][:, at, chosen]
             return out
@@ -185,9 +205,14 @@ class CountPaths:
         hooks: list[Hook] = []
         for block in range(self.layers):
             chosen = [head for b, head in heads if b == block]
-            if chosen:
+            if chosen and self.by_head:
                 hooks.append((get_act_name("z", block), partial(write, chosen)))
+            elif chosen:
+                hooks.append((get_act_name("attn_out", block), partial(write, slice(None))))
         return self.run(hooks)
+
+    def _partners(self, value: Tensor, hook: HookPoint) -> Tensor:
+        return self.partners[str(hook.name)]
 
     def _others(self, value: Tensor, hook: HookPoint) -> Tensor:
         out = self.partners[str(hook.name)].clone()

@@ -6,15 +6,15 @@ Deeper ones depend on the whole sequence: sequences are drawn and put into rando
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformer_lens.hook_points import HookPoint
 
 from mechprobe.models import HistogramTask, HookedTransformer
+from mechprobe.probes.context import activations
 from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.counting.mixing import is_constant, lacks
 
 SEQUENCES, ORDERS = 256, 4
 CHUNK = 4096  # sequences run at once
@@ -22,9 +22,10 @@ CHUNK = 4096  # sequences run at once
 Table = Float[Tensor, "token pos head e"]
 
 
-def hook_names(layer: int) -> tuple[str, str]:
+def hook_names(model: HookedTransformer, layer: int) -> tuple[str, str]:
     """Where a block's queries and keys stand."""
-    return f"blocks.{layer}.attn.hook_q", f"blocks.{layer}.attn.hook_k"
+    hooks = model.mixers[layer].hooks
+    return hooks["q"], hooks["k"]
 
 
 def enumerated(task: HistogramTask) -> Int[Tensor, "T pos"]:
@@ -35,7 +36,7 @@ def enumerated(task: HistogramTask) -> Int[Tensor, "T pos"]:
 
 def first_block(model: HookedTransformer, task: HistogramTask) -> tuple[Table, Table]:
     """Queries and keys of the first block for every token at every position."""
-    names = hook_names(0)
+    names = hook_names(model, 0)
     found = _run(model, task, enumerated(task), names)
     token, pos = torch.arange(task.T).unsqueeze(1), torch.arange(task.L)
     q, k = (found[name][(token - pos) % task.T, pos] for name in names)
@@ -66,7 +67,7 @@ def deeper_blocks(context: CountContext) -> Iterator[tuple[Resampled, Resampled]
     order = context.lots("orders", shape, token_axes=()).argsort(-1)
     body = contents.unsqueeze(1).expand(shape).gather(-1, order)
     tokens = _with_bos(task, body.flatten(0, 1))
-    names = [name for layer in layers for name in hook_names(layer)]
+    names = [name for layer in layers for name in hook_names(context.model, layer)]
     found = _run(context.model, task, tokens, names)
     back = order.argsort(-1).view(*shape, 1, 1)
 
@@ -75,14 +76,14 @@ def deeper_blocks(context: CountContext) -> Iterator[tuple[Resampled, Resampled]
         return Resampled(value, value.gather(2, back.expand(value.shape)))
 
     for layer in layers:
-        q, k = (both(name) for name in hook_names(layer))
+        q, k = (both(name) for name in hook_names(context.model, layer))
         yield q, k
 
 
 def constant_scores(context: CountContext) -> list[Float[Tensor, "head q k"]]:
     """Scores of every block of a model whose scores are constant matrices, without BOS."""
-    task, names = context.task, context.hook_names("attn_scores")
-    found = kept(context.model, enumerated(task)[:1], names)
+    task, names = context.task, [one.hooks["attn_scores"] for one in context.model.mixers]
+    found = activations(context.model, enumerated(task)[:1], names)
     return [task.scored(task.scored(found[name][0], 1), 2).double() for name in names]
 
 
@@ -91,14 +92,16 @@ def why_not_split(model: HookedTransformer, task: HistogramTask) -> str | None:
 
     Compared on two sequences: the scores a model uses with the products of its queries and keys.
     """
-    if model.cfg.constant_mixing:
-        return None
-    layers = range(model.cfg.n_layers)
-    used = {f"blocks.{i}.attn.hook_attn_scores": hook_names(i) for i in layers}
+    if is_constant(model):
+        return lacks(model, "scores")
+    if (reason := lacks(model, "queries")) is not None:
+        return reason
+    used = {
+        mixing.hooks["attn_scores"]: hook_names(model, layer)
+        for layer, mixing in enumerate(model.mixers)
+    }
     names = [name for scores, pair in used.items() for name in (scores, *pair)]
-    if any(name not in model.hook_dict for name in names):
-        return "its queries, keys and scores have no hooks"
-    found = kept(model, enumerated(task)[:2], names)
+    found = activations(model, enumerated(task)[:2], names)
     for scores, (q, k) in used.items():
         keys = spread(found[k], found[q].shape[-2])
         product = torch.einsum("bqhe,bkhe->bhqk", found[q], keys) / model.cfg.attn_scale
@@ -116,25 +119,13 @@ def spread(k: Float[Tensor, "*batch few e"], heads: int) -> Float[Tensor, "*batc
     return k.repeat_interleave(heads // k.shape[-2], -2)
 
 
-def kept(model: HookedTransformer, tokens: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
-    """What stands at some hooks in a run."""
-    found: dict[str, Tensor] = {}
-    with torch.no_grad():
-        model.run_with_hooks(tokens, fwd_hooks=[(name, partial(_keep, found)) for name in names])
-    return found
-
-
 def _run(
     model: HookedTransformer, task: HistogramTask, tokens: Tensor, names: Iterable[str]
 ) -> dict[str, Float[Tensor, "n pos head e"]]:
     """What stands at some hooks, BOS left out, in double precision."""
-    runs = [kept(model, some, names) for some in torch.split(tokens, CHUNK)]
+    runs = [activations(model, some, names) for some in torch.split(tokens, CHUNK)]
     return {name: torch.cat([task.scored(r[name], 1) for r in runs]).double() for name in names}
 
 
 def _with_bos(task: HistogramTask, body: Int[Tensor, "n L"]) -> Int[Tensor, "n pos"]:
     return torch.cat([body.new_full((len(body), int(task.bos)), task.T), body], 1)
-
-
-def _keep(found: dict[str, Tensor], value: Tensor, hook: HookPoint) -> None:
-    found[str(hook.name)] = value.detach()

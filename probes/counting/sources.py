@@ -18,6 +18,7 @@ from torch import Tensor
 
 from mechprobe.models.hooked import HookedConfig
 from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.counting.mixing import is_constant
 from mechprobe.probes.counting.score_terms import (
     POSITIONAL,
     SEMANTIC,
@@ -104,14 +105,14 @@ class Sources:
 def sources(context: CountContext) -> Sources:
     """Split the scores of every head of every block."""
     model, cfg = context.model, context.model.cfg
-    softmax = bool(cfg.softmax)
-    if cfg.constant_mixing:
+    softmax = all(mixing.softmax for mixing in model.mixers)
+    if is_constant(model):
         terms = torch.stack([constant(part, softmax) for part in constant_scores(context)])
         return Sources(terms, terms.unsqueeze(0), {}, {}, None, True, softmax)
     first = first_block(model, context.task)
     q, k = first
     exact = _known(balanced(q), cfg), _known(balanced(spread(k, q.shape[-2])), cfg)
-    at = dict(zip(hook_names(0), (q.mean(0), k.mean(0)), strict=True))
+    at = dict(zip(hook_names(model, 0), (q.mean(0), k.mean(0)), strict=True))
     full = [_terms(exact, exact, cfg.attn_scale, softmax)]
     each = [full[0].expand(GROUPS, -1, -1)]
     for layer, found in enumerate(deeper_blocks(context), 1):
@@ -119,7 +120,7 @@ def sources(context: CountContext) -> Sources:
         full.append(_terms(whole, whole, cfg.attn_scale, softmax))
         each.append(_terms(parts, whole, cfg.attn_scale, softmax))
         means = (part.by_position.mean((0, 1)) for part in found)
-        at |= zip(hook_names(layer), means, strict=True)
+        at |= zip(hook_names(model, layer), means, strict=True)
     mean = {name: value.mean(0) for name, value in at.items()}
     # Without positions what is left at each is rounding, or sampling.
     here = float(cfg.positions)

@@ -118,5 +118,7 @@ def test_cells_keep_what_a_whole_run_gives(untrained: Callable[..., HookedTransf
             whole = cache[name, 0][row, at].view(*shape, -1)
             wanted = whole if name == "resid_mid" else whole.double().mean(2)
             torch.testing.assert_close(found, wanted)
-        for found, name in ((cells.scores, "attn_scores"), (cells.pattern, "pattern")):
-            assert torch.equal(found[..., 0, 0, :], cache[name, 0][row, 0, at].view(*shape, -1))
+        for found, name in zip(
+            here.attention_at(cells.data, 0, 0), ("attn_scores", "pattern"), strict=True
+        ):
+            assert torch.equal(found, cache[name, 0][row, 0, at].view(*shape, -1))

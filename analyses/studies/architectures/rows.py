@@ -46,8 +46,8 @@ class Row:
     accuracy: float | None
     mechanism: Mechanism | None
     confidence: float | None
-    attention: AttentionKind
-    attention_agreement: float
+    attention: AttentionKind | None
+    attention_agreement: float | None
     kappa: float | None
     counters: int | None
     writer_block: float | None
@@ -151,7 +151,7 @@ class Comparison:
     def kinds(self, base: str, variation: str, axis: Axis) -> Counter[str]:
         """How many solved models have which label."""
         solved = [r for r in self.group(base, variation) if r.solved]
-        return Counter(r.mechanism or "" if axis == "mechanism" else r.attention for r in solved)
+        return Counter((r.mechanism if axis == "mechanism" else r.attention) or "" for r in solved)
 
     def usual(self, base: str, axis: Axis) -> str | None:
         """The base's own label: the most common one; None where none is, or two are."""

@@ -7,16 +7,13 @@ from torch import nn
 
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.families.counting import CountingConfig, check
-from mechprobe.models.hooked.components import (
-    MLP,
-    ConstantAttention,
-    DotAttention,
-    Embed,
-    HookedConfig,
-    Unembed,
-)
+from mechprobe.models.hooked.attention import Attention
+from mechprobe.models.hooked.block import Block
+from mechprobe.models.hooked.config import HookedConfig
+from mechprobe.models.hooked.embedding import Embed
 from mechprobe.models.hooked.family import Family, Parts, model_family
-from mechprobe.models.hooked.layers import TransformerBlock
+from mechprobe.models.hooked.feed_forward import MLP
+from mechprobe.models.hooked.unembedding import Unembed
 
 pad = nn.functional.pad
 
@@ -51,12 +48,9 @@ class CountingFamily(Family):
             dtype=w["W_E"].dtype,
             constant_mixing=config.mixing == "lin",
         )
-        attention: DotAttention | ConstantAttention
-        if config.mixing == "lin":
-            attention = ConstantAttention(cfg, w["W_mix"])
-        else:
-            W_Q, W_K = (pad(w[name], (0, 0, 0, extra)) for name in ("W_Q", "W_K"))
-            attention = DotAttention(cfg, W_Q, W_K)
+        mixing: Weights = {name: w[name] for name in ("W_Q", "W_K", "W_mix") if name in w}
+        if config.mixing != "lin":
+            mixing = {name: pad(W, (0, 0, 0, extra)).unsqueeze(0) for name, W in mixing.items()}
         left = config.d if widened else 0
         mlp = MLP(
             pad(w["W_in"], (0, 0, 0, extra)),
@@ -68,18 +62,18 @@ class CountingFamily(Family):
             cfg=cfg,
             embed=Embed(pad(w["W_E"], (0, extra))),
             pos_embed=None,
-            blocks=[TransformerBlock(attention, mlp, {}, (True, widened))],
+            blocks=[Block(Attention(cfg, mixing), mlp, {}, (True, widened))],
             unembed=Unembed(cfg, left + config.n_classes, left),
         )
 
     def natural(self, config: CountingConfig, parts: Parts) -> Weights:
         """The weights a view was built from."""
-        block = cast(TransformerBlock, parts.blocks[0])
-        attn, mlp = cast(DotAttention | ConstantAttention, block.attn), block.mlp
+        block = cast(Block, parts.blocks[0])
+        attn, mlp = cast(Attention, block.attn), block.mlp
         left = config.d if parts.cfg.widened else 0
         mixing: dict[str, torch.Tensor] = (
             {"W_mix": attn.W_mix}
-            if isinstance(attn, ConstantAttention)
+            if config.mixing == "lin"
             else {"W_Q": attn.W_Q[0, : config.d], "W_K": attn.W_K[0, : config.d]}
         )
         return {

@@ -11,7 +11,7 @@ from mechprobe.models.base.weights import Weights
 from mechprobe.models.families.foreign.config import ForeignConfig
 from mechprobe.models.families.foreign.description import TaskDescription
 from mechprobe.models.families.foreign.taps import Reached, Taps, copied
-from mechprobe.models.hooked import FAMILIES, HookedConfig, HookedTransformer
+from mechprobe.models.hooked import FAMILIES, HookedConfig, HookedTransformer, Mixing
 from mechprobe.models.tasks import Interface, check_fits
 
 
@@ -128,6 +128,16 @@ class ForeignTransformer(HookedTransformer):
         norm = getattr(self.inner, "ln_final", None)
         logits: Tensor = self.inner.unembed(resid if norm is None else norm(resid))
         return logits
+
+    @property
+    def mixers(self) -> list[Mixing]:
+        """The attention of every block, by the hook points that the model has."""
+        cfg, there = self.cfg, self.taps.points
+        blocks = [f"blocks.{layer}.attn." for layer in range(cfg.n_layers)]
+        return [
+            Mixing.at(at, there, cfg.n_heads, cfg.softmax, f"{at}hook_q" not in there)
+            for at in blocks
+        ]
 
     # -- views and copies -----------------------------------------------------------------------
 

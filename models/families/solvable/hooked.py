@@ -6,15 +6,12 @@ from torch import nn
 
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.families.solvable import SolvableConfig, check
-from mechprobe.models.hooked.components import (
-    AttentionBlock,
-    HookedConfig,
-    Inputs,
-    PosEmbed,
-    TiedAttention,
-    Unembed,
-)
+from mechprobe.models.hooked.attention import Attention
+from mechprobe.models.hooked.block import Block
+from mechprobe.models.hooked.config import HookedConfig
+from mechprobe.models.hooked.embedding import Inputs, PosEmbed
 from mechprobe.models.hooked.family import Family, Parts, model_family
+from mechprobe.models.hooked.unembedding import Unembed
 
 pad = nn.functional.pad
 GIVEN = ("Q_star", "covariance")  # of the task, carried along and not run
@@ -50,7 +47,7 @@ class SolvableFamily(Family):
             attn_only=True,
             positions=True,
         )
-        attention = TiedAttention(cfg, pad(weights["Q"], (0, 0, 0, left)), left)
+        attention = Attention(cfg, {"Q": pad(weights["Q"], (0, 0, 0, left))}, write_at=left)
         embed = Inputs(cfg)
         for name in GIVEN:
             if name in weights:
@@ -58,18 +55,18 @@ class SolvableFamily(Family):
         return Parts(
             cfg=cfg,
             embed=embed,
-            pos_embed=PosEmbed(pad(weights["W_pos"], (0, left))),
-            blocks=[AttentionBlock(attention, widened)],
+            pos_embed=PosEmbed(pad(weights["W_pos"], (0, left)), learned=False),
+            blocks=[Block(attention, None, {}, (widened, False))],
             unembed=Unembed(cfg, cfg.d_model, left),
         )
 
     def natural(self, config: SolvableConfig, parts: Parts) -> Weights:
         """The weights a view was built from."""
-        block = cast(AttentionBlock, parts.blocks[0])
+        block = cast(Block, parts.blocks[0])
         positions = cast(PosEmbed, parts.pos_embed)
         given = dict(parts.embed.named_buffers())
         return {
-            "Q": block.attn.Q[: config.d],
+            "Q": cast(Attention, block.attn).Q[: config.d],
             "W_pos": positions.W_pos[:, : config.d],
             **{name: given[name] for name in GIVEN if name in given},
         }

@@ -10,16 +10,14 @@ from mechprobe.models.base.weights import Weights
 from mechprobe.models.families.transformer import TransformerConfig, check, shapes
 from mechprobe.models.families.transformer.forward import EPS, activation_of
 from mechprobe.models.families.transformer.weights import halves
-from mechprobe.models.hooked.components import MLP, Embed, HookedConfig, Unembed
+from mechprobe.models.hooked.attention import Attention
+from mechprobe.models.hooked.block import Block
+from mechprobe.models.hooked.config import HookedConfig
+from mechprobe.models.hooked.embedding import Embed, PosEmbed
 from mechprobe.models.hooked.family import Family, Parts, model_family
-from mechprobe.models.hooked.layers import (
-    HalfEmbed,
-    HeadsAttention,
-    LayerNorm,
-    LearnedPosEmbed,
-    LearnedUnembed,
-    TransformerBlock,
-)
+from mechprobe.models.hooked.feed_forward import MLP
+from mechprobe.models.hooked.norm import LayerNorm
+from mechprobe.models.hooked.unembedding import LearnedUnembed, Unembed
 
 pad = nn.functional.pad
 
@@ -49,10 +47,9 @@ class TransformerFamily(Family):
         masks = halves(config)
         W_E = pad(weights["W_E"], (0, extra))
         W_pos = pad(weights["W_pos"], (0, extra)) if config.positions else None
-        embed, keep, seen = Embed(W_E), None, None
-        if masks is not None:
-            semantic, keep, seen = (pad(mask, (0, extra)) for mask in masks)
-            embed = HalfEmbed(W_E, semantic)
+        semantic, keep, seen = (
+            (None, None, None) if masks is None else (pad(mask, (0, extra)) for mask in masks)
+        )
         unembed: Unembed | LearnedUnembed
         if config.readout == "unembed":
             unembed = LearnedUnembed(weights["W_U"], weights["b_U"])
@@ -61,8 +58,8 @@ class TransformerFamily(Family):
             unembed = Unembed(cfg, left + config.n_classes, left)
         return Parts(
             cfg=cfg,
-            embed=embed,
-            pos_embed=None if W_pos is None else LearnedPosEmbed(W_pos, keep),
+            embed=Embed(W_E, semantic),
+            pos_embed=None if W_pos is None else PosEmbed(W_pos, keep),
             blocks=[
                 _block(config, cfg, _of_layer(weights, layer), layer, seen)
                 for layer in range(config.n_layers)
@@ -73,14 +70,12 @@ class TransformerFamily(Family):
 
     def natural(self, config: TransformerConfig, parts: Parts) -> Weights:
         """The weights a view was built from."""
-        embed, d = cast(Embed, parts.embed), config.d
-        W_E = embed.kept.stored(embed.W_E) if isinstance(embed, HalfEmbed) else embed.W_E
-        named = {"W_E": W_E[:, :d]}
-        if isinstance(positions := parts.pos_embed, LearnedPosEmbed):
-            half, W_pos = positions.kept, positions.W_pos
-            named["W_pos"] = (W_pos if half is None else half.stored(W_pos))[:, :d]
+        d = config.d
+        named = {"W_E": cast(Embed, parts.embed).stored()[:, :d]}
+        if parts.pos_embed is not None:
+            named["W_pos"] = parts.pos_embed.stored()[:, :d]
         for layer, block in enumerate(parts.blocks):
-            own = _stored(config, cast(TransformerBlock, block), layer, parts.cfg.widened)
+            own = _stored(config, cast(Block, block), layer, parts.cfg.widened)
             named |= {f"blocks.{layer}.{name}": weight for name, weight in own.items()}
         if isinstance(norm := parts.ln_final, LayerNorm):
             named |= {"ln_final.w": norm.w, "ln_final.b": norm.b}
@@ -138,7 +133,7 @@ def _norm(weights: Weights, name: str) -> LayerNorm | None:
 
 def _block(
     config: TransformerConfig, cfg: HookedConfig, w: Weights, layer: int, seen: Tensor | None
-) -> TransformerBlock:
+) -> Block:
     extra = cfg.d_model - config.d
     into, onto = (0, 0, 0, extra), (0, extra)  # rows that read, columns that write
     padding = {"W_Q": into, "W_K": into, "W_V": into, "W_O": onto, "b_O": onto}
@@ -157,16 +152,14 @@ def _block(
     )
     norms = {name: norm for name in ("ln1", "ln2") if (norm := _norm(w, name)) is not None}
     skips = (config.residual, bool(extra) or (config.residual and not answers))
-    return TransformerBlock(HeadsAttention(cfg, attended, seen), mlp, norms, skips)
+    return Block(Attention(cfg, attended, seen), mlp, norms, skips)
 
 
-def _stored(
-    config: TransformerConfig, block: TransformerBlock, layer: int, widened: bool
-) -> Weights:
+def _stored(config: TransformerConfig, block: Block, layer: int, widened: bool) -> Weights:
     d, mlp = config.d, block.mlp
     named = {name: getattr(block, name) for name in block.norms}
     norms = {f"{n}.{part}": getattr(norm, part) for n, norm in named.items() for part in "wb"}
-    attended = cast(HeadsAttention, block.attn).stored()
+    attended = cast(Attention, block.attn).stored()
     for name in ("W_Q", "W_K", "W_V"):
         if name in attended:
             attended[name] = attended[name][:, :d]

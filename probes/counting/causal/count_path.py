@@ -21,6 +21,13 @@ SOLVED = 0.9  # below, it says how many pairs are answered rightly
 NAMED = 3  # readers that it names at most
 FEW = 3  # heads whose columns have room for a longer name
 NARROW = 6  # columns of a map that has numbers in its cells
+# What reads a count that an earlier block wrote, and what a sentence calls it.
+PARTS = {
+    "q": "the queries of head {head} of block {block}",
+    "k": "the keys of head {head} of block {block}",
+    "v": "the values of head {head} of block {block}",
+    "mixing": "the mixing of block {block}",
+}
 OVER = 1.1  # sum of shares from which a sentence says that they need not add up
 
 
@@ -35,7 +42,7 @@ def fewest_heads(paths: CountPaths, alone: Float[Tensor, "layer head"]) -> list[
     """Heads, strongest first, until they recover 90 % together at the marked position.
 
     All heads together recover everything: the marked token is the same in both sequences, and
-    only attention moves anything between positions.
+    only what mixes positions moves anything between them.
     """
     order = alone.div(TIE).round().flatten().argsort(descending=True, stable=True).tolist()
     heads = [divmod(int(i), alone.shape[1]) for i in order]
@@ -83,14 +90,17 @@ def count_path(context: CountContext) -> Measurement:
 def _paths(paths: CountPaths) -> Measurement:
     writers = paths.heads_here()
     block, head = first_of_best(writers)
-    reads = {part: paths.read_by_heads(part) for part in "qkv"}
+    if paths.by_head:
+        reads = {part: paths.read_by_heads(part) for part in "qkv"}
+    else:
+        reads = {"mixing": paths.read_by_mixers()}
     by_heads = torch.stack(list(reads.values())).nan_to_num(-torch.inf).amax(0)
     by_mlps = paths.here("mlp_out", paths.written)
     elsewhere = paths.elsewhere("attn_out")
     metrics = {
         "writer_share": writers[block, head],
         "writer_block": block,
-        "writer_head": head,
+        "writer_head": head if paths.by_head else None,
         "writer_taken": paths.taken(paths.together([(block, head)])),
         "writers": len(fewest_heads(paths, writers)),
         "elsewhere": elsewhere.max(),
@@ -107,7 +117,7 @@ def _paths(paths: CountPaths) -> Measurement:
     if paths.layers > 1:
         later, number = first_of_best(by_heads[1:])
         metrics |= {"head_share": by_heads[1 + later, number]}
-        metrics |= {"head_block": 1 + later, "head_number": number}
+        metrics |= {"head_block": 1 + later, "head_number": number if paths.by_head else None}
     arrays = {
         "writers": writers,
         "heads_everywhere": paths.heads_everywhere(),
@@ -135,12 +145,14 @@ def _draw(result: ProbeResult) -> Figure:
         axes.set_axis_off()
         return figure
     arrays = {name: np.asarray(values, float) for name, values in result.arrays.items()}
-    with_queries = [arrays[f"read_by_{part}"] for part in "qkv"]
-    reads = np.nan_to_num(np.stack(with_queries), nan=-np.inf).max(0)
+    by_heads = [arrays[name] for name in map("read_by_{}".format, PARTS) if name in arrays]
+    reads = np.nan_to_num(np.stack(by_heads), nan=-np.inf).max(0)
     layers, n_heads = reads.shape
     direct = np.full(layers, np.nan)
     direct[-1] = result.value("direct_share")  # it reads the stream behind the last block
     heads = [f"head {head}" if n_heads <= FEW else str(head) for head in range(n_heads)]
+    if result.metrics["writer_head"].value is None:
+        heads = ["mixing"]
     sides = {
         "Writes the count": (
             np.column_stack([arrays["writers"], arrays["attn_out"][:, 1]]),
@@ -178,10 +190,13 @@ def _say(result: ProbeResult) -> str:
     if "writers" not in result.arrays:
         return "On these pairs the answers do not follow the count: there is no path to look for."
     value = {name: result.value(name) for name in result.metrics}
-    head = f"head {value['writer_head']:.0f} of block {value['writer_block']:.0f}"
+    block = f"block {value['writer_block']:.0f}"
+    known_head = result.metrics["writer_head"].value is not None
+    head = f"head {value['writer_head']:.0f} of {block}" if known_head else f"the mixing of {block}"
     share = f"{value['writer_share']:.0%} of the answer's change"
     n = value["writers"]
-    writer = f"{head} ({share})" if n == 1 else f"{n:.0f} heads (strongest: {head}, {share})"
+    parts = "heads" if known_head else "blocks"
+    writer = f"{head} ({share})" if n == 1 else f"{n:.0f} {parts} (strongest: {head}, {share})"
     known = _readers(result)
     best = sorted(known, key=lambda name: -known[name])[:NAMED]
     said = [name for name in best if name == best[0] or known[name] > MENTION]
@@ -202,7 +217,7 @@ def _readers(result: ProbeResult) -> dict[str, float]:
     found = {"the answer itself, past all feed-forward layers": result.value("direct_share")}
     for block, share in enumerate(arrays["read_by_mlp"]):
         found[f"the feed-forward layer of block {block}"] = share
-    for side, letter in {"queries": "q", "keys": "k", "values": "v"}.items():
-        for (block, head), share in np.ndenumerate(arrays[f"read_by_{letter}"]):
-            found[f"the {side} of head {head} of block {block}"] = share
+    for part, called in PARTS.items():
+        for (block, head), share in np.ndenumerate(arrays.get(f"read_by_{part}", np.zeros((0, 0)))):
+            found[called.format(head=head, block=block)] = share
     return {name: float(share) for name, share in found.items() if not np.isnan(share)}

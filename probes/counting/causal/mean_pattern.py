@@ -8,9 +8,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
+from mechprobe.models import HistogramTask, HookedTransformer
 from mechprobe.probes.counting.bars import accuracy_bars
 from mechprobe.probes.counting.causal.remove_shared import lost
 from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.counting.mixing import lacks
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
@@ -23,8 +25,10 @@ def fix_pattern(context: CountContext) -> Float[Tensor, "batch pos classes"]:
     def replace(mean: Tensor, pattern: Tensor, hook: HookPoint) -> Tensor:
         return mean.expand_as(pattern).clone()
 
-    names = context.hook_names("pattern")
-    hooks = [(name, partial(replace, context.cache[name].mean(0))) for name in names]
+    hooks = [
+        (mixing.hooks["pattern"], partial(replace, weights.mean(0)))
+        for mixing, weights in zip(context.model.mixers, context.patterns, strict=True)
+    ]
     with torch.no_grad():
         logits: Tensor = context.model.run_with_hooks(context.tokens, fwd_hooks=hooks)
     return logits
@@ -54,6 +58,11 @@ def mean_pattern(context: CountContext) -> Measurement:
             "chance": chance,
         }
     )
+
+
+@mean_pattern.applies
+def _needs_weights(model: HookedTransformer, task: HistogramTask) -> str | None:
+    return lacks(model, "weights")
 
 
 @mean_pattern.figure

@@ -55,7 +55,7 @@ def remove(context: CountContext) -> Removal:
     component = shared_component(context.reference.means_for)
     body: Int[Tensor, "batch scored"] = task.scored(tokens, 1)
     counts = task.targets(tokens).clamp(max=component.shape[1])
-    resid = context.cache["resid_mid", -1].clone()
+    resid = context.resid_mid.clone()
     task.scored(resid, 1).sub_(component[body, counts - 1])
     with torch.no_grad():
         logits = context.model.read_out(resid)

@@ -2,8 +2,10 @@
 
 - Models that know positions and compare queries with keys: the rule of the students of a teacher
   attention (`effects.py`). A part is there if the answers, softmax probabilities, change with it.
-- All others (no positions, or a constant matrix of scores): how the mixing weights vary
-  (`rule.attention_kind`). Without positions there is no positional part to take out.
+- All others with mixing weights (no positions, a constant matrix, weights without queries and
+  keys): how the weights vary (`rule.attention_kind`). Without positions there is no positional
+  part to take out.
+- Where positions are not mixed by weights there is nothing to label: the mixer says why.
 """
 
 from collections.abc import Sequence
@@ -18,6 +20,7 @@ from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.keeping import KEPT as PARTS
 from mechprobe.probes.counting.keeping import answers_with
 from mechprobe.probes.counting.label.rule import INFORMED, KEPT, attention_kind
+from mechprobe.probes.counting.mixing import is_constant, lacks
 from mechprobe.probes.counting.sources import Sources
 from mechprobe.probes.counting.variation import Variation
 from mechprobe.probes.effects import Effects, attention_axis, enough, semantic_share, sentence
@@ -30,7 +33,7 @@ class Weights:
 
     Args:
         variation: of the weights, with tokens and with positions.
-        kept: share of answers that stay under the mean pattern.
+        kept: share of answers that stay under the mean pattern; all do under a constant one.
         constant: whether the weights come from a constant matrix.
     """
 
@@ -97,19 +100,23 @@ class Answers:
 AttentionEvidence = Weights | Answers  # what the axis is decided from, sequence by sequence
 
 
-def attention_evidence(context: CountContext, split: Sources | None) -> AttentionEvidence:
-    """Measure what the rule that applies asks for.
+def attention_evidence(context: CountContext, split: Sources | None) -> AttentionEvidence | None:
+    """Measure what the rule that applies asks for; None for a model without mixing weights.
 
     Args:
         context: of the model.
         split: sources of its scores, None where they do not split.
     """
-    cfg = context.model.cfg
-    if cfg.positions and not cfg.constant_mixing and split is not None:
+    model = context.model
+    if lacks(model, "weights") is not None:
+        return None
+    if is_constant(model):
+        return Weights(context.variation, 1.0, True)
+    if model.cfg.positions and split is not None:
         return measure_answers(context, split)
     same = context.logits.argmax(-1) == fix_pattern(context).argmax(-1)
     kept = context.task.scored(same, 1).double().mean().item()
-    return Weights(context.variation, kept, cfg.constant_mixing)
+    return Weights(context.variation, kept, False)
 
 
 def measure_answers(context: CountContext, split: Sources) -> Answers:

@@ -21,22 +21,23 @@ class Agreement:
     """What replicates say of a label.
 
     Args:
-        mechanism, attention: share of replicates with the same label, on either axis.
+        mechanism, attention: share of replicates with the same label, on either axis; None
+            where there is no such axis.
         margin: mean distance of a replicate's evidence from the nearest threshold that would
             change its label, negative for replicates with another counting label.
     """
 
     mechanism: float
-    attention: float
+    attention: float | None
     margin: float
 
 
 def agreement(
     transport: Transport,
     removal: Removal,
-    attention: AttentionEvidence,
+    attention: AttentionEvidence | None,
     found: CountEvidence,
-    labels: tuple[Mechanism, AttentionKind],
+    labels: tuple[Mechanism, AttentionKind | None],
     seed: int,
 ) -> Agreement:
     """Resample sequences and tokens and count equal labels.
@@ -46,7 +47,7 @@ def agreement(
     Count means and counters stay as they were found.
 
     Args:
-        transport, removal, attention: what was measured.
+        transport, removal, attention: what was measured; no attention without mixing weights.
         found: the evidence, for what is not resampled of it.
         labels: the labels to compare with.
         seed: of the random draws.
@@ -59,8 +60,7 @@ def agreement(
         right.double().mean(1).numpy()[drawn.rows].mean(-1).tolist()
         for right in (removal.before, removal.after)
     )
-    kinds = attention.kinds(drawn.rows)
-    same = np.zeros((REPLICATES, 2), dtype=bool)
+    same = np.zeros(REPLICATES, dtype=bool)
     margins = np.zeros(REPLICATES)
     for b, tokens in enumerate(drawn.tokens):
         evidence = CountEvidence(
@@ -72,10 +72,12 @@ def agreement(
             found.separable,
         )
         mechanism = counting_mechanism(evidence)[0]
-        same[b, 0] = mechanism == labels[0]
-        margins[b] = margin(mechanism, evidence) * (1 if same[b, 0] else -1)
-        same[b, 1] = kinds[b] == labels[1]
-    return Agreement(float(same[:, 0].mean()), float(same[:, 1].mean()), float(margins.mean()))
+        same[b] = mechanism == labels[0]
+        margins[b] = margin(mechanism, evidence) * (1 if same[b] else -1)
+    again = None
+    if attention is not None:
+        again = float(np.mean([kind == labels[1] for kind in attention.kinds(drawn.rows)]))
+    return Agreement(float(same.mean()), again, float(margins.mean()))
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from mechprobe.probes.counting.label.rule import (
     token_kinds,
 )
 from mechprobe.probes.counting.label.version import version as version
+from mechprobe.probes.counting.mixing import lacks
 from mechprobe.probes.counting.score_terms import POSITIONAL, SEMANTIC
 from mechprobe.probes.counting.source_runs import why_not_split
 from mechprobe.probes.counting.sources import Sources, sources
@@ -34,12 +35,12 @@ class Verdict:
 
     mechanism: Mechanism
     why: str
-    attention: AttentionKind
+    attention: AttentionKind | None
     why_attention: str
     evidence: CountEvidence
     agreed: Agreement
     removal: Removal
-    variation: Variation
+    variation: Variation | None
     split: Sources | None
     effects: tuple[float, float] | None
 
@@ -100,7 +101,9 @@ def judge(context: CountContext) -> Verdict:
     mechanism, why = counting_mechanism(evidence, f"{context.task.sampler} sequences")
     scores = None if why_not_split(context.model, context.task) else sources(context)
     attention = attention_evidence(context, scores)
-    kind, why_attention = attention.kind()
+    kind, why_attention = (
+        attention.kind() if attention is not None else (None, lacks(context.model, "weights") or "")
+    )
     labels = mechanism, kind
     agreed = agreement(transport, removal, attention, evidence, labels, context.seed)
     return Verdict(
@@ -111,7 +114,7 @@ def judge(context: CountContext) -> Verdict:
         evidence,
         agreed,
         removal,
-        context.variation,
+        None if attention is None else context.variation,
         scores,
         attention.effects.sizes() if isinstance(attention, Answers) else None,
     )
@@ -146,7 +149,6 @@ EVIDENCE: dict[str, tuple[float | None, float | None, str]] = {
 def _evidence(v: Verdict) -> dict[str, Metric]:
     e = v.evidence
     shared, private = e.shares
-    share, relative = v.variation.split()
     values: dict[str, float | None] = {
         "accuracy": e.accuracy,
         "chance": v.removal.chance,
@@ -155,10 +157,10 @@ def _evidence(v: Verdict) -> dict[str, Metric]:
         "shared": shared,
         "private": private,
         "lost": e.lost,
-        "token_share": share,
         "separable": e.separable,
-        "variation": relative,
     }
+    if v.variation is not None:
+        values["token_share"], values["variation"] = v.variation.split()
     if v.split is not None:
         values |= {
             "m_like": v.split.m_like,

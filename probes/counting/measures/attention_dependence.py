@@ -11,8 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from mechprobe.models import HistogramTask, HookedTransformer
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.heads import named, where
+from mechprobe.probes.counting.mixing import lacks
 from mechprobe.probes.drawing import BLUE, ORANGE, blank, heatmap
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
@@ -54,10 +56,8 @@ def attention_dependence(context: CountContext) -> Measurement:
     task = context.task
     body = task.scored(context.tokens, 1)
     layer, head = context.main_head
-    weights, scores = (
-        task.scored(task.scored(context.cache[name, layer][:, head].double(), 1), 2)
-        for name in ("pattern", "attn_scores")
-    )
+    pattern, scores = context.patterns[layer][:, head], _scores(context, layer, head)
+    weights = task.scored(task.scored(pattern.double(), 1), 2)
     contrast = same_token_contrast(scores, body, task.T)
     known = contrast[~contrast.isnan()]
     same = (body.unsqueeze(-1) == body.unsqueeze(-2)) & ~torch.eye(task.L, dtype=torch.bool)
@@ -75,12 +75,28 @@ def attention_dependence(context: CountContext) -> Measurement:
             "different_mass": weights[different].mean(),
         },
         arrays={
-            "pattern": context.cache["pattern", layer][example, head],
+            "pattern": pattern[example],
             "tokens": context.tokens[example],
             "contrast": contrast,
         }
         | named(context.model, context.main_head),
     )
+
+
+def _scores(context: CountContext, layer: int, head: int) -> Float[Tensor, "batch q k"]:
+    """Scores of a head without BOS; its weights where they are not made of scores."""
+    hooks, task = context.model.mixers[layer].hooks, context.task
+    whole = (
+        context.activations_at([hooks["attn_scores"]])[0]
+        if "attn_scores" in hooks
+        else context.patterns[layer]
+    )
+    return task.scored(task.scored(whole[:, head].double(), 1), 2)
+
+
+@attention_dependence.applies
+def _needs_weights(model: HookedTransformer, task: HistogramTask) -> str | None:
+    return lacks(model, "weights")
 
 
 def example_sequence(body: Int[Tensor, "batch pos"]) -> int:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from mechprobe.models import HistogramTask, HookedTransformer
 from mechprobe.probes.counting.context import CountContext, needs_counts
 from mechprobe.probes.counting.heads import named, where
+from mechprobe.probes.counting.mixing import lacks
 from mechprobe.probes.drawing import BLUE, ORANGE, blank
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
@@ -50,20 +51,20 @@ def line_fit(
 )
 def bos_anchoring(context: CountContext) -> Measurement:
     """How the main head's attention to BOS depends on token and count."""
-    cells = context.reference
+    data = context.reference.data
     layer, head = context.main_head
-    scores = cells.scores[..., layer, head, :].double()
+    scores, weights = (part.double() for part in context.attention_at(data, layer, head))
     centred = scores[..., 0] - scores.mean(-1)
-    mass = cells.pattern[..., layer, head, 0].double()
+    mass = weights[..., 0]
     per_token = centred.mean((1, 2))
     # Where every score is the same, rounding is all there is.
     rounding = 1e-5 * scores.abs().max()
     by_count = mass.mean((0, 2)).numpy()
-    count = cells.data.counts.double().numpy()
+    count = data.counts.double().numpy()
     _, _, linear = line_fit(count, by_count)
     r2s, gaps = [], []
     each = mass.mean(2).numpy()
-    if (each > 0).all() and context.model.cfg.softmax:
+    if (each > 0).all() and context.model.mixers[layer].softmax:
         for one in each:
             _, slope, r2 = line_fit(count, 1 / one)
             if r2 is not None:
@@ -87,7 +88,9 @@ def bos_anchoring(context: CountContext) -> Measurement:
 
 @bos_anchoring.applies
 def _needs_bos(model: HookedTransformer, task: HistogramTask) -> str | None:
-    return needs_counts(model, task) if task.bos else "the model has no BOS token"
+    if not task.bos:
+        return "the model has no BOS token"
+    return needs_counts(model, task) or lacks(model, "scores")
 
 
 @bos_anchoring.figure

@@ -64,7 +64,7 @@ def score_shares(context: TeacherContext) -> Measurement:
         f"{name}_share": (term * whole).mean().item() / power if power > 0 else None
         for name, term in terms.items()
     }
-    pattern = context.cache["pattern", 0][:, 0].mean(0)
+    pattern = context.activations_at([context.hook_name("pattern")])[0][:, 0].mean(0)
     target = context.task.mixing(context.inputs).mean(0)
     return Measurement(
         metrics={**shares, "score_size": power**0.5},

@@ -1,0 +1,22 @@
+"""Conditions of probes that look at what mixes positions, in the words of the mixer itself."""
+
+from typing import Literal
+
+from mechprobe.models import HookedTransformer
+
+Part = Literal["weights", "scores", "queries"]
+
+
+def lacks(model: HookedTransformer, part: Part) -> str | None:
+    """Why there are no mixing weights, no scores, or no queries and keys behind them in every
+    block; None where there are."""
+    for layer, mixing in enumerate(model.mixers):
+        reason: str | None = getattr(mixing, f"no_{part}")
+        if reason is not None:
+            return f"block {layer}: {reason}" if model.cfg.n_layers > 1 else reason
+    return None
+
+
+def is_constant(model: HookedTransformer) -> bool:
+    """Whether every block mixes by a matrix of its own, whatever the input."""
+    return all(mixing.constant for mixing in model.mixers)

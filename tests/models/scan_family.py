@@ -1,8 +1,8 @@
 """A family of the tests' own, without attention: a diagonal scan over the sequence, both ways.
 
-x'_q = x_q + sum_k a^|q - k| g(x_k) x_k, coordinate by coordinate, then a feed-forward layer. The scan
-keeps a state and makes no weights; with `weights="made"` it offers them at `hook_pattern`, made
-only when that is listened to: [batch, coordinate, query, key], one head a coordinate.
+x'_q = x_q + sum_k a^|q - k| g(x_k) x_k, coordinate by coordinate, then a feed-forward layer. The
+scan keeps a state and makes no weights; with `weights="made"` it offers them at `hook_pattern`,
+made only when that is listened to: [batch, coordinate, query, key], one head a coordinate.
 """
 
 from collections.abc import Iterator

@@ -85,14 +85,14 @@ class Context:
 
     @cached_property
     def _run(self) -> tuple[Tensor, dict[str, Tensor]]:
-        finite: list[Tensor] = []
+        ends: list[Tensor] = []
         kept: dict[str, Tensor] = {}
         last = self.hook_name("resid_mid")
 
         def look(value: Tensor, hook: HookPoint) -> None:
             # One pass: a number that is not finite is the least or the greatest, or makes both
             # NaN.
-            finite.extend(end.isfinite() for end in value.aminmax())
+            ends.extend(value.aminmax())
             if hook.name == last:
                 kept[last] = value.detach()
 
@@ -100,7 +100,7 @@ class Context:
             answers = self.model.run_with_hooks(
                 self.inputs, fwd_hooks=[(name, look) for name in self.model.hook_dict]
             )
-        if not all(end.isfinite() for end in (*answers.aminmax(), *finite)):
+        if not all(end.isfinite() for end in (*ends, *answers.aminmax())):
             raise MechprobeError(
                 "the model's activations overflow on its own sequences; its weights are too large"
             )

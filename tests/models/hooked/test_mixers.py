@@ -83,7 +83,7 @@ def test_a_scan_stands_in_the_place_of_attention():
     with pytest.raises(AttributeError, match="a scan model has no W_Q"):
         _ = model.W_Q
     assert set(model.tl_parameters()) >= {"embed.W_E", "blocks.1.mlp.W_in"}
-    assert model.accumulated_bias(2).shape == (model.cfg.d_vocab_out,)
+    assert model.accumulated_bias(1).shape == (model.cfg.d_model,)
 
 
 @pytest.mark.usefixtures("_scan")

@@ -7,28 +7,29 @@ made only when that is listened to: [batch, coordinate, query, key], one head a 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
 from mechprobe.models import HistogramTask, HookedTransformer
 from mechprobe.models.base.validation import validated
 from mechprobe.models.base.weights import Weights, check_weights
-from mechprobe.models.hooked import FAMILIES, HookedConfig, Mixing, model_family
+from mechprobe.models.hooked import FAMILIES, Family, HookedConfig, Mixing, model_family
 from mechprobe.models.hooked.block import Block
 from mechprobe.models.hooked.embedding import Embed
 from mechprobe.models.hooked.family import Parts
 from mechprobe.models.hooked.feed_forward import MLP
 from mechprobe.models.hooked.unembedding import Unembed
+from mechprobe.models.tasks import AskedConfig
 
 NO_WEIGHTS = "a scan mixes positions through a state that it carries along, not by weights"
 
 
-class ScanConfig(BaseModel):
+class ScanConfig(AskedConfig):
     """T tokens in sequences of L; by default the gate is the same for all tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,6 +52,10 @@ class ScanConfig(BaseModel):
     @property
     def sizes(self) -> dict[str, int]:
         return {"T": self.T, "L": self.L}
+
+    @property
+    def usual_task(self) -> dict[str, Any]:
+        return HistogramTask(T=self.T, L=self.L, bos=False).describe()
 
 
 class Scan(nn.Module):
@@ -98,10 +103,8 @@ class Scan(nn.Module):
         return torch.stack(states, 1)
 
 
-class ScanFamily:
+class ScanFamily(Family):
     """What the registry is given; no widened view."""
-
-    name = "scan"
 
     def config(self, data: object, where: str) -> ScanConfig:
         return validated(ScanConfig, data, where)
@@ -137,9 +140,6 @@ class ScanFamily:
                 last = name.split(".")[-1]
                 named[name] = getattr(block.mixer if last in ("decay", "gate") else block.mlp, last)
         return named
-
-    def task(self, config: ScanConfig, weights: Weights) -> HistogramTask:
-        return HistogramTask(T=config.T, L=config.L, bos=False)
 
 
 def of_layer(config: ScanConfig, layer: int) -> dict[str, tuple[int, ...]]:

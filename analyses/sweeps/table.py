@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 
 from mechprobe.models import MechprobeError
 from mechprobe.models.base.files import write_whole
+from mechprobe.probes.quick import MEASURE
 
 TABLE_VERSION = 1
 TABLE_FILE = "results.parquet"
-MEASURE = "."  # in the name of a column that holds a probe's metric: "probe.metric"
 EVIDENCE = "evidence_"  # before the name of a column that holds a number behind the label
 
 # name: (type, meaning); null where it does not apply.

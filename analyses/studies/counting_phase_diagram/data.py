@@ -9,8 +9,9 @@ from typing import Any
 from markupsafe import Markup
 
 from mechprobe.analyses.studies.counting_phase_diagram.cells import Cell, Row
-from mechprobe.analyses.sweeps.table import COLUMNS, EVIDENCE, MEASURE
+from mechprobe.analyses.sweeps.table import COLUMNS, EVIDENCE
 from mechprobe.probes.counting.label.verdict import EVIDENCE as LABEL_EVIDENCE
+from mechprobe.probes.quick import MEASURE
 from mechprobe.probes.registry import all_probes
 from mechprobe.reports.vocabulary import TOKENS
 

@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+import click
 import pytest
 
 import mechprobe
@@ -150,7 +151,7 @@ def test_an_unknown_name_is_an_ordinary_error() -> None:
 def test_the_face_offers_what_a_newcomer_needs() -> None:
     """The verbs of the command are functions, too."""
     verbs = {"train", "construct", "label", "report"}
-    assert verbs <= set(main.commands) & set(mechprobe.__all__)
+    assert verbs <= set(main.list_commands(click.Context(main))) & set(mechprobe.__all__)
     assert {"load", "save", "wrap", "probe", "find_probe", "study"} <= set(mechprobe.__all__)
 
 

@@ -15,7 +15,6 @@ from mechprobe.models.base.lazy import lazy
 
 # Packages for work with one family, theory or sweep; public is what their `__all__` lists.
 PACKAGES = (
-    "mechprobe.models.families.counting",
     "mechprobe.models.families.transformer",
     "mechprobe.models.families.solvable",
     "mechprobe.models.families.foreign",

@@ -21,6 +21,7 @@ types: $(STAMP)
 
 # Slow science and speed, measured.
 bench: $(STAMP)
+	$(BIN)/python -m mechprobe.analyses.bench.imports
 	$(BIN)/python -m mechprobe.analyses.bench.speed
 	$(BIN)/python -m mechprobe.analyses.bench.training
 	$(BIN)/python -m mechprobe.analyses.bench.theory
@@ -38,4 +39,4 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build src/*.egg-info

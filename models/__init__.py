@@ -1,47 +1,38 @@
 """Tasks, model families, constructions, symmetries, training and checkpoints.
 
-The short face of the package: `load` and `construct` give a `HookedTransformer`.
+The short face of the package: `load` and `construct` give a `HookedTransformer`. Names load when
+they are first used.
 """
 
-from mechprobe.models.base.errors import MechprobeError
-from mechprobe.models.checkpoints import load, read_meta, save
-from mechprobe.models.families.counting import (
-    ARCHITECTURES,
-    PRESETS,
-    CountingConfig,
-    Trained,
-    Trainee,
-    TrainingPlan,
-    train,
-)
-from mechprobe.models.families.counting.constructions import CONSTRUCTIONS, construct
-from mechprobe.models.families.foreign import ForeignTransformer, TaskDescription, wrap
-from mechprobe.models.families.solvable import SolvableConfig
-from mechprobe.models.families.transformer import TransformerConfig
-from mechprobe.models.hooked import HookedTransformer
-from mechprobe.models.tasks import AttentionRegression, HistogramTask, Task
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "ARCHITECTURES",
-    "CONSTRUCTIONS",
-    "PRESETS",
-    "AttentionRegression",
-    "CountingConfig",
-    "ForeignTransformer",
-    "HistogramTask",
-    "HookedTransformer",
-    "MechprobeError",
-    "SolvableConfig",
-    "Task",
-    "TaskDescription",
-    "Trained",
-    "Trainee",
-    "TrainingPlan",
-    "TransformerConfig",
-    "construct",
-    "load",
-    "read_meta",
-    "save",
-    "train",
-    "wrap",
-]
+from mechprobe.models.base.lazy import lazy
+
+if TYPE_CHECKING:
+    from mechprobe.models.base.errors import MechprobeError as MechprobeError
+    from mechprobe.models.checkpoints import checkpoint_format as checkpoint_format
+    from mechprobe.models.checkpoints import load as load
+    from mechprobe.models.checkpoints import read_meta as read_meta
+    from mechprobe.models.checkpoints import save as save
+    from mechprobe.models.families.counting import ARCHITECTURES as ARCHITECTURES
+    from mechprobe.models.families.counting import PRESETS as PRESETS
+    from mechprobe.models.families.counting import CountingConfig as CountingConfig
+    from mechprobe.models.families.counting import Trained as Trained
+    from mechprobe.models.families.counting import Trainee as Trainee
+    from mechprobe.models.families.counting import TrainingPlan as TrainingPlan
+    from mechprobe.models.families.counting import train as train
+    from mechprobe.models.families.counting.constructions import CONSTRUCTIONS as CONSTRUCTIONS
+    from mechprobe.models.families.counting.constructions import construct as construct
+    from mechprobe.models.families.counting.constructions import construction as construction
+    from mechprobe.models.families.foreign import ForeignTransformer as ForeignTransformer
+    from mechprobe.models.families.foreign import TaskDescription as TaskDescription
+    from mechprobe.models.families.foreign import wrap as wrap
+    from mechprobe.models.families.solvable import SolvableConfig as SolvableConfig
+    from mechprobe.models.families.transformer import TransformerConfig as TransformerConfig
+    from mechprobe.models.hooked import HookedTransformer as HookedTransformer
+    from mechprobe.models.hooked.family import model_family as model_family
+    from mechprobe.models.tasks import AttentionRegression as AttentionRegression
+    from mechprobe.models.tasks import HistogramTask as HistogramTask
+    from mechprobe.models.tasks import Task as Task
+else:
+    __getattr__, __dir__, __all__ = lazy(__name__)

@@ -4,35 +4,28 @@
 everything; `@probe` registers a probe of your own and `check_probe` checks it.
 """
 
-from mechprobe.probes.conformance import check_probe
-from mechprobe.probes.context import Context
-from mechprobe.probes.contexts import context_for
-from mechprobe.probes.counting.context import CountContext
-from mechprobe.probes.labelling import label
-from mechprobe.probes.model_study import study
-from mechprobe.probes.quick import quick
-from mechprobe.probes.registry import Measurement, MetricSpec, Probe, all_probes, find_probe, probe
-from mechprobe.probes.results import MechanismLabel, ModelResult, ProbeResult, RunInfo, json_schema
-from mechprobe.probes.teacher.context import TeacherContext
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Context",
-    "CountContext",
-    "Measurement",
-    "MechanismLabel",
-    "MetricSpec",
-    "ModelResult",
-    "Probe",
-    "ProbeResult",
-    "RunInfo",
-    "TeacherContext",
-    "all_probes",
-    "check_probe",
-    "context_for",
-    "find_probe",
-    "json_schema",
-    "label",
-    "probe",
-    "quick",
-    "study",
-]
+from mechprobe.models.base.lazy import lazy
+
+if TYPE_CHECKING:
+    from mechprobe.probes.conformance import check_probe as check_probe
+    from mechprobe.probes.context import Context as Context
+    from mechprobe.probes.contexts import context_for as context_for
+    from mechprobe.probes.counting.context import CountContext as CountContext
+    from mechprobe.probes.labelling import label as label
+    from mechprobe.probes.model_study import study as study
+    from mechprobe.probes.registry import Measurement as Measurement
+    from mechprobe.probes.registry import MetricSpec as MetricSpec
+    from mechprobe.probes.registry import Probe as Probe
+    from mechprobe.probes.registry import all_probes as all_probes
+    from mechprobe.probes.registry import find_probe as find_probe
+    from mechprobe.probes.registry import probe as probe
+    from mechprobe.probes.results import MechanismLabel as MechanismLabel
+    from mechprobe.probes.results import ModelResult as ModelResult
+    from mechprobe.probes.results import ProbeResult as ProbeResult
+    from mechprobe.probes.results import RunInfo as RunInfo
+    from mechprobe.probes.results import json_schema as json_schema
+    from mechprobe.probes.teacher.context import TeacherContext as TeacherContext
+else:
+    __getattr__, __dir__, __all__ = lazy(__name__)

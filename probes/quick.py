@@ -8,7 +8,7 @@ from mechprobe.probes.labelling import label_in
 from mechprobe.probes.registry import find_probe
 from mechprobe.probes.results import MechanismLabel
 
-MEASURE = "."  # between probe and metric in the name of a measured number
+MEASURE = "."  # in the name of a column that holds a probe's metric: "probe.metric"
 CHEAP = (
     "mutual-coherence",
     "bos-anchoring",

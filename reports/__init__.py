@@ -3,6 +3,12 @@
 Reads result schemas and the registered probes' figures; knows nothing of models.
 """
 
-from mechprobe.reports.page import render, write_report
+from typing import TYPE_CHECKING
 
-__all__ = ["render", "write_report"]
+from mechprobe.models.base.lazy import lazy
+
+if TYPE_CHECKING:
+    from mechprobe.reports.page import render as render
+    from mechprobe.reports.page import write_report as write_report
+else:
+    __getattr__, __dir__, __all__ = lazy(__name__)

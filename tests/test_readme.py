@@ -1,12 +1,15 @@
 """The README is true: its examples run, its probe is short, its links and picture are there."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
+import click
 import pytest
 
+import mechprobe
 from mechprobe.analyses.commands.main import main
-from mechprobe.probes import study
+from mechprobe.probes.registry import PROBES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,16 +43,27 @@ def test_probe_example_is_short_and_works() -> None:
     assert len(code) <= 25
     with PROBES.isolated():
         exec(compile(BLOCKS[3], "README.md", "exec"), {"__name__": "__main__"})
-
-        result = study(models.construct("dot", T=8, L=6), name="m")
+        result = mechprobe.study(mechprobe.construct("dot", T=8, L=6), name="m")
         mine = next(r for r in result.probes if r.probe == "neuron-sparsity")
         assert mine.value("silent") == 0
         assert "0% of the neurons" in mine.words
 
 
 def test_commands_and_links_exist() -> None:
-    """Every `mechprobe X` in the README is a command, every relative link a file."""
-    for name in re.findall(r"^mechprobe (\w+)", README, re.MULTILINE):
-        assert name in main.commands
+    """Every `mechprobe X` or `mechprobe X Y` in the README is a command, every link a file."""
+    context = click.Context(main)
+    for verb, rest in re.findall(r"(?:^|`)mechprobe (\w+) ?([\w-]*)", README, re.MULTILINE):
+        command = main.get_command(context, verb)
+        assert command is not None, verb
+        if isinstance(command, click.Group) and rest:
+            assert rest in command.list_commands(context), rest
     for link in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / link).exists(), link
+
+
+def test_modules_exist() -> None:
+    """Every `python -m X` in the README is a module."""
+    modules = re.findall(r"python -m (mechprobe[\w.]*)", README)
+    assert modules
+    for module in modules:
+        assert find_spec(module) is not None, module

@@ -22,7 +22,8 @@ from mechprobe.models import (
 )
 from mechprobe.models.base.parallel import one_thread
 from mechprobe.models.families.counting import initial
-from mechprobe.probes import label, quick, study
+from mechprobe.probes import label, study
+from mechprobe.probes.quick import quick
 
 LABEL_LIMIT = 2.0  # seconds for one label at T=32, L=10, d=p=64
 PROBED_LIMIT = 1 / 3  # seconds for what a sweep measures of a model at T=32, L=10, d=p=32

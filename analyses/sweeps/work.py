@@ -15,7 +15,7 @@ from mechprobe.analyses.sweeps.table import EVIDENCE
 from mechprobe.models import HistogramTask, HookedTransformer, MechprobeError, Trained, train
 from mechprobe.models.base.parallel import one_thread
 from mechprobe.models.families.counting import forward
-from mechprobe.probes import quick
+from mechprobe.probes.quick import quick
 
 # Sequences; the standard error of an accuracy over 10 positions is below 0.4 and 0.25 points.
 VALIDATED, TESTED = 2048, 4096

@@ -8,7 +8,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from typing import TypeVar
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.process import BaseProcess
+from types import ModuleType
+from typing import Any, TypeVar
 
 import scipy.linalg.cython_blas  # noqa: F401  # numba's; what is not loaded yet is not limited
 import torch
@@ -52,6 +55,27 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class _ProcessWithoutMain(ForkServerProcess):
+    """A process that leaves the script alone which asked for it.
+
+    Python runs a script's file again in every worker, for functions that are defined there: a
+    user's few lines without `if __name__ == "__main__"` would start the whole work once more.
+    """
+
+    @staticmethod
+    def _Popen(process_obj: BaseProcess) -> Any:
+        script = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            return ForkServerProcess._Popen(process_obj)
+        finally:
+            sys.modules["__main__"] = script
+
+
+class _WithoutMain(ForkServerContext):
+    Process = _ProcessWithoutMain
+
+
 def worker_pool(workers: int, work: Callable[..., object]) -> ProcessPoolExecutor:
     """Processes of one torch thread each that end with this one.
 
@@ -59,7 +83,8 @@ def worker_pool(workers: int, work: Callable[..., object]) -> ProcessPoolExecuto
         workers: how many.
         work: a module-level function that they will run; its module is imported once for all.
     """
-    context = multiprocessing.get_context("forkserver")
+    ours = work.__module__ != "__main__"
+    context = _WithoutMain() if ours else multiprocessing.get_context("forkserver")
     # The server imports the heavy packages once; workers of every later pool start from it.
     context.set_forkserver_preload([work.__module__])
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)

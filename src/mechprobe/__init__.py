@@ -1,1 +1,72 @@
-"""Which algorithm did this small attention model learn, and how do you know?"""
+"""Which algorithm did this small attention model learn, and how do you know?
+
+    import mechprobe
+
+    model = mechprobe.load("my_model")
+    print(mechprobe.label(model).verdict)
+
+Below is what is public, and all of it: names load when they are first used, so that neither this
+package nor the command's help waits for torch. docs/api.md is made from it.
+"""
+
+from typing import TYPE_CHECKING
+
+from mechprobe.models.base.lazy import lazy
+
+# Packages for work with one family, theory or sweep; public is what their `__all__` lists.
+PACKAGES = (
+    "mechprobe.models.families.transformer",
+    "mechprobe.models.families.solvable",
+    "mechprobe.models.families.foreign",
+    "mechprobe.models.theory",
+    "mechprobe.analyses.sweeps",
+)
+
+if TYPE_CHECKING:
+    from mechprobe import analyses as analyses
+    from mechprobe import models as models
+    from mechprobe import probes as probes
+    from mechprobe import reports as reports
+    from mechprobe.models import AttentionRegression as AttentionRegression
+    from mechprobe.models import CountingConfig as CountingConfig
+    from mechprobe.models import ForeignTransformer as ForeignTransformer
+    from mechprobe.models import HistogramTask as HistogramTask
+    from mechprobe.models import HookedTransformer as HookedTransformer
+    from mechprobe.models import MechprobeError as MechprobeError
+    from mechprobe.models import SolvableConfig as SolvableConfig
+    from mechprobe.models import Task as Task
+    from mechprobe.models import TaskDescription as TaskDescription
+    from mechprobe.models import Trained as Trained
+    from mechprobe.models import Trainee as Trainee
+    from mechprobe.models import TrainingPlan as TrainingPlan
+    from mechprobe.models import TransformerConfig as TransformerConfig
+    from mechprobe.models import checkpoint_format as checkpoint_format
+    from mechprobe.models import construct as construct
+    from mechprobe.models import construction as construction
+    from mechprobe.models import load as load
+    from mechprobe.models import model_family as model_family
+    from mechprobe.models import read_meta as read_meta
+    from mechprobe.models import save as save
+    from mechprobe.models import train as train
+    from mechprobe.models import wrap as wrap
+    from mechprobe.probes import Context as Context
+    from mechprobe.probes import CountContext as CountContext
+    from mechprobe.probes import Measurement as Measurement
+    from mechprobe.probes import MechanismLabel as MechanismLabel
+    from mechprobe.probes import MetricSpec as MetricSpec
+    from mechprobe.probes import ModelResult as ModelResult
+    from mechprobe.probes import Probe as Probe
+    from mechprobe.probes import ProbeResult as ProbeResult
+    from mechprobe.probes import TeacherContext as TeacherContext
+    from mechprobe.probes import all_probes as all_probes
+    from mechprobe.probes import check_probe as check_probe
+    from mechprobe.probes import context_for as context_for
+    from mechprobe.probes import find_probe as find_probe
+    from mechprobe.probes import label as label
+    from mechprobe.probes import probe as probe
+    from mechprobe.probes import study as study
+    from mechprobe.reports import write_report
+
+    report = write_report
+else:
+    __getattr__, __dir__, __all__ = lazy(__name__)

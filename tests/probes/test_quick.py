@@ -9,9 +9,9 @@ import torch
 from mechprobe.models import ARCHITECTURES, HookedTransformer, MechprobeError, construct
 from mechprobe.models.families.solvable import Dataset, Problems, initial, minimise, start
 from mechprobe.models.families.solvable.config import SolvableConfig
-from mechprobe.probes import CountContext, MechanismLabel, draws, find_probe, label, quick
+from mechprobe.probes import CountContext, MechanismLabel, draws, find_probe, label
 from mechprobe.probes.counting.label.bootstrap import draws as replicates
-from mechprobe.probes.quick import CHEAP
+from mechprobe.probes.quick import CHEAP, quick
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

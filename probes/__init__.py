@@ -6,11 +6,11 @@ everything; `@probe` registers a probe of your own and `check_probe` checks it.
 
 from mechprobe.probes.conformance import check_probe
 from mechprobe.probes.context import Context
-from mechprobe.probes.contexts import context_for
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.labelling import label
 from mechprobe.probes.model_study import study
 from mechprobe.probes.quick import quick
+from mechprobe.probes.reading import context_for
 from mechprobe.probes.registry import Measurement, MetricSpec, Probe, all_probes, find_probe, probe
 from mechprobe.probes.results import MechanismLabel, ModelResult, ProbeResult, RunInfo, json_schema
 from mechprobe.probes.teacher.context import TeacherContext

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from mechprobe.probes.attention import AttentionKind
 from mechprobe.probes.counting.label.rule import ONE_SIDED
-from mechprobe.probes.results import AttentionKind
 
 LEAST = 0.02  # of what the whole attention changes: what a part has to change to be there
 

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Int
 
-from mechprobe.probes.results import AttentionKind, Mechanism, TokenKind
+from mechprobe.probes.attention import AttentionKind
+from mechprobe.probes.counting.kinds import Mechanism, TokenKind
 
 RULE_VERSION = "3"  # raise it when the same model may get another label or other evidence
 SOLVED = 0.9  # least accuracy of a model that counts

@@ -7,8 +7,8 @@ import torch
 from mechprobe.models import HookedTransformer, MechprobeError, SolvableConfig, construct
 from mechprobe.models.families.solvable import Dataset, Problems, initial, minimise, planted, start
 from mechprobe.probes import all_probes, check_probe, context_for, find_probe, label, study
-from mechprobe.probes.contexts import CONTEXTS
 from mechprobe.probes.labelling import rule_version
+from mechprobe.probes.reading import CONTEXTS
 from mechprobe.probes.teacher.label import attention_axis, semantic_share
 from mechprobe.probes.teacher.measures.score_shares import score_terms
 

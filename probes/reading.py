@@ -6,8 +6,9 @@ A new task with labels is a task (`models/tasks`) and a reading of it: a class r
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal, TypeVar
 
 from mechprobe.models import HookedTransformer, MechprobeError, Task
@@ -168,6 +169,28 @@ def reading_of(task: Task) -> TaskReading:
         known = ", ".join(READINGS)
         raise MechprobeError(f"task {task.name}: no labels are known; known: {known}")
     return READINGS[task.name]
+
+
+def heading_of(task: str) -> str:
+    """Heading over the models of a task, by its name; it need not have a reading."""
+    return READINGS[task].title if task in READINGS else f"Models of the task {task or 'unknown'}"
+
+
+def columns_of(task: str, labels: Iterable[MechanismLabel]) -> tuple[Column, ...]:
+    """Columns of a table of models of one task.
+
+    Stored labels outlive the package that made them: where the task has no reading here, there is
+    a column for every axis.
+
+    Args:
+        task: its name.
+        labels: of the table's models.
+    """
+    if task in READINGS:
+        return READINGS[task].columns
+    names = dict.fromkeys(axis.name for label in labels for axis in label.axes)
+    found = [Column(name.capitalize(), partial(MechanismLabel.kind, name=name)) for name in names]
+    return (*found, Column("Confidence", lambda label: label.certainty, "confidence"))
 
 
 def context_for(model: HookedTransformer, task: Task | None = None, seed: int = 0) -> Context:

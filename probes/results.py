@@ -242,6 +242,11 @@ class ModelResult(_Schema):
     probes: list[ProbeResult]
     problems: list[str] = Field(default=[], description="probes that failed, a line each")
 
+    @property
+    def task_name(self) -> str:
+        """Name of the task that the model was asked."""
+        return str(self.task.get("name", ""))
+
 
 class RunInfo(_Schema):
     """How to make a run again."""
@@ -252,6 +257,18 @@ class RunInfo(_Schema):
     versions: dict[str, str]
     notes: list[str] = []
     schema_version: int = SCHEMA_VERSION
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, data: object) -> object:
+        # Before the fields are looked at: it may have some that this version does not know.
+        found = data.get("schema_version") if isinstance(data, dict) else None
+        if isinstance(found, int) and found > SCHEMA_VERSION:
+            raise ValueError(
+                f"schema version {found} is newer than this mechprobe reads ({SCHEMA_VERSION});"
+                " update mechprobe"
+            )
+        return data
 
 
 def json_schema() -> dict[str, Any]:

@@ -37,7 +37,7 @@ COUNTING = Axis(
             " (docs/mechanisms.md, Limits). Its evidence is shown all the same: it may lean one"
             " way.",
             "counting unsolved",
-            "#8a929b",
+            "#5f6770",
         ),
     },
 )

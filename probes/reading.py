@@ -148,10 +148,14 @@ def task_reading(task: str) -> Callable[[Made], Made]:
         task: name of the task it reads.
 
     Raises:
-        MechprobeError: the name is none, or the task has a reading already.
+        MechprobeError: the class lacks something, the name is none, or the task has a reading
+            already.
     """
 
     def register(made: Made) -> Made:
+        said = {name for name in ("title", "axes", "columns") if not hasattr(made, name)}
+        if lacks := sorted(said | made.__abstractmethods__):
+            raise MechprobeError(f"task reading {task!r}: {made.__name__} lacks {', '.join(lacks)}")
         made.name = task
         READINGS.add(task, made(), made.__module__)
         return made

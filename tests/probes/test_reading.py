@@ -155,9 +155,7 @@ def test_a_task_without_a_reading_has_probes_and_no_label(parity: ModuleType) ->
     task = parity.Parity(6, 5, name="unheard-of")
     assert type(context_for(models.construct("dot", T=6, L=5), task)) is Context
     assert rule_version(task) == ""
-    with pytest.raises(
-        MechprobeError, match="task unheard-of: no labels are"
-    ):
+    with pytest.raises(MechprobeError, match="task unheard-of: no labels are"):
         label(models.construct("dot", T=6, L=5), task)
 
 

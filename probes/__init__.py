@@ -11,10 +11,12 @@ from mechprobe.models.base.lazy import lazy
 if TYPE_CHECKING:
     from mechprobe.probes.conformance import check_probe as check_probe
     from mechprobe.probes.context import Context as Context
-    from mechprobe.probes.contexts import context_for as context_for
     from mechprobe.probes.counting.context import CountContext as CountContext
     from mechprobe.probes.labelling import label as label
     from mechprobe.probes.model_study import study as study
+    from mechprobe.probes.reading import TaskReading as TaskReading
+    from mechprobe.probes.reading import context_for as context_for
+    from mechprobe.probes.reading import task_reading as task_reading
     from mechprobe.probes.registry import Measurement as Measurement
     from mechprobe.probes.registry import MetricSpec as MetricSpec
     from mechprobe.probes.registry import Probe as Probe

@@ -8,39 +8,13 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 
-from mechprobe.models import (
-    HookedTransformer,
-    MechprobeError,
-    SolvableConfig,
-    TransformerConfig,
-    construct,
-)
-from mechprobe.models.families import solvable, transformer
-from mechprobe.models.families.foreign.compiled import compiled_counter
+from mechprobe.models import HookedTransformer, MechprobeError
+from mechprobe.probes.reading import READINGS
 from mechprobe.probes.registry import Probe
 from mechprobe.probes.results import Metric, ProbeResult
 
-# Mixing with BOS, by comparing tokens, and by a constant matrix.
-COUNTING = ("bos+sftm", "dot-lookup", "lin")
-T, L = 6, 5
-# Transformers with random weights: what a probe says of them has to be finite, no more.
-TRANSFORMERS = {
-    "two blocks of two heads": TransformerConfig.standard(
-        T=T, L=L, d=8, p=12, n_layers=2, n_heads=2
-    ),
-    "tokens and positions in halves": TransformerConfig.positional_semantic(
-        "only_pos", T=T, L=L, d=8, p=12
-    ),
-}
-# Students of a teacher attention with these overlaps, one and two columns.
-STUDENTS = {
-    "a positional student": (1, {"m": 0.5, "noise": 0.3}),
-    "a semantic student of rank two": (2, {"theta": 0.7, "noise": 0.3}),
-}
-D = 48
 SLACK = 1e-9  # rounding that a declared range allows
 ROUNDING = 1e-9  # linear algebra may round otherwise from call to call
 DIGITS = 1e-6  # arrays keep 7 digits in JSON
@@ -88,20 +62,9 @@ def check_probe(probe: Probe, models: Mapping[str, HookedTransformer] | None = N
 
 def subjects(tasks: tuple[str, ...]) -> Iterator[tuple[str, HookedTransformer]]:
     """Small models of the tasks named, by name; each is made when its turn comes."""
-    if "histogram" in tasks:
-        for name in COUNTING:
-            yield name, construct(name, T=T, L=L)
-        for name, shape in TRANSFORMERS.items():
-            generator = torch.Generator().manual_seed(0)
-            yield name, HookedTransformer(shape, transformer.initial(shape, generator))
-        yield "a TransformerBridge", compiled_counter(T=T, L=L)
-    if "attention-regression" in tasks:
-        for name, (rank, overlaps) in STUDENTS.items():
-            config = SolvableConfig.of(d=D, rank=rank, teacher_rank=rank)
-            generator = torch.Generator().manual_seed(0)
-            weights = solvable.initial(config, generator)
-            weights["Q"] = solvable.planted(weights["Q_star"], rank, generator, **overlaps)
-            yield name, HookedTransformer(config, weights)
+    for task in tasks:
+        if task in READINGS:
+            yield from READINGS[task].subjects()
 
 
 def _declaration(probe: Probe) -> Iterator[str]:

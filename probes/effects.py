@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from mechprobe.probes.results import AttentionKind
+from mechprobe.probes.attention import AttentionKind
 
 LEAST = 0.02  # of what the whole attention changes: what a part has to change to be there
 ONE_SIDED = 0.8  # share that decides for one of two parts, here and in the rule of variation

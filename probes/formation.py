@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Literal
 
+from mechprobe.probes.counting.kinds import Mechanism
 from mechprobe.probes.counting.label.rule import SOLVED
-from mechprobe.probes.results import Mechanism
 from mechprobe.probes.snapshots import Snapshot
 
 

@@ -1,29 +1,9 @@
-"""The verdict on one model: the labeller of its task, on the context of its task."""
+"""The verdict on one model, by the reading of its task."""
 
-from typing import Any, Protocol
-
-from mechprobe.models import HookedTransformer, MechprobeError, Task
+from mechprobe.models import HookedTransformer, Task
 from mechprobe.probes.context import Context
-from mechprobe.probes.contexts import context_for
-from mechprobe.probes.counting.label import verdict as counting
+from mechprobe.probes.reading import READINGS, context_for, reading_of
 from mechprobe.probes.results import MechanismLabel
-from mechprobe.probes.teacher import label as attention
-
-
-class Labeller(Protocol):
-    """What a task's module of labels offers."""
-
-    def label_in(self, context: Any) -> MechanismLabel:
-        """The verdict within a context of the task."""
-        ...
-
-    def version(self) -> str:
-        """Version of the rule: what a stored label was made with."""
-        ...
-
-
-# A task with mechanisms of its own adds its module here.
-LABELLERS: dict[str, Labeller] = {"histogram": counting, "attention-regression": attention}
 
 
 def label(model: HookedTransformer, task: Task | None = None, seed: int = 0) -> MechanismLabel:
@@ -41,13 +21,14 @@ def label(model: HookedTransformer, task: Task | None = None, seed: int = 0) -> 
 
 
 def label_in(context: Context) -> MechanismLabel:
-    """The same within a context, sharing what probes there measured."""
-    name = context.task.name
-    if name not in LABELLERS:
-        raise MechprobeError(f"task {name}: no labels are known; known: {', '.join(LABELLERS)}")
-    return LABELLERS[name].label_in(context)
+    """The same within a context, sharing what probes there measured.
+
+    Raises:
+        MechprobeError: as `label`.
+    """
+    return reading_of(context.task).label(context)
 
 
 def rule_version(task: Task) -> str:
-    """Version of the rule that labels a task's models: what a stored label was made with."""
-    return LABELLERS[task.name].version() if task.name in LABELLERS else ""
+    """Version of the rule that labels a task's models; empty where there are no labels."""
+    return READINGS[task.name].rule_version() if task.name in READINGS else ""

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from mechprobe.models import HookedTransformer, MechprobeError
-from mechprobe.probes.contexts import context_for
 from mechprobe.probes.labelling import label_in
+from mechprobe.probes.reading import context_for
 from mechprobe.probes.registry import all_probes
 from mechprobe.probes.results import ModelResult
 

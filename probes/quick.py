@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from mechprobe.models import HookedTransformer
-from mechprobe.probes.contexts import context_for
 from mechprobe.probes.labelling import label_in
+from mechprobe.probes.reading import context_for
 from mechprobe.probes.registry import find_probe
 from mechprobe.probes.results import MechanismLabel
 
-MEASURE = "."  # in the name of a column that holds a probe's metric: "probe.metric"
+MEASURE = "."  # in the name of a probe's metric: "probe.metric"
 CHEAP = (
     "mutual-coherence",
     "bos-anchoring",

@@ -8,8 +8,8 @@ from mechprobe.models import HookedTransformer, MechprobeError, Task
 from mechprobe.models.base.registry import Registry, package_of
 from mechprobe.probes.constants import constants_behind, digest
 from mechprobe.probes.context import Context
-from mechprobe.probes.contexts import context_for
 from mechprobe.probes.invariances import checked
+from mechprobe.probes.reading import context_for
 from mechprobe.probes.results import Metric, ProbeResult, Provenance
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Result schemas: what probes return, what runs store, what reports read (pydantic, JSON)."""
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 from pydantic import (
@@ -9,11 +9,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
     PlainSerializer,
     WithJsonSchema,
+    model_validator,
 )
 
-SCHEMA_VERSION = 1
+from mechprobe.probes.upgrade import upgraded
+
+SCHEMA_VERSION = 2
 
 
 def _to_array(value: object) -> np.ndarray:
@@ -96,78 +100,132 @@ class ProbeResult(_Schema):
         return math.nan if value is None else value
 
 
-Mechanism = Literal["relation-based", "inventory-based", "mixed", "unsolved"]
-AttentionKind = Literal["semantic", "positional", "mixed", "uninformed"]
-TokenKind = Literal["shared", "private", "partial", "opposed", "silent"]
+class AxisLabel(_Schema):
+    """The verdict on one axis of a label: which kind a model is of, how sure that is, and why."""
+
+    name: str = Field(description="the axis, such as 'attention'")
+    kind: str = Field(description="the kind on it, such as 'semantic'")
+    words: str = Field(description="the kind as a verdict says it, such as 'semantic attention'")
+    confidence: float | None = Field(
+        default=None, ge=0, le=1, description="calibrated probability that the kind is right"
+    )
+    agreement: float | None = Field(
+        default=None, ge=0, le=1, description="share of bootstrap replicates of the same kind"
+    )
+    reason: str = Field(default="", description="the sentence that decides")
+    details: dict[str, JsonValue] = Field(
+        default={}, description="what else the rule found on this axis, by name"
+    )
 
 
 class MechanismLabel(_Schema):
-    """The verdict on one model, on two axes, with the numbers behind it."""
+    """The verdict on one model: an ordered set of axes, with the numbers behind them.
 
-    mechanism: Mechanism | None = Field(
-        description="counting mechanism; None for models that do not count"
-    )
-    attention: AttentionKind | None = Field(
-        description="what mixing depends on; None for models without mixing weights"
-    )
-    counters: int | None = Field(description="number of counters; None for unsolved models")
-    confidence: float | None = Field(
-        ge=0, le=1, description="calibrated probability that the counting mechanism is right"
-    )
-    agreement: float | None = Field(
-        ge=0,
-        le=1,
-        description="share of bootstrap replicates with"
-        " the same counting mechanism, before calibration",
-    )
-    attention_agreement: float | None = Field(
-        ge=0, le=1, description="the same for attention; None for models without mixing weights"
-    )
-    attention_confidence: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="probability that the attention label is right, against the measured"
-        " finite-size noise; None where only the agreement is known",
-    )
-    accuracy: float | None = Field(
-        ge=0, le=1, description="share of right answers; None where answers are not classes"
-    )
-    test_error: float | None = Field(
-        default=None, ge=0, description="mean squared error on fresh data, as the task defines it"
-    )
+    The first axis is the mechanism that the task is about. Which axes and kinds there are, and
+    what they mean, is said by the task's reading (`probes/reading.py`).
+    """
+
+    axes: list[AxisLabel] = Field(min_length=1)
     reasons: list[str]
     evidence: dict[str, Metric]
     version: str = Field(default="", description="version of the rule and of its calibration")
-    tokens: list[TokenKind] = Field(
-        default=[], description="assignment of every token of an alphabet"
-    )
-    kappa: Array = Field(
-        default_factory=lambda: np.zeros(0),
-        description="count transport of every token of an alphabet, null where a token does not"
-        " follow its own count; empty for models that do not count",
-    )
     seed: int
 
-    def __eq__(self, other: object) -> bool:
-        """Whether both are stored alike: an array has no truth value, and is stored rounded."""
-        if not isinstance(other, MechanismLabel):
-            return NotImplemented
-        return self.model_dump_json() == other.model_dump_json()
+    @model_validator(mode="before")
+    @classmethod
+    def _of_version_1(cls, data: object) -> object:
+        return upgraded(data)
+
+    def axis(self, name: str) -> AxisLabel | None:
+        """The verdict on an axis; None where this label has none."""
+        return next((axis for axis in self.axes if axis.name == name), None)
+
+    def kind(self, name: str) -> str | None:
+        """The kind on an axis; None where this label has no such axis."""
+        found = self.axis(name)
+        return None if found is None else found.kind
 
     @property
     def verdict(self) -> str:
-        """Both axes in a few words: "semantic attention, relation-based counting"."""
-        found = [] if self.attention is None else [f"{self.attention} attention"]
-        if self.mechanism is not None:
-            solved = self.mechanism != "unsolved"
-            found.append(f"{self.mechanism} counting" if solved else "counting unsolved")
-        return ", ".join(found)
+        """All axes in a few words, the mechanism last: "semantic attention, relation-based
+        counting"."""
+        return ", ".join(axis.words for axis in reversed(self.axes))
 
     @property
     def certainty(self) -> float | None:
-        """Confidence on the axis that the model has its mechanism on: counting, else attention."""
-        return self.attention_confidence if self.mechanism is None else self.confidence
+        """Confidence on the first axis."""
+        return self.axes[0].confidence
+
+    def number(self, name: str) -> float | None:
+        """A number of the evidence; None where it has none of that name, or it is not defined."""
+        return self.evidence[name].value if name in self.evidence else None
+
+    # -- the fields of schema version 1 ---------------------------------------------------------
+
+    @property
+    def mechanism(self) -> str | None:
+        """Counting mechanism; None for models that do not count."""
+        return self.kind("counting")
+
+    @property
+    def attention(self) -> str | None:
+        """What the attention depends on; None for models without mixing weights."""
+        return self.kind("attention")
+
+    @property
+    def confidence(self) -> float | None:
+        """Calibrated probability that the counting mechanism is right."""
+        return self._on("counting", "confidence")
+
+    @property
+    def agreement(self) -> float | None:
+        """Share of bootstrap replicates with the same counting mechanism."""
+        return self._on("counting", "agreement")
+
+    @property
+    def attention_confidence(self) -> float | None:
+        """Probability that the attention label is right; None where only its agreement is known."""
+        return self._on("attention", "confidence")
+
+    @property
+    def attention_agreement(self) -> float | None:
+        """Share of bootstrap replicates with the same attention label."""
+        return self._on("attention", "agreement")
+
+    @property
+    def counters(self) -> int | None:
+        """Number of counters; None for models that do not count or are unsolved."""
+        return cast(int | None, self._detail("counters"))
+
+    @property
+    def tokens(self) -> list[str]:
+        """Kind of every token of an alphabet; empty for models that do not count."""
+        return cast(list[str], self._detail("tokens") or [])
+
+    @property
+    def kappa(self) -> np.ndarray:
+        """Count transport of every token, NaN where it does not follow its own count; empty for
+        models that do not count."""
+        found = cast(list[float | None], self._detail("kappa") or [])
+        return np.array([math.nan if value is None else value for value in found])
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of right answers; None where answers are not classes."""
+        return self.number("accuracy")
+
+    @property
+    def test_error(self) -> float | None:
+        """Mean squared error on fresh data; None where answers are classes."""
+        return self.number("test_error")
+
+    def _on(self, name: str, field: Literal["confidence", "agreement"]) -> float | None:
+        found = self.axis(name)
+        return None if found is None else getattr(found, field)
+
+    def _detail(self, name: str) -> JsonValue:
+        found = self.axis("counting")
+        return None if found is None else found.details.get(name)
 
 
 class ModelResult(_Schema):
@@ -185,6 +243,11 @@ class ModelResult(_Schema):
     probes: list[ProbeResult]
     problems: list[str] = Field(default=[], description="probes that failed, a line each")
 
+    @property
+    def task_name(self) -> str:
+        """Name of the task that the model was asked."""
+        return str(self.task.get("name", ""))
+
 
 class RunInfo(_Schema):
     """How to make a run again."""
@@ -195,6 +258,18 @@ class RunInfo(_Schema):
     versions: dict[str, str]
     notes: list[str] = []
     schema_version: int = SCHEMA_VERSION
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, data: object) -> object:
+        # Before the fields are looked at: it may have some that this version does not know.
+        found = data.get("schema_version") if isinstance(data, dict) else None
+        if isinstance(found, int) and found > SCHEMA_VERSION:
+            raise ValueError(
+                f"schema version {found} is newer than this mechprobe reads ({SCHEMA_VERSION});"
+                " update mechprobe"
+            )
+        return data
 
 
 def json_schema() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from mechprobe.models import MechprobeError
 from mechprobe.models.base.files import write_text
+from mechprobe.models.base.validation import faults_in
 from mechprobe.probes.results import ModelResult, RunInfo
 
 RUN_FILE = "run.json"
@@ -46,7 +47,8 @@ def load_run(folder: Path) -> tuple[RunInfo, list[ModelResult]]:
     """Read a run folder, models in the order of their names.
 
     Raises:
-        MechprobeError: no run there, no results in it, or a file that does not fit the schema.
+        MechprobeError: no run there, no results in it, a file that does not fit the schema, or a
+            run of a newer schema.
     """
     file = folder / RUN_FILE
     if not file.is_file():
@@ -61,6 +63,10 @@ def load_run(folder: Path) -> tuple[RunInfo, list[ModelResult]]:
 def _read(file: Path, schema: type[Schema]) -> Schema:
     try:
         return schema.model_validate_json(file.read_text(encoding="utf-8"))
-    except (ValidationError, OSError, UnicodeDecodeError) as error:
+    except ValidationError as error:
+        raise MechprobeError(
+            f"{file}: does not fit the result schema ({faults_in(error)})"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
         first = str(error).split("\n")[0]
-        raise MechprobeError(f"{file}: does not fit the result schema ({first})") from None
+        raise MechprobeError(f"{file}: cannot be read ({first})") from None

@@ -11,13 +11,15 @@ import numpy as np
 from jaxtyping import Float
 
 from mechprobe.models import MechprobeError
+from mechprobe.probes.attention import AttentionKind
+from mechprobe.probes.counting.kinds import Mechanism
 from mechprobe.probes.counting.label.rule import (
     MOST,
     CountEvidence,
     counting_mechanism,
     token_shares,
 )
-from mechprobe.probes.results import AttentionKind, Mechanism, ModelResult
+from mechprobe.probes.results import ModelResult
 
 TRANSPORT = "count-transport"  # the probe whose arrays hold kappa token by token
 ABOVE_CHANCE = 0.05  # least accuracy above chance for a share of it to mean something

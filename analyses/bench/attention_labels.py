@@ -42,7 +42,7 @@ class Outcome:
     omega: float
     start: str
     seed: int
-    attention: str
+    attention: str | None
     confidence: float
     m: float
     theta: float

@@ -32,10 +32,11 @@ from mechprobe.analyses.bench.populations import (
 from mechprobe.models.base.files import write_text, write_whole
 from mechprobe.models.base.parallel import run_all
 from mechprobe.models.families.counting.symmetries import random_symmetry
+from mechprobe.probes.counting.kinds import COUNTING
 from mechprobe.probes.drawing import BLUE, GREY, blank
 from mechprobe.probes.labelling import label
 
-LABELS = ["relation-based", "inventory-based", "mixed", "unsolved"]
+LABELS = list(COUNTING.kinds)
 DEMANDED = {"pure right": 0.99, "blends mixed": 0.90, "untrained unsolved": 1.0, "flips": 0.02}
 
 
@@ -51,14 +52,14 @@ class Row:
     truth: str
     true_attention: str | None
     true_counters: int | None
-    mechanism: str
-    attention: str
+    mechanism: str | None
+    attention: str | None
     counters: int | None
     confidence: float
-    transformed: str
-    reseeded: str
-    transformed_attention: str
-    reseeded_attention: str
+    transformed: str | None
+    reseeded: str | None
+    transformed_attention: str | None
+    reseeded_attention: str | None
 
 
 def examine(member: Member) -> Row:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mechprobe.analyses.common.text import summary
 from mechprobe.models import HookedTransformer, MechprobeError, load, read_meta
 from mechprobe.models.base.errors import plain, short
 from mechprobe.models.base.files import printable
@@ -96,9 +97,9 @@ def _label(model: HookedTransformer, seed: int) -> dict[str, Any]:
     try:
         label = label_model(model, seed=seed)
     except MechprobeError as error:
-        return {**_answer(str(error)), "verdict": None}
-    right = "" if label.accuracy is None else f", accuracy {label.accuracy:.3f}"
-    return {**_answer(None), "verdict": label.verdict + right}
+        return {**_answer(str(error)), "verdict": None, "axes": []}
+    axes = [json.loads(axis.model_dump_json()) for axis in label.axes]
+    return {**_answer(None), "verdict": summary(label, model.task().name), "axes": axes}
 
 
 def _answer(why_not: str | None) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """Label checkpoints from the command: several paths, one bad one does not lose the others."""
 
+import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all, sure
+from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all
+from mechprobe.analyses.common.text import summary
 from mechprobe.models import MechprobeError, load
 from mechprobe.models.base.files import printable
 from mechprobe.models.base.parallel import one_thread
@@ -21,6 +23,7 @@ class Labelled:
 
     path: Path
     architecture: str
+    task: dict[str, Any]
     verdict: MechanismLabel
 
 
@@ -40,7 +43,8 @@ def label_paths(paths: Sequence[Path], seed: int) -> tuple[list[Labelled], list[
             text = str(error)
             problems.append(text if str(path) in text else f"{path}: {text}")
         else:
-            labelled.append(Labelled(path, model.config.architecture, verdict))
+            task = model.task().describe()
+            labelled.append(Labelled(path, model.config.architecture, task, verdict))
     return labelled, problems
 
 
@@ -50,9 +54,11 @@ def as_object(item: Labelled) -> dict[str, Any]:
     return {
         "path": str(item.path),
         "architecture": item.architecture,
+        "task": item.task,
         "accuracy": v.accuracy,
         "test_error": v.test_error,
         "verdict": v.verdict,
+        "axes": [json.loads(axis.model_dump_json()) for axis in v.axes],
         "mechanism": v.mechanism,
         "attention": v.attention,
         "counters": v.counters,
@@ -69,14 +75,8 @@ def as_object(item: Labelled) -> dict[str, Any]:
 
 def as_text(item: Labelled) -> str:
     """What `mechprobe label` prints of one model."""
-    v = item.verdict
-    found = [f"{v.verdict} (confidence {sure(v.certainty or 0.0)})"]
-    if v.accuracy is not None:
-        found.append(f"accuracy {v.accuracy:.3f}")
-    if v.test_error is not None:
-        found.append(f"test error {v.test_error:.5f}")
-    head = f"{item.path}: {', '.join(found)}"
-    return "\n  ".join([head, *v.reasons])
+    head = f"{item.path}: {summary(item.verdict, item.task['name'])}"
+    return "\n  ".join([head, *item.verdict.reasons])
 
 
 def study_paths(paths: Sequence[Path], folder: Path, seed: int) -> list[str]:
@@ -91,9 +91,9 @@ def study_paths(paths: Sequence[Path], folder: Path, seed: int) -> list[str]:
     command = printable(shlex.join(words))
     others = sorted(f.stem for f in (folder / RESULTS).glob("*.json") if f.stem not in names)
     if others:
-        named = ", ".join(others[:3]) + ", ..." * (len(others) > 3)
+        listed = ", ".join(others[:3]) + ", ..." * (len(others) > 3)
         raise MechprobeError(
-            f"{folder}: holds results of others ({named}); name their checkpoints too, or choose a"
+            f"{folder}: holds results of others ({listed}); name their checkpoints too, or choose a"
             " new folder"
         )
     begin_run(folder, run_info("Labelled checkpoints", command, seed), names)

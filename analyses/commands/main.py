@@ -61,7 +61,7 @@ def main() -> None:
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 def demo(out: Path, quick: bool, seed: int) -> int:
     """Train models of every architecture, label them, write a report."""
-    from mechprobe.analyses.common.runs import table
+    from mechprobe.analyses.common.text import table
     from mechprobe.analyses.studies.demo.work import demo as run_demo
     from mechprobe.reports import write_report
 
@@ -170,6 +170,7 @@ def construct(
 def probes(schema: bool) -> int:
     """List the probes, those of installed packages included."""
     from mechprobe.probes import all_probes, json_schema
+    from mechprobe.probes.reading import READINGS
     from mechprobe.probes.registry import PROBES
 
     if schema:
@@ -179,7 +180,7 @@ def probes(schema: bool) -> int:
     width = max(len(name) for name in known)
     for probe in known.values():
         click.echo(f"{probe.name:{width}s}  {probe.kind:7s}  {probe.summary}  [{probe.package}]")
-    return _report_problems(list(PROBES.problems()))
+    return _report_problems([*PROBES.problems(), *READINGS.problems()])
 
 
 @main.command()

@@ -1,6 +1,6 @@
 """Make run folders: study checkpoints in parallel, keep what is done, go on where it stopped."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -122,22 +122,6 @@ def begin_run(folder: Path, info: RunInfo, names: Sequence[str]) -> None:
             file.unlink()
 
 
-def table(results: Sequence[ModelResult]) -> str:
-    """The overview as plain text."""
-    cells: Mapping[str, Callable[[ModelResult], str]] = {
-        "model": lambda r: r.name,
-        "architecture": lambda r: r.architecture,
-        "sizes": lambda r: " ".join(f"{name}={size}" for name, size in r.sizes.items()),
-        "accuracy": lambda r: _or_dash(r.label.accuracy, ".3f"),
-        "test error": lambda r: _or_dash(r.label.test_error, ".2e"),
-        "mechanism": lambda r: r.label.mechanism or "-",
-        "attention": lambda r: r.label.attention or "-",
-        "counters": lambda r: _or_dash(r.label.counters, "d"),
-        "confidence": lambda r: "-" if r.label.certainty is None else sure(r.label.certainty),
-    }
-    return columns([list(cells)] + [[cell(r) for cell in cells.values()] for r in results])
-
-
 def columns(rows: Sequence[Sequence[str]]) -> str:
     """Rows of text as aligned columns, two blanks apart."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -145,12 +129,3 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     )
-
-
-def _or_dash(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
-
-
-def sure(confidence: float) -> str:
-    """A confidence on two digits, none of which turns it into certainty."""
-    return ">0.99" if 0.995 <= confidence < 1 else f"{confidence:.2f}"

@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from mechprobe.analyses.dynamics.study import Run
+from mechprobe.probes.counting.kinds import Mechanism
 from mechprobe.probes.counting.label.rule import FOLLOWS, PRIVATE, SHARED, SOLVED
 from mechprobe.probes.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE
-from mechprobe.probes.results import Mechanism
 from mechprobe.probes.snapshots import Snapshot
 
 YELLOW = "#E69F00"

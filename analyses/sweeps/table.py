@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 
 from mechprobe.models import MechprobeError
 from mechprobe.models.base.files import write_whole
+from mechprobe.probes.attention import ATTENTION
+from mechprobe.probes.counting.kinds import COUNTING
 from mechprobe.probes.quick import MEASURE
 
 TABLE_VERSION = 1
@@ -33,8 +35,8 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "validation_accuracy": (pa.float64(), "share of right answers, what `chosen` rests on"),
     "accuracy": (pa.float64(), "share of right answers on test data that chose nothing"),
     "chosen": (pa.bool_(), "best learning rate of its architecture, d, p and seed"),
-    "mechanism": (pa.string(), "relation-based, inventory-based, mixed, unsolved"),
-    "attention": (pa.string(), "semantic, positional, mixed, uninformed"),
+    "mechanism": (pa.string(), ", ".join(COUNTING.kinds)),
+    "attention": (pa.string(), ", ".join(ATTENTION.kinds)),
     "counters": (pa.int32(), "groups of tokens that carry each other's counts"),
     "confidence": (pa.float64(), "calibrated probability that the mechanism is right"),
     "agreement": (pa.float64(), "bootstrap replicates with the same mechanism"),

@@ -11,6 +11,7 @@ import math
 import numpy as np
 import torch
 
+from mechprobe.probes.attention import ATTENTION, AttentionKind
 from mechprobe.probes.constants import constants_behind, digest
 from mechprobe.probes.effects import (
     EFFECTS,
@@ -20,7 +21,7 @@ from mechprobe.probes.effects import (
     semantic_share,
     sentence,
 )
-from mechprobe.probes.results import AttentionKind, MechanismLabel, Metric
+from mechprobe.probes.results import MechanismLabel, Metric
 from mechprobe.probes.teacher.context import PARTS, TeacherContext
 from mechprobe.probes.teacher.order import (
     MOST_RANDOM,
@@ -57,24 +58,24 @@ def label_in(context: TeacherContext) -> MechanismLabel:
     Raises:
         MechprobeError: weights so large that fields or answers overflow.
     """
-    error = context.errors.mean().item()  # first, for it refuses what overflows
+    _ = context.errors  # first, for it refuses what overflows
     order, effects = order_parameters(context), measure_effects(context)
     sizes = effects.sizes()
     there = _there((order.m.present, order.theta.present), sizes)
     kind = attention_axis(*there, semantic_share(sizes))
     same = _same(context, order, effects, kind)
+    reasons = _reasons(context, order, sizes, there)
     return MechanismLabel(
-        mechanism=None,
-        attention=kind,
-        counters=None,
-        confidence=None,
-        agreement=None,
-        attention_agreement=same / REPLICATES,
-        # Laplace's rule: no number of replicates makes a label certain.
-        attention_confidence=(same + 1) / (REPLICATES + 2),
-        accuracy=None,
-        test_error=error,
-        reasons=_reasons(context, order, sizes, there),
+        axes=[
+            ATTENTION.labelled(
+                kind,
+                # Laplace's rule: no number of replicates makes a label certain.
+                confidence=(same + 1) / (REPLICATES + 2),
+                agreement=same / REPLICATES,
+                reason=reasons[-1].partition(": ")[2],
+            )
+        ],
+        reasons=reasons,
         evidence=_evidence(context, order, sizes),
         version=version(),
         seed=context.seed,

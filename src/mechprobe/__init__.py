@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from mechprobe.probes import ModelResult as ModelResult
     from mechprobe.probes import Probe as Probe
     from mechprobe.probes import ProbeResult as ProbeResult
+    from mechprobe.probes import TaskReading as TaskReading
     from mechprobe.probes import TeacherContext as TeacherContext
     from mechprobe.probes import all_probes as all_probes
     from mechprobe.probes import check_probe as check_probe
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from mechprobe.probes import label as label
     from mechprobe.probes import probe as probe
     from mechprobe.probes import study as study
+    from mechprobe.probes import task_reading as task_reading
     from mechprobe.reports import write_report
 
     report = write_report

@@ -10,6 +10,7 @@ from mechprobe.models.checkpoints import FORMATS
 from mechprobe.probes import MetricSpec, effects
 from mechprobe.probes.counting.label import rule
 from mechprobe.probes.invariances import INVARIANCES
+from mechprobe.probes.reading import READINGS
 from mechprobe.probes.registry import PROBES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -46,7 +47,7 @@ def span(spec: MetricSpec) -> str:
 @pytest.fixture
 def _own_registrations_only():
     """What an example registers is gone when it ends."""
-    with PROBES.isolated(), FORMATS.isolated(), CONSTRUCTIONS.isolated():
+    with PROBES.isolated(), READINGS.isolated(), FORMATS.isolated(), CONSTRUCTIONS.isolated():
         yield
 
 

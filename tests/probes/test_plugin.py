@@ -1,4 +1,4 @@
-"""A package of probes from elsewhere, really installed, seen by the command and the report."""
+"""Packages from elsewhere, really installed: probes and a task, seen by command and report."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import mechprobe
+from mechprobe import models
 
 ROOT = Path(mechprobe.__file__).parents[1]
 COMMAND = "from mechprobe.analyses.commands.main import main; main()"
@@ -23,7 +24,7 @@ build-backend = "setuptools.build_meta"
 name = "{name}"
 version = "4.5.6"
 
-[project.entry-points."mechprobe.probes"]
+[project.entry-points."mechprobe.{group}"]
 {module} = "{module}"
 
 [tool.setuptools]
@@ -70,10 +71,25 @@ raise RuntimeError("not today,\\nnor tomorrow")
 """
 
 
-def install(folder: Path, site: Path, name: str, module: str, text: str) -> None:
+LABELLED = """
+from mechprobe import models, probes
+from parity_task import Parity, asked
+
+found = probes.label(asked("dot"))
+print(found.verdict)
+again = probes.label(models.construct("lin", T=6, L=5), Parity(6, 5))
+print(again.verdict)
+probes.check_probe(probes.find_probe("parity-accuracy"))
+"""
+
+
+def install(
+    folder: Path, site: Path, name: str, module: str, text: str, group: str = "probes"
+) -> None:
     """Write a package and install it with pip, without any network."""
     folder.mkdir()
-    (folder / "pyproject.toml").write_text(PROJECT.format(name=name, module=module))
+    project = PROJECT.format(name=name, module=module, group=group)
+    (folder / "pyproject.toml").write_text(project)
     (folder / f"{module}.py").write_text(text)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     pip += ["--no-deps", "--no-build-isolation", "--no-index", "--target", str(site), str(folder)]
@@ -155,3 +171,24 @@ def test_a_broken_package_is_one_line(site: Path, tmp_path: Path) -> None:
     assert "logit-size" in names
     assert "readout" in names
     assert "half-made" not in names
+
+
+def test_an_installed_task_has_labels(tmp_path: Path) -> None:
+    text = (Path(__file__).parent / "parity.py").read_text()
+    install(tmp_path / "task", tmp_path / "site", "parity-task", "parity_task", text, "tasks")
+    done = run(tmp_path / "site", "probes", first=LABELLED)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[:2] == ["even-handed, parity told"] * 2
+    assert lines[-1].split()[0] == "parity-accuracy"  # the module brought a probe, too
+    assert lines[-1].endswith("[parity-task 4.5.6]")
+
+
+def test_a_broken_task_is_one_line(tmp_path: Path) -> None:
+    text = "raise RuntimeError('not today')"
+    install(tmp_path / "task", tmp_path / "site", "bad-task", "bad_task", text, "tasks")
+    done = run(tmp_path / "site", "probes")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "mechprobe: task reading package bad_task: RuntimeError: not today; left out\n",
+    )

@@ -54,7 +54,9 @@ def test_kappa_is_stored_token_by_token() -> None:
     again = MechanismLabel.model_validate_json(found.model_dump_json())
     np.testing.assert_allclose(again.kappa, found.kappa, rtol=1e-6)
     assert again == found
-    assert again != found.model_copy(update={"kappa": found.kappa + 0.1})
+    counting, attention = found.axes
+    moved = counting.model_copy(update={"details": {**counting.details, "kappa": [0.1] * 9}})
+    assert again != found.model_copy(update={"axes": [moved, attention]})
     assert again != "a label"
 
 
@@ -65,13 +67,13 @@ def test_kappa_of_silent_tokens_is_missing() -> None:
     found = label(model)
     assert np.isnan(found.kappa).all()
     stored = found.model_dump(mode="json")
-    assert stored["kappa"] == [None] * 8
+    assert stored["axes"][0]["details"]["kappa"] == [None] * 8
     assert np.isnan(MechanismLabel.model_validate(stored).kappa).all()
 
 
 def test_labels_stored_before_kappa_are_read() -> None:
     stored = label(construct("lin", T=8, L=6)).model_dump(mode="json")
-    del stored["kappa"]
+    del stored["axes"][0]["details"]["kappa"]
     assert MechanismLabel.model_validate(stored).kappa.shape == (0,)
 
 

@@ -34,6 +34,7 @@ class Base:
         sizes: its keys with a size that the weights depend on.
         weights: name of the weights' file.
         tensors: names in it that have one shape and type only.
+        has_task: whether a file of its own says what the model was asked.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Base:
     sizes: tuple[str, ...]
     weights: str
     tensors: tuple[str, ...]
+    has_task: bool = False
 
     @property
     def is_torch(self) -> bool:
@@ -145,7 +147,7 @@ BASES = (
          (*THEIRS, "attention_input"), THEIRS, "transformer.pt",
          (*BOTH, "positional_emb.embedding.weight", "attention.Q", "attention.V", "norm.bias")),
     Base("foreign", foreign, "config.json", (*LENS, "attention_dir"), LENS, "model.safetensors",
-         FOREIGN),
+         FOREIGN, has_task=True),
     Base("foreign-task", foreign, "task.json", ("L", "tokens"), ("L",), "model.safetensors",
-         FOREIGN),
+         FOREIGN, has_task=True),
 )  # fmt: skip

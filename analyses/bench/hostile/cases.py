@@ -62,7 +62,7 @@ def make_cases(root: Path, number: int = 200, seed: int = 0) -> list[Case]:
 
 def _kinds(base: Base) -> dict[str, Mutation]:
     """Every fault a format can have."""
-    own = TASKS if base.name.startswith("foreign") else {}
+    own = TASKS if base.has_task else {}
     return CONFIGS | TENSORS | FILES | (OF_TORCH if base.is_torch else OF_SAFETENSORS) | own
 
 

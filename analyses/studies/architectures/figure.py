@@ -9,20 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mechprobe.analyses.dynamics.figure import COLOURS
 from mechprobe.analyses.studies.architectures.rows import Comparison, Row
 from mechprobe.analyses.studies.architectures.words import fraction
+from mechprobe.probes.counting.kinds import COUNTING
 from mechprobe.probes.counting.label.rule import PRIVATE, SHARED, SOLVED
 from mechprobe.probes.drawing import GREY
-from mechprobe.probes.results import Mechanism
 
 # Shape beside colour, for readers who see no colours.
-MARKS: dict[Mechanism, str] = {
-    "relation-based": "o",
-    "inventory-based": "s",
-    "mixed": "^",
-    "unsolved": "X",
-}
+MARKS = dict(zip(COUNTING.kinds, "os^X", strict=True))
+COLOURS = {name: kind.colour for name, kind in COUNTING.kinds.items()}
 KAPPA = (-0.6, 1.8)  # drawn; kappa of what is not solved is a ratio of small numbers
 SPREAD = 0.5  # of the seeds within a line
 ACCURACY = (0.88, 1.005)  # drawn; what is below stands at the edge with its number
@@ -80,7 +75,7 @@ def _points(
             )  # fmt: skip
 
 
-def _kind(row: Row) -> Mechanism:
+def _kind(row: Row) -> str:
     return row.mechanism or "unsolved"
 
 
@@ -104,7 +99,16 @@ def _sides(left: list[Axes], comparison: Comparison) -> None:
 def _legend(figure: Figure, comparison: Comparison) -> None:
     met = {_kind(row) for row in comparison.rows}
     handles = [
-        Line2D([], [], color=COLOURS[kind], marker=mark, ls="", mec="black", mew=0.4, label=kind)
+        Line2D(
+            [],
+            [],
+            color=COLOURS[kind],
+            marker=mark,
+            ls="",
+            mec="black",
+            mew=0.4,
+            label=kind,
+        )
         for kind, mark in MARKS.items()
         if kind in met
     ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
-from mechprobe.probes.results import AttentionKind, Mechanism, ModelResult
+from mechprobe.probes.results import ModelResult
 
 Axis = Literal["mechanism", "attention"]
 BASE = "base"  # the variation that changes nothing
@@ -44,9 +44,9 @@ class Row:
     variation: str
     seed: int
     accuracy: float | None
-    mechanism: Mechanism | None
+    mechanism: str | None
     confidence: float | None
-    attention: AttentionKind | None
+    attention: str | None
     attention_agreement: float | None
     kappa: float | None
     counters: int | None
@@ -151,7 +151,7 @@ class Comparison:
     def kinds(self, base: str, variation: str, axis: Axis) -> Counter[str]:
         """How many solved models have which label."""
         solved = [r for r in self.group(base, variation) if r.solved]
-        return Counter((r.mechanism if axis == "mechanism" else r.attention) or "" for r in solved)
+        return Counter(kind for r in solved if (kind := getattr(r, axis)) is not None)
 
     def usual(self, base: str, axis: Axis) -> str | None:
         """The base's own label: the most common one; None where none is, or two are."""

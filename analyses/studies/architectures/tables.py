@@ -46,7 +46,7 @@ def _line(comparison: Comparison, base: str, variation: str) -> list[str]:
         _range([r.kappa for r in rows], "{:z.2f}"),
         _range([r.first_kappa for r in rows], "{:z.2f}"),
         _range([r.counters for r in rows], "{:.0f}"),
-        told(Counter(r.attention or "" for r in rows)) or NONE,
+        told(Counter(r.attention or NONE for r in rows)) or NONE,
         _sources(rows),
         _component(
             [(r.writer_block, f"b{r.writer_block:.0f}.h{r.writer_head:.0f}", r.writer_share)

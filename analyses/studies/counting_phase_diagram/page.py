@@ -28,7 +28,6 @@ from mechprobe.analyses.studies.counting_phase_diagram.maps import SIDE, panels
 from mechprobe.analyses.studies.counting_phase_diagram.overview import overview
 from mechprobe.analyses.studies.counting_phase_diagram.study import Study
 from mechprobe.models.base.files import write_text, write_whole
-from mechprobe.reports import vocabulary
 from mechprobe.reports.figures import to_data_uri
 from mechprobe.reports.page import environment, part, policy_hash
 
@@ -76,8 +75,6 @@ def render(study: Study) -> str:
             entries=mechanism_entries(list(counts)),
             counts={kind: counts[kind] for kind in KINDS if counts[kind]},
             kinds=KINDS,
-            attention=vocabulary.ATTENTION,
-            tokens=vocabulary.TOKENS,
             comparison=COMPARISON,
             style=style,
             style_hash=policy_hash(style),

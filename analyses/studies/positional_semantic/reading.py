@@ -7,8 +7,9 @@ import torch
 from mechprobe.analyses.studies.positional_semantic.plan import LEAST_ACCURACY, RANGES, Budget
 from mechprobe.analyses.studies.positional_semantic.study import Demand, Kept, Model, Shares, Start
 from mechprobe.analyses.studies.positional_semantic.training import Job, found_in
-from mechprobe.models import load
+from mechprobe.models import MechprobeError, load
 from mechprobe.probes import ModelResult
+from mechprobe.probes.attention import ATTENTION
 
 SEEN = 0.01  # share of the variance below which a part is noise, and its cosine with anything
 PATTERN = "blocks.0.attn.hook_pattern"
@@ -24,9 +25,12 @@ def read(job: Job, name: str, freed: bool, result: ModelResult) -> Model:
         result: of the probes on it.
 
     Raises:
-        MechprobeError: the checkpoint cannot be read.
+        MechprobeError: the checkpoint cannot be read, or nothing is known of its attention.
     """
     folder = job.checkpoint(name)
+    attention = result.label.axis(ATTENTION.name)
+    if attention is None or attention.agreement is None:
+        raise MechprobeError(f"{folder}: its label does not say what the attention depends on")
     measured = {probe.probe: probe for probe in result.probes}
     scores, kept = measured["attention-sources"], measured["keep-source"]
 
@@ -60,8 +64,8 @@ def read(job: Job, name: str, freed: bool, result: ModelResult) -> Model:
             neither=kept.value("neither"),
             chance=kept.value("chance"),
         ),
-        attention=result.label.attention,
-        agreement=result.label.attention_agreement,
+        attention=attention.kind,
+        agreement=attention.agreement,
         verdict=result.label.verdict,
         patterns=_patterns(job, name),
     )

@@ -5,10 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from mechprobe.probes.results import AttentionKind
-
 Start = Literal["only_pos", "only_sem", "both"]
-RESTRICTED: dict[Start, AttentionKind] = {"only_pos": "positional", "only_sem": "semantic"}
+RESTRICTED: dict[Start, str] = {"only_pos": "positional", "only_sem": "semantic"}
 
 
 class Schema(BaseModel):
@@ -79,7 +77,7 @@ class Model(Schema):
     position_identity: float | None
     token_identity: float | None
     kept: Kept
-    attention: AttentionKind
+    attention: str
     agreement: float
     verdict: str
     patterns: list[list[list[float]]]

@@ -14,7 +14,7 @@ from mechprobe.analyses.studies.positional_semantic.study import (
     Study,
 )
 from mechprobe.analyses.studies.positional_semantic.tables import counted, mean
-from mechprobe.probes.results import AttentionKind
+from mechprobe.probes.attention import ATTENTION
 from mechprobe.reports.formatting import MISSING, number, percent
 
 SAME = 0.05  # weights that differ by less look alike in the figure
@@ -181,9 +181,8 @@ def free(study: Study) -> list[str]:
     if not models:
         return ["No free models were trained."]
     ends = Counter(model.attention for model in models)
-    kinds: list[AttentionKind] = ["positional", "semantic", "mixed"]
-    if ends["uninformed"]:
-        kinds.append("uninformed")
+    # All kinds but the one that is rare for models that count right.
+    kinds = [kind for kind in ATTENTION.kinds if ends[kind] or kind != "uninformed"]
     listed = ", ".join(f"{ends[kind]} {kind}" for kind in kinds)
     inside = sum(study.ranges.hold(model.shares) for model in models)
     spans = [

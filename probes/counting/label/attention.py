@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from mechprobe.probes.attention import AttentionKind
 from mechprobe.probes.counting.causal.mean_pattern import fix_pattern
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.keeping import KEPT as PARTS
@@ -24,7 +25,6 @@ from mechprobe.probes.counting.mixing import is_constant, lacks
 from mechprobe.probes.counting.sources import Sources
 from mechprobe.probes.counting.variation import Variation
 from mechprobe.probes.effects import Effects, attention_axis, enough, semantic_share, sentence
-from mechprobe.probes.results import AttentionKind
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from mechprobe.probes.attention import AttentionKind
 from mechprobe.probes.counting.causal.remove_shared import Removal, lost
+from mechprobe.probes.counting.kinds import Mechanism
 from mechprobe.probes.counting.label.attention import AttentionEvidence
 from mechprobe.probes.counting.label.rule import CountEvidence, counting_mechanism, margin
 from mechprobe.probes.counting.transport import Transport, kappa
-from mechprobe.probes.results import AttentionKind, Mechanism
 
 REPLICATES = 200
 

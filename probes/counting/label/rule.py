@@ -9,8 +9,9 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Int
 
+from mechprobe.probes.attention import AttentionKind
+from mechprobe.probes.counting.kinds import Mechanism, TokenKind
 from mechprobe.probes.effects import ONE_SIDED
-from mechprobe.probes.results import AttentionKind, Mechanism, TokenKind
 
 RULE_VERSION = "3"  # raise it when the rule changes; its numbers are in the version anyway
 SOLVED = 0.9  # least accuracy of a model that counts

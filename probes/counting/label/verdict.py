@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import JsonValue
 
 from mechprobe.models import MechprobeError
+from mechprobe.probes.attention import ATTENTION, AttentionKind
 from mechprobe.probes.counting.causal.remove_shared import Removal, remove
 from mechprobe.probes.counting.context import CountContext, needs_counts
+from mechprobe.probes.counting.kinds import COUNTING, Mechanism
 from mechprobe.probes.counting.label.attention import Answers, attention_evidence
 from mechprobe.probes.counting.label.bootstrap import Agreement, agreement
 from mechprobe.probes.counting.label.calibration import calibrated
@@ -26,7 +29,7 @@ from mechprobe.probes.counting.source_runs import why_not_split
 from mechprobe.probes.counting.sources import Sources, sources
 from mechprobe.probes.counting.variation import Variation
 from mechprobe.probes.effects import EFFECTS, semantic_share
-from mechprobe.probes.results import AttentionKind, Mechanism, MechanismLabel, Metric
+from mechprobe.probes.results import MechanismLabel, Metric
 
 
 @dataclass(frozen=True)
@@ -61,20 +64,28 @@ def label_in(context: CountContext) -> MechanismLabel:
             "depth: counts are looked for behind the last attention; an earlier feed-forward layer"
             " may have looked them up before (probe count-by-block)"
         )
+    details: dict[str, JsonValue] = {
+        "counters": counters,
+        "tokens": list(token_kinds(v.evidence.kappa)),
+        "kappa": [None if np.isnan(value) else float(value) for value in v.evidence.kappa],
+    }
+    axes = [
+        COUNTING.labelled(
+            v.mechanism,
+            confidence=calibrated(v.agreed.margin),
+            agreement=v.agreed.mechanism,
+            reason=v.why,
+            details=details,
+        )
+    ]
+    if v.attention is not None:
+        agreed = v.agreed.attention
+        axes.append(ATTENTION.labelled(v.attention, agreement=agreed, reason=v.why_attention))
     return MechanismLabel(
-        mechanism=v.mechanism,
-        attention=v.attention,
-        counters=counters,
-        confidence=calibrated(v.agreed.margin),
-        agreement=v.agreed.mechanism,
-        attention_agreement=v.agreed.attention,
-        attention_confidence=None,
-        accuracy=v.evidence.accuracy,
+        axes=axes,
         reasons=reasons,
         evidence=_evidence(v),
         version=version(),
-        tokens=token_kinds(v.evidence.kappa),
-        kappa=v.evidence.kappa,
         seed=context.seed,
     )
 

@@ -45,6 +45,14 @@ def test_label_json_lists_objects(checkpoints: Path) -> None:
     assert lin["verdict"] == "positional attention, inventory-based counting"
     words = run("label", checkpoints / "dot").stdout
     assert f"dot: {dot['verdict']} (confidence" in words
+    assert "), counters 1, accuracy 1.000\n  counting: " in words
+    assert dot["task"]["name"] == "histogram"
+    counting, attention = lin["axes"]
+    assert (counting["kind"], counting["confidence"]) == (lin["mechanism"], lin["confidence"])
+    assert (counting["details"]["counters"], counting["details"]["tokens"]) == (8, lin["tokens"])
+    assert f"counting: {counting['reason']}" in lin["reasons"]
+    assert (attention["kind"], attention["confidence"]) == ("positional", None)
+    assert attention["agreement"] == lin["attention_agreement"]
     for item, name in ((dot, "dot"), (lin, "lin")):
         assert item["path"] == str(checkpoints / name)
         assert item["accuracy"] == 1.0

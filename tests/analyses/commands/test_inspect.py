@@ -42,8 +42,15 @@ def test_a_construction(tmp_path: Path) -> None:
     assert (found["task"]["name"], found["task"]["bos"]) == ("histogram", False)
     assert found["config"]["mixing"] == "dot"
     assert found["meta"] == {"origin": "construction", "seed": 7}
-    says = "semantic attention, relation-based counting, accuracy 1.000"
-    assert found["label"] == {"possible": True, "why_not": None, "verdict": says}
+    label = found["label"]
+    assert (label["possible"], label["why_not"]) == (True, None)
+    says = label["verdict"]
+    assert says.startswith("semantic attention, relation-based counting (confidence ")
+    assert says.endswith("), counters 1, accuracy 1.000")
+    assert [(axis["name"], axis["kind"]) for axis in label["axes"]] == [
+        ("counting", "relation-based"),
+        ("attention", "semantic"),
+    ]
     assert found["probes"].keys() == all_probes().keys()
     task = model.task()
     for name, probe in all_probes().items():
@@ -97,6 +104,7 @@ def test_a_label_that_cannot_be_given(tmp_path: Path) -> None:
     models.save(models.construct("dot", T=8, L=2), tmp_path / "m")
     found = seen(tmp_path / "m")
     assert not found["label"]["possible"]
+    assert found["label"]["axes"] == []
     assert "L of at least 3" in found["label"]["why_not"]
     assert "cannot be given: " in run(tmp_path / "m").stdout
 

@@ -13,8 +13,8 @@ from mechprobe.analyses.dynamics.page import render, write_page
 from mechprobe.analyses.dynamics.study import Run, Study
 from mechprobe.analyses.dynamics.tables import EVIDENCE, MEASURES, history, overview
 from mechprobe.analyses.dynamics.words import sentences
+from mechprobe.probes.counting.kinds import Mechanism
 from mechprobe.probes.formation import formation
-from mechprobe.probes.results import Mechanism
 from mechprobe.probes.snapshots import Snapshot
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}&amp;"

@@ -13,7 +13,8 @@ from mechprobe.models import HookedTransformer, TransformerConfig, construct
 from mechprobe.models.families.foreign.compiled import compiled_counter
 from mechprobe.models.families.transformer import initial
 from mechprobe.probes import CountContext, ProbeResult, find_probe
-from mechprobe.probes.conformance import COUNTING, subjects
+from mechprobe.probes.conformance import subjects
+from mechprobe.probes.counting.reading import COUNTING
 from mechprobe.probes.labelling import label_in
 
 T, L = 6, 5

@@ -19,10 +19,10 @@ from mechprobe.models.families.counting import initial
 from mechprobe.models.families.foreign.compiled import compiled_counter
 from mechprobe.models.families.transformer import initial as drawn
 from mechprobe.probes import ProbeResult, find_probe
-from mechprobe.probes.contexts import context_for
 from mechprobe.probes.counting.causal.count_path import fewest_heads, first_of_best
 from mechprobe.probes.counting.pairs import CountPairs, count_pairs
 from mechprobe.probes.counting.paths import CountPaths
+from mechprobe.probes.reading import context_for
 
 T, L = 6, 6
 IS_BOS, FRACTION, COPY, ANSWER = T, T + 1, T + 2, T + 3

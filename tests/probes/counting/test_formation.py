@@ -7,8 +7,8 @@ import pytest
 
 from mechprobe.models import MechprobeError, construct
 from mechprobe.probes import study
+from mechprobe.probes.counting.kinds import Mechanism
 from mechprobe.probes.formation import Change, Onset, Precedence, changes, formation, precedence
-from mechprobe.probes.results import Mechanism
 from mechprobe.probes.snapshots import Snapshot, leaning, snapshot
 
 R, INV, MIX = "relation-based", "inventory-based", "mixed"

@@ -12,7 +12,9 @@ from mechprobe.models import HookedTransformer, construct
 from mechprobe.models.families.transformer import TransformerConfig, initial
 from mechprobe.models.hooked import copy_with
 from mechprobe.probes import CountContext, MechanismLabel, find_probe, label
+from mechprobe.probes.attention import ATTENTION
 from mechprobe.probes.counting import keeping
+from mechprobe.probes.counting.kinds import COUNTING
 from mechprobe.probes.counting.label.attention import Answers
 from mechprobe.probes.counting.score_terms import POSITIONAL, SEMANTIC, TERMS
 from mechprobe.probes.counting.source_runs import first_block, why_not_split
@@ -315,7 +317,11 @@ def test_the_bootstrap_is_over_sequences() -> None:
 )
 def test_verdicts(mechanism: str | None, attention: str, says: str) -> None:
     solved = label(construct("dot", T=8, L=6))
-    found = solved.model_copy(update={"mechanism": mechanism, "attention": attention})
+    axes = [ATTENTION.labelled(attention)]
+    if mechanism is not None:
+        axes.insert(0, COUNTING.labelled(mechanism))
+    found = solved.model_copy(update={"axes": axes})
+    assert (found.mechanism, found.attention) == (mechanism, attention)
     assert found.verdict == says
     assert MechanismLabel.model_validate_json(found.model_dump_json()).verdict == says
 

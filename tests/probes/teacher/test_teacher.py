@@ -7,7 +7,6 @@ import torch
 from mechprobe.models import HookedTransformer, MechprobeError, SolvableConfig, construct
 from mechprobe.models.families.solvable import Dataset, Problems, initial, minimise, planted, start
 from mechprobe.probes import all_probes, check_probe, context_for, find_probe, label, study
-from mechprobe.probes.contexts import CONTEXTS
 from mechprobe.probes.labelling import rule_version
 from mechprobe.probes.teacher.label import attention_axis, semantic_share
 from mechprobe.probes.teacher.measures.score_shares import score_terms
@@ -210,7 +209,7 @@ def test_huge_weights_are_refused():
 def test_model_and_task_have_to_fit():
     task = student(d=50).task()
     with pytest.raises(MechprobeError, match="width 40, the task gives 2 vectors of width 50"):
-        CONTEXTS[task.name](student(d=40), task)
+        context_for(student(d=40), task)
 
 
 @pytest.mark.parametrize("teacher_rank", [1, 4])

@@ -21,11 +21,10 @@ from mechprobe.analyses.studies.positional_semantic.study import (
     Start,
     Study,
 )
-from mechprobe.probes.results import AttentionKind
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}&amp;"
 EXAMPLES = [[1, 1, 2, 1], [14, 13, 12, 11]]
-KINDS: dict[Start, AttentionKind] = {
+KINDS: dict[Start, str] = {
     "only_pos": "positional",
     "only_sem": "semantic",
     "both": "mixed",

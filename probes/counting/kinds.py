@@ -1,0 +1,53 @@
+"""The axes of labels of models that count, and what their kinds mean."""
+
+from typing import Literal
+
+from mechprobe.probes.attention import ATTENTION
+from mechprobe.probes.reading import Axis, Kind
+
+Mechanism = Literal["relation-based", "inventory-based", "mixed", "unsolved"]
+TokenKind = Literal["shared", "private", "partial", "opposed", "silent"]
+
+COUNTING = Axis(
+    "counting",
+    "Mechanism",
+    {
+        "relation-based": Kind(
+            "The count lies along a direction that all tokens share: one counter (or a few), read"
+            " for every token in the same way.",
+            "relation-based counting",
+            "#0072b2",
+        ),
+        "inventory-based": Kind(
+            "The count of each token lies along a direction of that token's own, and is looked up"
+            " there token by token: there are about as many counters as tokens.",
+            "inventory-based counting",
+            "#e69f00",
+        ),
+        "mixed": Kind(
+            "Some tokens share a counter and others have their own, or the causal checks disagree;"
+            " the reasons say which.",
+            "mixed counting",
+            "#cc79a7",
+        ),
+        "unsolved": Kind(
+            "The model does not count well enough to have a counting mechanism, or its count was"
+            " not found as a component of the residual stream, or too few tokens can be told"
+            " apart. It may then answer right by a mechanism that this rule does not find"
+            " (docs/mechanisms.md, Limits). Its evidence is shown all the same: it may lean one"
+            " way.",
+            "counting unsolved",
+            "#5f6770",
+        ),
+    },
+)
+AXES = (COUNTING, ATTENTION)
+
+# Kinds of tokens: a mark for the strip, and what it says.
+TOKENS: dict[str, tuple[str, str]] = {
+    "shared": ("S", "follows the count written for other tokens"),
+    "private": ("P", "follows its own count only"),
+    "partial": ("½", "follows others' counts in part"),
+    "opposed": ("−", "moves against others' counts"),
+    "silent": ("0", "does not follow even its own count"),
+}

@@ -1,0 +1,214 @@
+"""What a task brings to probes, labels and pages: one object, registered in one place.
+
+A new task with labels is a task (`models/tasks`) and a reading of it: a class registered with
+`@task_reading("name of the task")`. Nothing else knows a task by name: labels, tables, reports,
+`mechprobe dynamics` and the conformance kit ask the reading.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, Literal, TypeVar
+
+from mechprobe.models import HookedTransformer, MechprobeError, Task
+from mechprobe.models.base.registry import Registry
+from mechprobe.probes.context import Context
+from mechprobe.probes.results import AxisLabel, MechanismLabel
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind on an axis of a label.
+
+    Args:
+        meaning: a sentence for readers who meet the word here first.
+        words: as a verdict says it, such as "semantic attention".
+        colour: of its mark in pages and figures, "#rrggbb".
+    """
+
+    meaning: str
+    words: str
+    colour: str
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a task's label.
+
+    Args:
+        name: as labels carry it, such as "attention".
+        title: heading of its column, such as "Attention".
+        kinds: by name, in the order that legends list them.
+    """
+
+    name: str
+    title: str
+    kinds: Mapping[str, Kind]
+
+    def labelled(self, kind: str, **fields: Any) -> AxisLabel:
+        """The verdict that a model is of this kind.
+
+        Args:
+            kind: one of `kinds`.
+            fields: of `AxisLabel`: confidence, agreement, reason, details.
+
+        Raises:
+            KeyError: the axis has no such kind.
+        """
+        return AxisLabel(name=self.name, kind=kind, words=self.kinds[kind].words, **fields)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table of models, beside their names and sizes.
+
+    Args:
+        title: its heading.
+        value: what a label says there; None where it says nothing.
+        show: how a number is written: a share, or to three digits; text as it is.
+    """
+
+    title: str
+    value: Callable[[MechanismLabel], str | float | None]
+    show: Literal["text", "share", "number", "confidence"] = "text"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One mark of a strip: a thing the label tells apart below the model, such as a token.
+
+    Args:
+        kind: what it was found to be, for the colour and the legend.
+        mark: a letter or sign.
+        meaning: of the kind, in a clause.
+    """
+
+    kind: str
+    mark: str
+    meaning: str
+
+
+class TaskReading(ABC):
+    """How models of one task are measured, labelled and shown.
+
+    Attributes:
+        name: of the task; set by the decorator.
+        title: heading over its models in tables, such as "Models that count".
+        axes: of its labels, the mechanism first.
+        columns: of its tables, in order, beside the models' names and sizes.
+        sizes: meaning of the models' sizes by name, a clause each.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    axes: ClassVar[tuple[Axis, ...]]
+    columns: ClassVar[tuple[Column, ...]]
+    sizes: ClassVar[Mapping[str, str]] = {}
+
+    @abstractmethod
+    def context(self, model: HookedTransformer, task: Any, seed: int) -> Context:
+        """What probes of such models share.
+
+        Raises:
+            MechprobeError: model and task do not fit each other.
+        """
+
+    @abstractmethod
+    def label(self, context: Any) -> MechanismLabel:
+        """The verdict within a context.
+
+        Raises:
+            MechprobeError: there is no label at the model's sizes.
+        """
+
+    @abstractmethod
+    def rule_version(self) -> str:
+        """Version of the rule with every constant in it: what a stored label was made with."""
+
+    @abstractmethod
+    def subjects(self) -> Iterator[tuple[str, HookedTransformer]]:
+        """Small models for the conformance kit, by name; each is made when its turn comes."""
+
+    def items(self, label: MechanismLabel) -> list[Item]:
+        """What a label tells apart below the model, such as every token; nothing by default."""
+        return []
+
+
+READINGS: Registry[TaskReading] = Registry(
+    "task reading", "mechprobe.tasks", ["mechprobe.probes.*.reading"]
+)
+Made = TypeVar("Made", bound=type[TaskReading])
+
+
+def task_reading(task: str) -> Callable[[Made], Made]:
+    """Register a class of readings; one is made, without arguments.
+
+    Args:
+        task: name of the task it reads.
+
+    Raises:
+        MechprobeError: the class lacks something, the name is none, or the task has a reading
+            already.
+    """
+
+    def register(made: Made) -> Made:
+        said = {name for name in ("title", "axes", "columns") if not hasattr(made, name)}
+        if lacks := sorted(said | made.__abstractmethods__):
+            raise MechprobeError(f"task reading {task!r}: {made.__name__} lacks {', '.join(lacks)}")
+        made.name = task
+        READINGS.add(task, made(), made.__module__)
+        return made
+
+    return register
+
+
+def reading_of(task: Task) -> TaskReading:
+    """The reading of a task.
+
+    Raises:
+        MechprobeError: there is none.
+    """
+    if task.name not in READINGS:
+        known = ", ".join(READINGS)
+        raise MechprobeError(f"task {task.name}: no labels are known; known: {known}")
+    return READINGS[task.name]
+
+
+def heading_of(task: str) -> str:
+    """Heading over the models of a task, by its name; it need not have a reading."""
+    return READINGS[task].title if task in READINGS else f"Models of the task {task or 'unknown'}"
+
+
+def columns_of(task: str, labels: Iterable[MechanismLabel]) -> tuple[Column, ...]:
+    """Columns of a table of models of one task.
+
+    Stored labels outlive the package that made them: where the task has no reading here, there is
+    a column for every axis.
+
+    Args:
+        task: its name.
+        labels: of the table's models.
+    """
+    if task in READINGS:
+        return READINGS[task].columns
+    names = dict.fromkeys(axis.name for label in labels for axis in label.axes)
+    found = [Column(name.capitalize(), partial(MechanismLabel.kind, name=name)) for name in names]
+    return (*found, Column("Confidence", lambda label: label.certainty, "confidence"))
+
+
+def context_for(model: HookedTransformer, task: Task | None = None, seed: int = 0) -> Context:
+    """The context of a model's task; one without special measurements for tasks without reading.
+
+    Args:
+        model: hooked model, in either view.
+        task: the model's own where left out.
+        seed: every random draw derives from it.
+
+    Raises:
+        MechprobeError: model and task do not fit each other.
+    """
+    asked = model.task() if task is None else task
+    if asked.name not in READINGS:
+        return Context(model, asked, seed)
+    return READINGS[asked.name].context(model, asked, seed)

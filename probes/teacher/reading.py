@@ -1,0 +1,63 @@
+"""How students of a teacher attention are measured, labelled and shown."""
+
+from collections.abc import Iterator
+
+import torch
+
+from mechprobe.models import AttentionRegression, HookedTransformer, SolvableConfig
+from mechprobe.models.families import solvable
+from mechprobe.probes.attention import ATTENTION
+from mechprobe.probes.reading import Column, TaskReading, task_reading
+from mechprobe.probes.results import MechanismLabel
+from mechprobe.probes.teacher.context import TeacherContext
+from mechprobe.probes.teacher.label import label_in
+from mechprobe.probes.teacher.label import version as version_of_rule
+
+D = 48  # width of the conformance kit's models
+# Their overlaps, at one and two columns.
+STUDENTS = {
+    "a positional student": (1, {"m": 0.5, "noise": 0.3}),
+    "a semantic student of rank two": (2, {"theta": 0.7, "noise": 0.3}),
+}
+
+
+@task_reading("attention-regression")
+class Teacher(TaskReading):
+    """Students of a teacher attention."""
+
+    title = "Students of a teacher attention"
+    axes = (ATTENTION,)
+    columns = (
+        Column("Attention", lambda label: label.kind("attention")),
+        Column("Confidence", lambda label: label.certainty, "confidence"),
+        Column("Test error", lambda label: label.test_error, "number"),
+    )
+    sizes = {
+        "L": "sequence length",
+        "d": "width of the embeddings",
+        "rank": "columns of the queries and keys",
+        "teacher_rank": "columns of the teacher's",
+    }
+
+    def context(
+        self, model: HookedTransformer, task: AttentionRegression, seed: int
+    ) -> TeacherContext:
+        """Overlaps, and runs with parts of the attention."""
+        return TeacherContext(model, task, seed)
+
+    def label(self, context: TeacherContext) -> MechanismLabel:
+        """Which overlap a student's attention lives by."""
+        return label_in(context)
+
+    def rule_version(self) -> str:
+        """Of the rule and its constants."""
+        return version_of_rule()
+
+    def subjects(self) -> Iterator[tuple[str, HookedTransformer]]:
+        """A positional and a semantic student."""
+        for name, (rank, overlaps) in STUDENTS.items():
+            config = SolvableConfig.of(d=D, rank=rank, teacher_rank=rank)
+            generator = torch.Generator().manual_seed(0)
+            weights = solvable.initial(config, generator)
+            weights["Q"] = solvable.planted(weights["Q_star"], rank, generator, **overlaps)
+            yield name, HookedTransformer(config, weights)

@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib import import_module
 from types import ModuleType
 
 # Where measuring and deciding is done; what files look like is no constant of a measurement.
@@ -20,7 +21,7 @@ def constants_behind(module: str) -> dict[str, object]:
     """Every number, or tuple of numbers, in force behind a module, by "module.NAME".
 
     Args:
-        module: its full name; it has been imported.
+        module: its full name.
     """
     return {
         f"{name}.{key}": value
@@ -38,6 +39,7 @@ def digest(constants: Mapping[str, object]) -> str:
 
 @cache
 def _modules_behind(module: str) -> tuple[str, ...]:
+    import_module(module)
     found: set[str] = set()
     waiting = [module]
     while waiting:

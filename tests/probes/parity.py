@@ -3,7 +3,7 @@
 Is a token's count even or odd? The models are those that count, asked for that instead.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mechprobe.models import HistogramTask, HookedTransformer, construct
+from mechprobe.models import CountingConfig, HistogramTask, HookedTransformer, construct
+from mechprobe.models.base.weights import Weights
+from mechprobe.models.tasks import Interface, task
 from mechprobe.probes import Context, Measurement, MechanismLabel, MetricSpec, probe
 from mechprobe.probes.reading import Axis, Column, Item, Kind, TaskReading, task_reading
 from mechprobe.probes.results import Metric
@@ -21,6 +23,7 @@ TOLD = 0.9  # least share of right answers
 FAIR = 0.1  # most that even and odd counts may differ by
 
 
+@task("parity")
 @dataclass(frozen=True)
 class Parity:
     """Is the number of times that this position's token occurs even or odd?"""
@@ -28,6 +31,13 @@ class Parity:
     T: int
     L: int
     name: str = "parity"
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any], tensors: Weights) -> "Parity":
+        return cls(T=data["T"], L=data["L"])
+
+    def why_not(self, interface: Interface) -> str | None:
+        return self._count.why_not(interface)
 
     @property
     def _count(self) -> HistogramTask:
@@ -50,17 +60,11 @@ class Parity:
         return {"name": self.name, "T": self.T, "L": self.L}
 
 
-class Asked(HookedTransformer):
-    """A model that counts, asked for the parity."""
-
-    def task(self) -> Any:
-        return Parity(self.config.T, self.config.L)
-
-
-def asked(construction: str, T: int = 6, L: int = 5) -> Asked:
+def asked(construction: str, T: int = 6, L: int = 5) -> HookedTransformer:
     """A construction, asked for the parity."""
     plain = construct(construction, T=T, L=L)
-    return Asked(plain.config, plain.weights())
+    fields = plain.config.model_dump() | {"asked": Parity(T, L).describe()}
+    return HookedTransformer(CountingConfig.checked(fields), plain.weights())
 
 
 class ParityContext(Context):

@@ -43,8 +43,9 @@ class Context:
             name: TransformerLens's short name: "pattern", "resid_mid", "post", ...
             layer: of the block; negative ones count from the end.
         """
-        full: str = get_act_name(name, range(self.model.cfg.n_layers)[layer])
-        return full
+        layer = range(self.model.cfg.n_layers)[layer]
+        full: str = get_act_name(name, layer)
+        return self.model.mixers[layer].hooks.get(name, full)
 
     def hook_names(self, name: str) -> list[str]:
         """The same hook point of every block, in the order they run."""

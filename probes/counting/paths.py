@@ -43,7 +43,10 @@ class CountPaths:
         self.pairs = pairs
         self.layers: int = model.cfg.n_layers
         # Without heads what mixes a block's positions is taken whole, as if it were one.
-        self.by_head = all("z" in mixing.hooks for mixing in model.mixers)
+        self.by_head = all(
+            mixing.hooks.get("z") == get_act_name("z", block)
+            for block, mixing in enumerate(model.mixers)
+        )
         self.heads: int = model.cfg.n_heads if self.by_head else 1
         logits, cache = model.run_with_cache(
             pairs.tokens,

@@ -6,6 +6,7 @@ import torch
 from mechprobe.models import MechprobeError, construct
 from mechprobe.probes import CountContext, context_for, label
 from mechprobe.probes.context import activations
+from tests.models.scan_family import counter, registered
 
 POST, PATTERN = "blocks.0.mlp.hook_post", "blocks.0.attn.hook_pattern"
 
@@ -36,6 +37,13 @@ def test_some_activations_are_those_of_the_full_cache() -> None:
     (again,) = other.activations_at([POST])
     assert again is other.cache[POST]  # not run again
     assert list(activations(model, context.inputs[:2], [POST])) == [POST]
+
+
+def test_hooks_of_a_mixer_are_found_where_it_has_them() -> None:
+    with registered():
+        context = context_for(counter(weights="made", n_layers=2))
+        assert context.hook_names("pattern") == [f"blocks.{i}.mixer.hook_pattern" for i in (0, 1)]
+        assert context.hook_name("post") == "blocks.1.mlp.hook_post"
 
 
 @pytest.mark.parametrize("ask", [lambda c: c.answers, lambda c: c.cache, lambda c: c.resid_mid])

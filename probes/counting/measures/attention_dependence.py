@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mechprobe.models import HistogramTask, HookedTransformer
 from mechprobe.probes.counting.context import CountContext
-from mechprobe.probes.counting.heads import named, where
+from mechprobe.probes.counting.heads import in_main_head, main_head_array
 from mechprobe.probes.counting.mixing import lacks
 from mechprobe.probes.drawing import BLUE, ORANGE, blank, heatmap
 from mechprobe.probes.invariances import INVARIANCES
@@ -79,7 +79,7 @@ def attention_dependence(context: CountContext) -> Measurement:
             "tokens": context.tokens[example],
             "contrast": contrast,
         }
-        | named(context.model, context.main_head),
+        | main_head_array(context.model, context.main_head),
     )
 
 
@@ -144,5 +144,5 @@ def _say(result: ProbeResult) -> str:
     )
     if result.metrics["contrast_positive"].value is not None:
         share = f"{result.value('contrast_positive'):.0%} of the tokens attract their own kind."
-        text += f" {where(result)}{share}"
+        text += f" {in_main_head(result)}{share}"
     return text

@@ -50,13 +50,13 @@ def main_head(
     return max(heads, key=lambda one: changed(*one))
 
 
-def named(model: HookedTransformer, head: tuple[int, int]) -> dict[str, Tensor]:
+def main_head_array(model: HookedTransformer, head: tuple[int, int]) -> dict[str, Tensor]:
     """The main head (block, head) as an array of a result, where a model has several."""
     several = model.cfg.n_layers * model.cfg.n_heads > 1
     return {"main_head": torch.tensor(head)} if several else {}
 
 
-def where(result: ProbeResult) -> str:
+def main_head_clause(result: ProbeResult) -> str:
     """How a sentence about the main head begins, where a model has several."""
     if "main_head" not in result.arrays:
         return ""

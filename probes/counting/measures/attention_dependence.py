@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from mechprobe.probes.counting.context import CountContext
-from mechprobe.probes.counting.heads import named, where
+from mechprobe.probes.counting.heads import main_head_array, main_head_clause
 from mechprobe.probes.drawing import BLUE, ORANGE, blank, heatmap
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
@@ -79,7 +79,7 @@ def attention_dependence(context: CountContext) -> Measurement:
             "tokens": context.tokens[example],
             "contrast": contrast,
         }
-        | named(context.model, context.main_head),
+        | main_head_array(context.model, context.main_head),
     )
 
 
@@ -128,5 +128,5 @@ def _say(result: ProbeResult) -> str:
     )
     if result.metrics["contrast_positive"].value is not None:
         share = f"{result.value('contrast_positive'):.0%} of the tokens attract their own kind."
-        text += f" {where(result)}{share}"
+        text += f" {main_head_clause(result)}{share}"
     return text

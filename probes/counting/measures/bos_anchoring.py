@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from mechprobe.models import HistogramTask, HookedTransformer
 from mechprobe.probes.counting.context import CountContext, needs_counts
-from mechprobe.probes.counting.heads import named, where
+from mechprobe.probes.counting.heads import main_head_array, main_head_clause
 from mechprobe.probes.drawing import BLUE, ORANGE, blank
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
@@ -81,7 +81,7 @@ def bos_anchoring(context: CountContext) -> Measurement:
             "gap": np.mean(gaps) if gaps else None,
         },
         arrays={"mass": mass.mean(2), "score": per_token, "count": count}
-        | named(context.model, context.main_head),
+        | main_head_array(context.model, context.main_head),
     )
 
 
@@ -113,7 +113,8 @@ def _draw(result: ProbeResult) -> Figure:
 @bos_anchoring.words
 def _say(result: ProbeResult) -> str:
     positive = result.value("bos_score_positive")
-    text = f"{where(result)}{positive:.0%} of the tokens score BOS above the rest of their row."
+    text = f"{main_head_clause(result)}{positive:.0%} of the tokens score BOS above the rest"
+    text += " of their row."
     fit = result.metrics["inverse_r2"].value
     if fit is not None:
         text += f" The inverse of the BOS weight is a line in the count with R² = {fit:.2f}."

@@ -62,7 +62,7 @@ class Context:
         drawn: Tensor = self.task.sample(n, self.generator(purpose))
         return drawn
 
-    def lots(
+    def uniform_numbers(
         self, purpose: str, shape: tuple[int, ...], token_axes: tuple[int, ...] = (0,)
     ) -> Float[Tensor, "..."]:
         """Uniform random numbers to choose by, in [0, 1).

@@ -120,12 +120,3 @@ def begin_run(folder: Path, info: RunInfo, names: Sequence[str]) -> None:
     for file in (folder / RESULTS).glob("*.json"):
         if file.stem not in names:
             file.unlink()
-
-
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of text as aligned columns, two blanks apart."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from mechprobe.analyses.common.runs import columns
 from mechprobe.probes import MechanismLabel, ModelResult
 from mechprobe.probes.reading import Column, columns_of, heading_of
 
@@ -18,6 +17,15 @@ def table(results: Sequence[ModelResult]) -> str:
     if len(tables) == 1:
         return "".join(tables.values())
     return "\n\n".join(f"{heading_of(task)}\n{text}" for task, text in tables.items())
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text as aligned columns, two blanks apart."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
 
 
 def summary(label: MechanismLabel, task: str) -> str:

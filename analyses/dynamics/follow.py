@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mechprobe.analyses.common.runs import StudyJob, begin_run, columns, run_info, study_all
+from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all
+from mechprobe.analyses.common.text import columns
 from mechprobe.analyses.dynamics.study import Run, Study
 from mechprobe.analyses.dynamics.tables import EVIDENCE, history
 from mechprobe.analyses.dynamics.words import sentences

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from mechprobe.analyses.common.runs import columns
+from mechprobe.analyses.common.text import columns
 
 
 def summary(rows: list[dict[str, Any]]) -> str:

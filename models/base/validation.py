@@ -35,10 +35,10 @@ def faults_in(error: ValidationError) -> str:
     """What pydantic found, in our words, bounded in length."""
     found = error.errors(include_url=False, include_input=False)
     more = [f"and {len(found) - MOST} more"] if len(found) > MOST else []
-    return "; ".join([*(_told(fault) for fault in found[:MOST]), *more])
+    return "; ".join([*(_fault_text(fault) for fault in found[:MOST]), *more])
 
 
-def _told(fault: ErrorDetails) -> str:
+def _fault_text(fault: ErrorDetails) -> str:
     place = short(".".join(s for s in map(str, fault["loc"]) if not INNER.fullmatch(s)))
     # Neither how pydantic announces a validator's own words nor the name of a class is wanted.
     words = short(re.sub(r"^Value error, | or instance of \w+$", "", fault["msg"]))

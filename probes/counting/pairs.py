@@ -63,25 +63,25 @@ def count_pairs(context: CountContext) -> CountPairs:
     # The balanced order of a sequence is dropped: by lots of tokens, equal tokens side by side
     # and the marked one in front, and by lots of places from there.
     token = torch.arange(T).view(T, 1, 1, 1)
-    group = context.lots("pair groups", (T, C, R, T), token_axes=(0, 3))
+    group = context.uniform_numbers("pair groups", (T, C, R, T), token_axes=(0, 3))
     group = group.scatter(-1, token.expand(T, C, R, 1), -1.0)
     more = body.gather(-1, group.gather(-1, body).argsort(-1))
 
     high = torch.arange(2, task.counts + 1).view(1, C, 1).expand(T, C, R)
-    two = (high > 2) & (context.lots("pair change", (T, C, R)) < 0.5)
-    other = context.lots("pair tokens", (T, C, R, 2, T), token_axes=(0, 4))
+    two = (high > 2) & (context.uniform_numbers("pair change", (T, C, R)) < 0.5)
+    other = context.uniform_numbers("pair tokens", (T, C, R, 2, T), token_axes=(0, 4))
     other = other.masked_fill(token.unsqueeze(-1) == torch.arange(T), -1.0).argmax(-1)
     fewer = more.clone()
     fewer[..., 1] = other[..., 0]
     fewer[..., 2] = torch.where(two, other[..., 1], more[..., 2])
 
-    order = 1 + context.lots("pair places", (T, C, R, L - 1)).argsort(-1)
+    order = 1 + context.uniform_numbers("pair places", (T, C, R, L - 1)).argsort(-1)
     middle = L // 2
     order = torch.cat(
         [order[..., :middle], torch.zeros_like(order[..., :1]), order[..., middle:]], -1
     )
     # As many pairs of each token as there is room for.
-    lottery = context.lots("pairs kept", (T, C, R)).flatten(1)
+    lottery = context.uniform_numbers("pairs kept", (T, C, R)).flatten(1)
     kept = (lottery.argsort(1).argsort(1) + lottery).flatten().argsort()[:PAIRS]
     bodies = [side.gather(-1, order).flatten(0, 2)[kept] for side in (more, fewer)]
     counts = [count.flatten()[kept] for count in (high, high - 1 - two.long())]

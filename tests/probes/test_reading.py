@@ -15,6 +15,7 @@ from mechprobe.analyses.commands.labelling import Labelled, as_object, as_text
 from mechprobe.analyses.common.runs import begin_run, is_current, run_info
 from mechprobe.analyses.common.text import confidence_text, summary, table
 from mechprobe.models import MechprobeError
+from mechprobe.models.tasks import TASKS
 from mechprobe.probes import (
     Context,
     check_probe,
@@ -39,7 +40,7 @@ NAME = "tests.probes.parity"
 def parity() -> Iterator[ModuleType]:
     """The task's module, loaded as an entry point would load it and forgotten again."""
     sys.modules.pop(NAME, None)
-    with READINGS.isolated(), PROBES.isolated():
+    with TASKS.isolated(), READINGS.isolated(), PROBES.isolated():
         yield import_module(NAME)
     del sys.modules[NAME]
 

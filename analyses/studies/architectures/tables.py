@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from mechprobe.analyses.studies.architectures.rows import Comparison, Row
-from mechprobe.analyses.studies.architectures.words import answers, fraction, told
+from mechprobe.analyses.studies.architectures.words import answers, fraction, kinds_text
 
 HEAD = (
     "base", "variation", "accuracy", "counting", "differs", "confidence", "kappa", "first kappa",
@@ -40,13 +40,13 @@ def _line(comparison: Comparison, base: str, variation: str) -> list[str]:
         base,
         variation,
         _range([r.accuracy for r in rows], "{:.3f}"),
-        told(label) or NONE,
+        kinds_text(label) or NONE,
         fraction(comparison, base, variation),
         _range([r.confidence for r in rows if r.solved], "{:z.2f}"),
         _range([r.kappa for r in rows], "{:z.2f}"),
         _range([r.first_kappa for r in rows], "{:z.2f}"),
         _range([r.counters for r in rows], "{:.0f}"),
-        told(Counter(r.attention or NONE for r in rows)) or NONE,
+        kinds_text(Counter(r.attention or NONE for r in rows)) or NONE,
         _sources(rows),
         _component(
             [(r.writer_block, f"b{r.writer_block:.0f}.h{r.writer_head:.0f}", r.writer_share)
@@ -89,5 +89,5 @@ def _component(found: Sequence[tuple[float | None, str, float | None]]) -> str:
     if not found:
         return NONE
     names = Counter(name for _, name, _ in found)
-    which = next(iter(names)) if len(names) == 1 else told(names)
+    which = next(iter(names)) if len(names) == 1 else kinds_text(names)
     return f"{which}: {_mean(share for _, _, share in found)}"

@@ -21,7 +21,7 @@ def answers(comparison: Comparison) -> list[str]:
     return lines + [line for name in comparison.variations if (line := _first(comparison, name))]
 
 
-def told(found: Counter[str]) -> str:
+def kinds_text(found: Counter[str]) -> str:
     """Labels with their numbers, the most common first: "relation-based 2, mixed 1"."""
     return ", ".join(f"{name} {number}" for name, number in found.most_common())
 
@@ -37,7 +37,7 @@ def _usual(comparison: Comparison, base: str, axis: Axis) -> str:
     found = comparison.kinds(base, BASE, axis)
     usual = comparison.usual(base, axis)
     if usual is None:
-        return f"of no usual kind ({told(found) or 'no model is solved'})"
+        return f"of no usual kind ({kinds_text(found) or 'no model is solved'})"
     return f"{usual} ({found[usual]} of {found.total()})"
 
 
@@ -51,7 +51,7 @@ def _line(comparison: Comparison, variation: str, axis: Axis) -> str:
             parts.append(f"{base} cannot be said")
             continue
         different, solved = different + differing.total(), solved + n
-        kinds = f": {told(differing)}" if differing else ""
+        kinds = f": {kinds_text(differing)}" if differing else ""
         parts.append(f"{base} {differing.total()} of {n}{kinds}")
     other = "differs among seeds" if variation == BASE else "differs from the base's"
     left_out = f" Unsolved or missing: {missing}." if missing else ""

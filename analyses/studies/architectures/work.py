@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mechprobe.analyses.common.options import Number, ask, exit_codes
-from mechprobe.analyses.common.runs import StudyJob, begin_run, columns, run_info, study_all
+from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all
+from mechprobe.analyses.common.text import columns
 from mechprobe.analyses.studies.architectures.figure import draw
 from mechprobe.analyses.studies.architectures.plan import FULL, QUICK, Budget, Job, train_job
 from mechprobe.analyses.studies.architectures.rows import Comparison, row, to_csv

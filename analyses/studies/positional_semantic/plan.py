@@ -76,8 +76,8 @@ class Budget:
         rows = {
             "Sizes": (sizes, "T = 15, L = 10, d = 64, p = 128"),
             "Sequences": (f"{self.sequences:,}{rest}", f"50,000{rest}"),
-            "First stage": (_told(self.first), f"{EPOCHS[0]} epochs, Adam, {same}"),
-            "After unfreezing": (_told(self.then), f"{EPOCHS[1]} epochs, SGD, {same}"),
+            "First stage": (_plan_text(self.first), f"{EPOCHS[0]} epochs, Adam, {same}"),
+            "After unfreezing": (_plan_text(self.then), f"{EPOCHS[1]} epochs, SGD, {same}"),
             "Noise": (f"{NOISE:g} on Q, K and embeddings", "0.001 on Q, K and embeddings"),
             "Free models": ("as the first stage", "–"),
             "Runs": (f"{seeds} of only_pos and only_sem, {free} free", "10 of each"),
@@ -85,7 +85,7 @@ class Budget:
         return [Setting(name=n, here=here, published=known) for n, (here, known) in rows.items()]
 
 
-def _told(plan: Plan) -> str:
+def _plan_text(plan: Plan) -> str:
     name = {"adam": "Adam", "sgd": "SGD"}[plan.optimizer]
     falling = " falling to 0 (cosine)" if plan.schedule == "cosine" else ""
     return f"{plan.epochs} epochs, {name}, rate {plan.lr:g}{falling}, batch {plan.batch}"

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mechprobe.analyses.common.options import Number, ask, exit_codes
-from mechprobe.analyses.common.runs import StudyJob, begin_run, columns, run_info, study_all
+from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all
+from mechprobe.analyses.common.text import columns
 from mechprobe.analyses.studies.positional_semantic.page import write_page, write_picture
 from mechprobe.analyses.studies.positional_semantic.plan import (
     FULL,

@@ -60,7 +60,9 @@ def read_torch(file: Path, check: Check) -> Weights:
     return weights
 
 
-def named(state: Weights, wanted: tuple[str, ...], ignored: str, file: Path, whose: str) -> Weights:
+def wanted_tensors(
+    state: Weights, wanted: tuple[str, ...], ignored: str, file: Path, whose: str
+) -> Weights:
     """The wanted tensors of a state dict, which holds all of them and no others.
 
     Args:

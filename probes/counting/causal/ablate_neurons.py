@@ -56,7 +56,9 @@ def ablate_neurons(context: CountContext) -> Measurement:
     masks = serving(attributions(context), COVER)
     body = task.scored(tokens, 1)
     flat = context.activations.mean(1).to(context.logits.dtype)[body]
-    chosen = context.lots("ablated tokens", (task.T,)).argsort()[:MAX_TOKENS].sort().values
+    chosen = (
+        context.uniform_numbers("ablated tokens", (task.T,)).argsort()[:MAX_TOKENS].sort().values
+    )
     table = []
     for t in chosen:
 

@@ -32,10 +32,10 @@ def patch_count(context: CountContext) -> Measurement:
     T, C, R = held.predicted.shape
     delta, valid = differences(context.reference.means_for)
     # One admissible dose and one foreign source token for every sequence.
-    lottery = context.lots("patched dose", (T, C, R, len(DOSES)))
+    lottery = context.uniform_numbers("patched dose", (T, C, R, len(DOSES)))
     dose = torch.where(valid[None, :, None], lottery, -1.0).argmax(-1)
     target = torch.arange(T).view(T, 1, 1).expand(T, C, R)
-    sources = context.lots("patched source", (T, C, R, T), token_axes=(0, 3))
+    sources = context.uniform_numbers("patched source", (T, C, R, T), token_axes=(0, 3))
     other = sources.masked_fill(torch.eye(T, dtype=torch.bool)[:, None, None], -1.0).argmax(-1)
     count = torch.arange(C).view(1, C, 1).expand(T, C, R)
     flat, at = held.data.tokens.flatten(0, 2), held.data.position.flatten()

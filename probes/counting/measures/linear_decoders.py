@@ -99,7 +99,7 @@ def linear_decoders(context: CountContext) -> Measurement:
     shape = cells.tokens.shape[:3]
     # A random part of the cells: a perfect balance would let a fold tell what it lacks.
     n = max(SAMPLES, FOLDS * 2 * context.task.T)
-    chosen = context.lots("decoded cells", tuple(shape)).flatten().argsort()[:n]
+    chosen = context.uniform_numbers("decoded cells", tuple(shape)).flatten().argsort()[:n]
     flat, at = cells.tokens.flatten(0, 2)[chosen], cells.position.flatten()[chosen]
     row = torch.arange(len(at))
     hooks = {

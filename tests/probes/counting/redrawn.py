@@ -19,10 +19,10 @@ class Relabelled(CountContext):
         rows = self.order
         return BalancedSequences(self._renamed(data.tokens[rows]), data.position[rows], data.counts)
 
-    def lots(
+    def uniform_numbers(
         self, purpose: str, shape: tuple[int, ...], token_axes: tuple[int, ...] = (0,)
     ) -> torch.Tensor:
-        found = super().lots(purpose, shape, token_axes)
+        found = super().uniform_numbers(purpose, shape, token_axes)
         for axis in token_axes:
             found = found.index_select(axis, self.order)
         return found

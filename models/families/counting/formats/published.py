@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.safe.reading import has, inside
-from mechprobe.models.base.safe.torch_files import named, read_torch
+from mechprobe.models.base.safe.torch_files import read_torch, wanted_tensors
 from mechprobe.models.base.validation import validated
 from mechprobe.models.checkpoints.registry import checkpoint_format
 from mechprobe.models.families.counting import CountingConfig, Weights, check
@@ -72,7 +72,7 @@ def _translated(
     """Configuration and weights in our words; also of a header, whose tensors hold no numbers."""
     linear = arguments.attention_input == "linear"
     mixing = ("token_mixer.A",) if linear else ("token_mixer.Q", "token_mixer.K")
-    state = named(
+    state = wanted_tensors(
         state,
         ("semantic_emb.weight", *mixing, "fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"),
         "positional_emb.",

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.safe.reading import has, inside
-from mechprobe.models.base.safe.torch_files import named, read_torch
+from mechprobe.models.base.safe.torch_files import read_torch, wanted_tensors
 from mechprobe.models.base.validation import validated
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.checkpoints.registry import checkpoint_format
@@ -93,7 +93,7 @@ def _translated(
             f"{file}: token_mixer.* is of the published counting code, whose config.json has"
             " no_softmax and dataset_type; add them"
         )
-    state = named(state, WANTED, "", file, "the published positional and semantic code")
+    state = wanted_tensors(state, WANTED, "", file, "the published positional and semantic code")
     fields = {
         "T": arguments.T,
         "L": arguments.seq_len,

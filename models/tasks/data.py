@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from mechprobe.models.base.errors import MechprobeError, short
 from mechprobe.models.base.weights import Weights
@@ -18,6 +18,12 @@ class TaskData(BaseModel):
     __pydantic_extra__: dict[str, JsonValue]
 
     name: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_order(cls, data: object) -> object:
+        # Of keys, so that a model's fingerprint does not change with the file it was stored in.
+        return _ordered(data)
 
 
 class AskedConfig(BaseModel):
@@ -42,6 +48,12 @@ class AskedConfig(BaseModel):
     def task(self) -> Any:
         """The model's task, where it needs no tensors; its type is the task's own."""
         return task_from(self.task_data)
+
+
+def _ordered(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _ordered(value[key]) for key in sorted(value, key=str)}
+    return [_ordered(item) for item in value] if isinstance(value, list) else value
 
 
 def task_from(data: Mapping[str, Any], tensors: Weights | None = None) -> Task:

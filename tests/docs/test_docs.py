@@ -7,6 +7,7 @@ import pytest
 
 from mechprobe.models import CONSTRUCTIONS, construct
 from mechprobe.models.checkpoints import FORMATS
+from mechprobe.models.tasks import TASKS
 from mechprobe.probes import MetricSpec
 from mechprobe.probes.counting.label import rule
 from mechprobe.probes.invariances import INVARIANCES
@@ -46,7 +47,7 @@ def span(spec: MetricSpec) -> str:
 @pytest.fixture
 def _own_registrations_only():
     """What an example registers is gone when it ends."""
-    with PROBES.isolated(), FORMATS.isolated(), CONSTRUCTIONS.isolated():
+    with PROBES.isolated(), FORMATS.isolated(), TASKS.isolated(), CONSTRUCTIONS.isolated():
         yield
 
 

@@ -2,13 +2,16 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from mechprobe.models.base.errors import MechprobeError, short
+from mechprobe.models.base.validation import validated
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.tasks.base import TASKS, Interface, Task
+
+Config = TypeVar("Config", bound="AskedConfig")
 
 
 class TaskData(BaseModel):
@@ -34,6 +37,15 @@ class AskedConfig(BaseModel):
     """
 
     asked: TaskData | None = Field(default=None, strict=False, exclude_if=lambda data: data is None)
+
+    @classmethod
+    def checked(cls: type[Config], data: object, where: str = "configuration") -> Config:
+        """Validate outside data.
+
+        Raises:
+            MechprobeError: with every fault in one line.
+        """
+        return validated(cls, data, where)
 
     @property
     @abstractmethod

@@ -14,7 +14,6 @@ from transformer_lens.hook_points import HookPoint
 
 from mechprobe import models
 from mechprobe.models import HookedTransformer, MechprobeError
-from mechprobe.models.base.validation import validated
 from mechprobe.models.base.weights import Weights, check_weights
 from mechprobe.models.families.foreign import compiled_counter
 from mechprobe.models.hooked import FAMILIES, Family, HookedConfig, copy_with, model_family
@@ -65,7 +64,7 @@ class MeanFamily(Family):
     """Plain hooked models."""
 
     def config(self, data: object, where: str) -> MeanConfig:
-        return validated(MeanConfig, data, where)
+        return MeanConfig.checked(data, where)
 
     def check(self, config: MeanConfig, weights: Weights, where: str = "weights") -> None:
         check_weights(shapes(config), weights, where, "mean", str(config.sizes))

@@ -2,13 +2,16 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from mechprobe.models.base.errors import MechprobeError, short
+from mechprobe.models.base.validation import validated
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.tasks.base import TASKS, Interface, Task
+
+Config = TypeVar("Config", bound="AskedConfig")
 
 
 class TaskData(BaseModel):
@@ -19,6 +22,12 @@ class TaskData(BaseModel):
 
     name: str
 
+    @model_validator(mode="before")
+    @classmethod
+    def _in_order(cls, data: object) -> object:
+        # Of keys, so that a model's fingerprint does not change with the file it was stored in.
+        return _ordered(data)
+
 
 class AskedConfig(BaseModel):
     """Base of configurations of models: the task of the family's own, or another.
@@ -28,6 +37,15 @@ class AskedConfig(BaseModel):
     """
 
     asked: TaskData | None = Field(default=None, strict=False, exclude_if=lambda data: data is None)
+
+    @classmethod
+    def checked(cls: type[Config], data: object, where: str = "configuration") -> Config:
+        """Validate outside data.
+
+        Raises:
+            MechprobeError: with every fault in one line.
+        """
+        return validated(cls, data, where)
 
     @property
     @abstractmethod
@@ -42,6 +60,12 @@ class AskedConfig(BaseModel):
     def task(self) -> Any:
         """The model's task, where it needs no tensors; its type is the task's own."""
         return task_from(self.task_data)
+
+
+def _ordered(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _ordered(value[key]) for key in sorted(value, key=str)}
+    return [_ordered(item) for item in value] if isinstance(value, list) else value
 
 
 def task_from(data: Mapping[str, Any], tensors: Weights | None = None) -> Task:

@@ -1,12 +1,15 @@
 """The documentation runs, its links lead somewhere, and it names what there is."""
 
 import re
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from mechprobe.models import CONSTRUCTIONS, construct
 from mechprobe.models.checkpoints import FORMATS
+from mechprobe.models.hooked import FAMILIES
+from mechprobe.models.tasks import TASKS
 from mechprobe.probes import MetricSpec, effects
 from mechprobe.probes.counting.label import rule
 from mechprobe.probes.invariances import INVARIANCES
@@ -47,7 +50,10 @@ def span(spec: MetricSpec) -> str:
 @pytest.fixture
 def _own_registrations_only():
     """What an example registers is gone when it ends."""
-    with PROBES.isolated(), READINGS.isolated(), FORMATS.isolated(), CONSTRUCTIONS.isolated():
+    rooms = (PROBES, READINGS, FORMATS, TASKS, CONSTRUCTIONS, FAMILIES)
+    with ExitStack() as stack:
+        for registry in rooms:
+            stack.enter_context(registry.isolated())
         yield
 
 

@@ -23,12 +23,12 @@ from mechprobe.probes import (
     find_probe,
     label,
     probe,
-    quick,
     study,
 )
 from mechprobe.probes.attention import ATTENTION, AttentionKind
 from mechprobe.probes.counting.kinds import COUNTING, TOKENS, Mechanism, TokenKind
 from mechprobe.probes.labelling import rule_version
+from mechprobe.probes.quick import quick
 from mechprobe.probes.reading import READINGS, TaskReading, heading_of, reading_of, task_reading
 from mechprobe.probes.registry import PROBES
 from mechprobe.probes.runs import load_run, save_result

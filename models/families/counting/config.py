@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from mechprobe.models.base.errors import MechprobeError
-from mechprobe.models.base.validation import validated
 from mechprobe.models.tasks import AskedConfig, HistogramTask
 
 Architecture = Literal["bos", "bos+sftm", "dot", "dot+sftm", "lin", "lin+sftm"]
@@ -82,15 +81,6 @@ class CountingConfig(AskedConfig):
                 "bos": kind == "bos",
             }
         )
-
-    @classmethod
-    def checked(cls, data: object, where: str = "configuration") -> "CountingConfig":
-        """Validate outside data.
-
-        Raises:
-            MechprobeError: with every fault in one line.
-        """
-        return validated(cls, data, where)
 
     @property
     def architecture(self) -> str:

@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from mechprobe.models.base.validation import validated
 from mechprobe.models.tasks import AskedConfig, paper_mixing
 
 Entry = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -96,15 +95,6 @@ class SolvableConfig(AskedConfig):
                 "lam": lam,
             }
         )
-
-    @classmethod
-    def checked(cls, data: object, where: str = "configuration") -> "SolvableConfig":
-        """Validate outside data.
-
-        Raises:
-            MechprobeError: with every fault in one line.
-        """
-        return validated(cls, data, where)
 
     @property
     def architecture(self) -> str:

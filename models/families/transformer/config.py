@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from mechprobe.models.base.validation import validated
 from mechprobe.models.families.counting import CountingConfig
 from mechprobe.models.tasks import AskedConfig, HistogramTask
 from mechprobe.models.tasks.histogram import Sampler
@@ -149,15 +148,6 @@ class TransformerConfig(AskedConfig):
         kind = {"positions": True, "values": "value-output", "readout": "unembed", "biases": True}
         sizes = {"T": T, "L": L, "d": d, "p": p, "norm": norm, "activation": activation}
         return cls.checked({**sizes, **kind, **changes})
-
-    @classmethod
-    def checked(cls, data: object, where: str = "configuration") -> "TransformerConfig":
-        """Validate outside data.
-
-        Raises:
-            MechprobeError: with every fault in one line.
-        """
-        return validated(cls, data, where)
 
     @property
     def architecture(self) -> str:

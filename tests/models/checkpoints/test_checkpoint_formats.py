@@ -28,8 +28,8 @@ def _own_registrations_only():
 def test_ours_are_listed():
     known = formats()
     assert list(known) == ["counting", "foreign", "native", "positional-semantic"]
-    for found in known.values():
-        assert found.package.startswith("mechprobe ")
+    for name, found in known.items():
+        assert FORMATS.registered()[name].source.startswith("mechprobe ")
         assert "\n" not in found.summary
 
 
@@ -107,7 +107,7 @@ def test_what_a_reader_gives_is_a_model(tmp_path):
 @pytest.mark.parametrize("name", ["", "My Format", "a_b", "a-", "\x1b[2J", "x\n"])
 def test_names_of_formats_are_words_with_hyphens(name):
     with pytest.raises(MechprobeError, match="lower-case words with hyphens"):
-        checkpoint_format(name, "x")
+        checkpoint_format(name, "x")(Odd)
 
 
 def test_an_unknown_folder_lists_what_is_known(tmp_path):
@@ -164,7 +164,7 @@ def test_a_package_brings_a_format(tmp_path):
     )
     assert done.returncode == 2
     assert done.stderr == (
-        "mechprobe: format package half_format: RuntimeError: not today; left out\n"
+        "mechprobe: checkpoint format package half_format: RuntimeError: not today; left out\n"
     )
     architecture, first, *rest = done.stdout.splitlines()
     assert architecture == "bos"

@@ -174,7 +174,7 @@ def test_checkpoints_round_trip(tmp_path, full):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"family": "quantum"}, "family 'quantum' is unknown; known: counting, solvable"),
+        ({"family": "quantum"}, "family 'quantum' is unknown; choose from counting, foreign"),
         ({"rank": 2}, "Q has shape"),
         ({"omega": 2.0}, "omega"),
         ({"A": [[0.6, 0.4], [0.5, 0.4]]}, "row 1 of A sums to 0.9"),

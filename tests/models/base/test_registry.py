@@ -1,0 +1,179 @@
+"""The one registry: names, where entries come from, broken packages, isolation for tests."""
+
+import importlib
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mechprobe.models import MechprobeError
+from mechprobe.models.base.registry import HYPHENS, Registry, modules_in
+
+# A package's modules reach the registries of these tests by this name.
+HERE: dict[str, Registry[int]] = {}
+PREAMBLE = "import sys\nHERE = sys.modules['registry_under_test'].HERE\n"
+
+
+@pytest.fixture(autouse=True)
+def _reachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "registry_under_test", sys.modules[__name__])
+    HERE.clear()
+
+
+Install = Callable[[str, str, str], None]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Put a distribution on the path: its module, and an entry point of a group."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def put(module: str, group: str, body: str) -> None:
+        (tmp_path / f"{module}.py").write_text(PREAMBLE + body)
+        info = tmp_path / f"{module}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{module} = {module}\n")
+        importlib.invalidate_caches()
+        monkeypatch.delitem(sys.modules, module, raising=False)
+
+    return put
+
+
+def made(kind: str = "thing", group: str = "tests.things", *rooms: str) -> Registry[int]:
+    """A registry with two entries."""
+    registry: Registry[int] = Registry(kind, group, rooms)
+    registry.add("first", 1, "tests.here")
+    registry.add("second-one", 2, "tests.there")
+    HERE[kind] = registry
+    return registry
+
+
+def test_it_is_a_mapping_in_the_order_of_registration() -> None:
+    registry = made()
+    assert dict(registry) == {"first": 1, "second-one": 2}
+    assert registry["first"] == 1
+    assert len(registry) == 2
+    assert "third" not in registry
+    assert registry != made()
+    with pytest.raises(KeyError):
+        registry["third"]
+
+
+def test_a_name_taken_twice_names_both_sources() -> None:
+    registry = made()
+    with pytest.raises(MechprobeError) as caught:
+        registry.add("first", 3, "mechprobe.elsewhere")
+    assert re.fullmatch(
+        r"thing 'first' is registered twice, by tests \(tests\.here\) and by mechprobe \S+"
+        r" \(mechprobe\.elsewhere\); choose another name",
+        str(caught.value),
+    )
+    assert registry["first"] == 1
+
+
+@pytest.mark.parametrize("name", ["", "Upper", "two words", "a_b", "a-", "-a", "x\n", "\x1b[2J"])
+def test_names_have_a_form(name: str) -> None:
+    registry = made()
+    with pytest.raises(MechprobeError, match="has to be lower-case words with hyphens"):
+        registry.add(name, 3, "tests.here")
+    anything: Registry[int] = Registry("thing", "tests.things", [], form=None)
+    anything.add(name, 3, "tests.here")
+    assert anything.find(name) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("frist", "did you mean 'first'?"),
+        ("elephant", "choose from first, second-one"),
+        (7, "thing 7 is unknown"),
+        (None, "thing None is unknown"),
+        (["first"], "is unknown"),
+    ],
+)
+def test_unknown_names_are_one_line_with_the_nearest_spelling(name: object, said: str) -> None:
+    with pytest.raises(MechprobeError) as caught:
+        made().find(name, "config.json")
+    assert str(caught.value).startswith("config.json: thing ")
+    assert said in str(caught.value)
+
+
+def test_long_lists_are_cut() -> None:
+    registry: Registry[int] = Registry("thing", "tests.things", [])
+    for number in range(40):
+        registry.add("a" * (number + 1), number, "tests.here")
+    with pytest.raises(MechprobeError, match="and 10 more"):
+        registry.find("z")
+
+
+def test_an_installed_package_is_found_when_a_name_is_asked_for(install: Install) -> None:
+    registry = made()
+    install("brings_third", "tests.things", "HERE['thing'].add('third', 3, __name__)\n")
+    assert "brings_third" not in sys.modules
+    assert registry["third"] == 3
+    found = registry.registered()["third"]
+    assert (found.module, found.is_ours) == ("brings_third", False)
+    assert registry.problems() == ()
+
+
+def test_a_broken_package_is_one_line_and_leaves_nothing_anywhere(install: Install) -> None:
+    registry, other = made(), made("other", "tests.others")
+    body = "HERE['thing'].add('half', 3, __name__)\nHERE['other'].add('half', 3, __name__)\n"
+    install("breaks", "tests.things", body + "raise RuntimeError('two\\nlines')\n")
+    install("works", "tests.things", "HERE['thing'].add('whole', 4, __name__)\n")
+    assert registry.problems() == ("thing package breaks: RuntimeError: two lines; left out",)
+    assert list(registry) == ["first", "second-one", "whole"]
+    assert list(other) == ["first", "second-one"]
+
+
+def test_a_package_that_takes_a_name_of_ours_is_left_out(install: Install) -> None:
+    registry = made()
+    install("takes_first", "tests.things", "HERE['thing'].add('first', 3, __name__)\n")
+    (problem,) = registry.problems()
+    assert "'first' is registered twice, by tests (tests.here) and by takes_first" in problem
+    assert registry["first"] == 1
+
+
+def test_what_is_registered_in_isolation_is_gone_afterwards(install: Install) -> None:
+    registry = made()
+    assert registry.problems() == ()
+    install("late", "tests.things", "raise RuntimeError('late')\n")
+    with registry.isolated() as alone:
+        assert alone is registry
+        registry.add("third", 3, "tests.here")
+        assert len(registry) == 3
+        assert len(registry.problems()) == 1  # packages are looked for anew
+    assert list(registry) == ["first", "second-one"]
+    assert registry.problems() == ()
+
+
+def test_rooms_are_modules_packages_and_patterns() -> None:
+    base = "mechprobe.models.base"
+    assert list(modules_in(f"{base}.registry")) == [f"{base}.registry"]
+    assert f"{base}.files" in list(modules_in(f"{base}.*"))
+    families = list(modules_in("mechprobe.models.families.*.hooked"))
+    assert families == [
+        f"mechprobe.models.families.{name}.hooked"
+        for name in ("counting", "foreign", "solvable", "transformer")
+    ]
+    # A family without formats is passed over.
+    formats = list(modules_in("mechprobe.models.families.*.formats.*"))
+    assert not any(".solvable." in name for name in formats)
+    assert len(formats) == 3
+    assert list(modules_in(f"{base}.missing")) == []
+    assert list(modules_in("mechprobe.models.missing.*")) == []
+
+
+def test_rooms_are_loaded_when_first_looked_into(install: Install) -> None:
+    install("a_room", "tests.nothing", "HERE['thing'].add('from-a-room', 5, __name__)\n")
+    registry = made("thing", "tests.things", "a_room")
+    assert "a_room" not in sys.modules
+    assert registry["from-a-room"] == 5
+
+
+@pytest.mark.parametrize("name", ["a", "a1-b2", "label-free"])
+def test_hyphenated_words(name: str) -> None:
+    assert HYPHENS.fullmatch(name)

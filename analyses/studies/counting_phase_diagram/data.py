@@ -10,9 +10,9 @@ from markupsafe import Markup
 
 from mechprobe.analyses.studies.counting_phase_diagram.cells import Cell, Row
 from mechprobe.analyses.sweeps.table import COLUMNS, EVIDENCE, MEASURE
+from mechprobe.probes.counting.kinds import TOKENS
 from mechprobe.probes.counting.label.verdict import EVIDENCE as LABEL_EVIDENCE
 from mechprobe.probes.registry import all_probes
-from mechprobe.reports.vocabulary import TOKENS
 
 DIGITS = 4
 SAFE_INTEGER = 2**53  # beyond it JavaScript's numbers skip some
@@ -86,7 +86,7 @@ def embedded(rows: Sequence[Row], cells: Sequence[Cell]) -> Markup:
         "sentences": sentences.values,
         "tokens": [[kinds.index(kind) for kind in row.get("tokens") or ()] for row in rows],
         "tokenKinds": kinds,
-        "tokenMarks": {kind: term.mark for kind, term in TOKENS.items()},
+        "tokenMarks": {kind: item.mark for kind, item in TOKENS.items()},
         "kappa": [[plain(value) for value in row.get("kappa") or ()] for row in rows],
         "strings": strings.values,
         "meanings": {

@@ -6,7 +6,7 @@ from mechprobe.analyses.studies.positional_semantic import patterns, sources, ta
 from mechprobe.analyses.studies.positional_semantic.patterns import spelt
 from mechprobe.analyses.studies.positional_semantic.study import Start, Study
 from mechprobe.models.base.files import write_text, write_whole
-from mechprobe.reports import vocabulary
+from mechprobe.probes.counting.kinds import COUNTING
 from mechprobe.reports.page import environment, part, policy_hash
 from mechprobe.reports.parts import Part, drawn
 
@@ -50,7 +50,7 @@ def render(study: Study) -> str:
             budget=tables.budget(study),
             demands=tables.demands(study),
             parts=parts(study),
-            unsolved=vocabulary.MECHANISMS["unsolved"].meaning,
+            unsolved=COUNTING.kinds["unsolved"].meaning,
             style=style,
             style_hash=policy_hash(style),
         )

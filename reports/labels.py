@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mechprobe.probes.reading import READINGS, Axis, Column, Kind, Performance
+from mechprobe.probes.reading import READINGS, Axis, Column, Kind, Performance, TaskReading
 from mechprobe.probes.results import AxisLabel, MechanismLabel, ModelResult
 from mechprobe.reports.colours import NEUTRAL, colour_class
 from mechprobe.reports.formatting import MISSING, number, percent, sort_key
@@ -137,6 +137,14 @@ def shown(results: Sequence[ModelResult]) -> dict[str, Shown]:
     return {name: _shown(name, by_task[name]) for name in names}
 
 
+def reading_shown(reading: TaskReading) -> Shown:
+    """How to show the models of a task whose reading is installed here."""
+    r = reading
+    return Shown(
+        r.name, r.title, r.axes, r.columns, r.sizes, r.decided, r.performance, r.item, True
+    )
+
+
 def task_of(result: ModelResult) -> str:
     """Name of the task of a result."""
     return str(result.task.get("name", ""))
@@ -151,10 +159,7 @@ def written(column: Column, value: float | None) -> str:
 
 def _shown(task: str, labels: Sequence[MechanismLabel]) -> Shown:
     if task in READINGS:
-        r = READINGS[task]
-        return Shown(
-            task, r.title, r.axes, r.columns, r.sizes, r.decided, r.performance, r.item, True
-        )
+        return reading_shown(READINGS[task])
     names = dict.fromkeys(axis.name for label in labels for axis in label.axes)
     axes = [_own_axis(name, labels) for name in names]
     columns = [Column(axis.title, _kind_on(axis.name)) for axis in axes]

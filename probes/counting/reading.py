@@ -61,12 +61,13 @@ class Counting(TaskReading):
     decided = {
         "counting": (
             "The count that the model has written for one token is patched into another token's"
-            " residual stream. If the answer follows, the two share a counter; if it does not, each"
-            " has its own. Every token is placed that way, and a model's mechanism is what at least"
-            f" {MOST:.0%} of its tokens do; short of that it is mixed. An inventory-based model has"
-            " to pass a second causal check: once the shared count is removed it still has to keep"
-            f" more than {1 - HALF:.0%} of its accuracy above chance, or else it is mixed too. The"
-            " confidence is a calibrated probability that the mechanism is right."
+            " residual stream. If the answer follows, the two share a counter; if it does not,"
+            " each has its own. Every token is placed that way, and a model's mechanism is what at"
+            f" least {100 * MOST:.0f}\u00a0% of its tokens do; short of that it is mixed. An"
+            " inventory-based model has to pass a second causal check: once the shared count is"
+            f" removed it still has to keep more than {100 * (1 - HALF):.0f}\u00a0% of its accuracy"
+            " above chance, or else it is mixed too. The confidence is a calibrated probability"
+            " that the mechanism is right."
         ),
         "attention": (
             "Attention is judged apart from that, because a model may compare tokens in attention"
@@ -74,9 +75,10 @@ class Counting(TaskReading):
             " constant matrix, it is judged by how the mixing weights vary: with tokens, with"
             " positions, or hardly at all. In models that know positions it is judged by what the"
             " answers need: queries and keys are split into a part due to positions and a part due"
-            f" to content, and a part counts if it changes the answers by at least {LEAST:.0%} of"
-            f" what the whole attention does; where both count, one that has {ONE_SIDED:.0%} of the"
-            " sum of their effects makes a pure label."
+            " to content, and a part counts if it changes the answers by at least"
+            f" {100 * LEAST:.0f}\u00a0% of what the whole attention does; where both count, one"
+            f" that has {100 * ONE_SIDED:.0f}\u00a0% of the sum of their effects makes a pure"
+            " label. The verdict names both axes."
         ),
     }
     item = "token"

@@ -48,12 +48,12 @@ class Teacher(TaskReading):
         "attention": (
             "Attention of a student of a teacher: its queries and keys are compared with the"
             " positional direction (overlap m) and with the teacher (overlap θ). An overlap counts"
-            f" as there if {LEVEL:.0%} of random queries and keys of the same size and width have"
-            " less. Its part of queries and keys also has to change the answers, by at least"
-            f" {LEAST:.0%} of what the whole attention does. Where both parts are there, their"
-            f" effects decide: one that has {ONE_SIDED:.0%} of their sum makes a pure label. The"
-            " confidence is the share of bootstrap replicates, over coordinates and sequences, with"
-            " the same label."
+            f" as there if {100 * LEVEL:.0f}\u00a0% of random queries and keys of the same size and"
+            " width have less. Its part of queries and keys also has to change the answers, by at"
+            f" least {100 * LEAST:.0f}\u00a0% of what the whole attention does. Where both parts"
+            f" are there, their effects decide: one that has {100 * ONE_SIDED:.0f}\u00a0% of their"
+            " sum makes a pure label. The confidence is the share of bootstrap replicates, over"
+            " coordinates and sequences, with the same label."
         ),
     }
     performance = Performance(TEST_ERROR, higher_is_better=False)

@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mechprobe.analyses.dynamics.figure import COLOURS
 from mechprobe.analyses.studies.architectures.rows import Comparison, Row
 from mechprobe.analyses.studies.architectures.words import fraction
+from mechprobe.probes.counting.kinds import COUNTING, Mechanism
 from mechprobe.probes.counting.label.rule import PRIVATE, SHARED, SOLVED
 from mechprobe.probes.drawing import GREY
-from mechprobe.probes.results import Mechanism
 
+COLOURS = {name: kind.colour for name, kind in COUNTING.kinds.items()}
 # Shape beside colour, for readers who see no colours.
 MARKS: dict[Mechanism, str] = {
     "relation-based": "o",

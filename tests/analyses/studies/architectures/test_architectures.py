@@ -9,10 +9,9 @@ import pytest
 
 from mechprobe import models
 from mechprobe.analyses.common import runs
-from mechprobe.analyses.dynamics.figure import COLOURS
 from mechprobe.analyses.studies.architectures import plan as varied
 from mechprobe.analyses.studies.architectures import work as command
-from mechprobe.analyses.studies.architectures.figure import KAPPA, MARKS, draw
+from mechprobe.analyses.studies.architectures.figure import COLOURS, KAPPA, MARKS, draw
 from mechprobe.analyses.studies.architectures.plan import (
     BASES,
     FULL,

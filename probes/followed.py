@@ -17,7 +17,8 @@ class Curve:
         colour, marker: of the line.
         faint: whether it is dotted where the evidence says nothing yet (`Snapshot.told`).
         joined: whether the marks are joined.
-        band: name of the `Snapshot.items` whose middle 80 % are shaded behind it.
+        band: name of the `Snapshot.items` whose middle 80 % are shaded behind it, and what they
+            are called.
     """
 
     number: str
@@ -26,7 +27,7 @@ class Curve:
     marker: str = "o"
     faint: bool = False
     joined: bool = True
-    band: str | None = None
+    band: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

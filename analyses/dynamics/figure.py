@@ -73,9 +73,10 @@ def _panel(axes: Axes, panel: Panel, snapshots: Sequence[Snapshot], steps: np.nd
     axes.set(ylim=panel.limits, ylabel=panel.unit)
     # Below the title the legend in one row, where no line can run into it.
     axes.set_title(panel.title, loc="left", pad=17)
+    handles, _ = axes.get_legend_handles_labels()
     axes.legend(
-        fontsize=7, loc="lower left", bbox_to_anchor=(-0.01, 0.98), ncols=4, frameon=False,
-        borderpad=0.3, handlelength=1.6, columnspacing=1.0, handletextpad=0.4,
+        handles=handles, fontsize=7, loc="lower left", bbox_to_anchor=(-0.01, 0.98), ncols=4,
+        frameon=False, borderpad=0.3, handlelength=1.6, columnspacing=1.0, handletextpad=0.4,
     )  # fmt: skip
 
 
@@ -89,11 +90,12 @@ def _curve(
     """A line, dotted where it is to be faint and the evidence says nothing yet."""
     told = np.array([one.told or not curve.faint for one in snapshots])
     if curve.band is not None:
-        bands = np.array([_band(one.items[curve.band]) for one in snapshots])
+        name, called = curve.band
+        bands = np.array([_band(one.items[name]) for one in snapshots])
         low, high = np.where(told, bands.T, math.nan)
         axes.fill_between(
             steps, low, high, color=curve.colour, alpha=0.2, lw=0,
-            label=f"{BAND[0]}–{BAND[1]} % of them",
+            label=f"{BAND[0]}–{BAND[1]} % of {called}",
         )  # fmt: skip
     if curve.faint:
         axes.plot(steps, values, color=curve.colour, lw=0.9, ls=":", alpha=0.6)

@@ -108,7 +108,7 @@ PANELS = (
     Panel(
         "Do tokens carry each other's counts?",
         (
-            Curve("kappa", "mean κ", BLUE, faint=True, band="kappa"),
+            Curve("kappa", "mean κ", BLUE, faint=True, band=("kappa", "tokens")),
             Curve("own_slope", "own slope", GREEN, "s"),
             Curve("lost", "lost", ORANGE, "^"),
         ),

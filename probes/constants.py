@@ -8,6 +8,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -39,7 +40,9 @@ def digest(constants: Mapping[str, object]) -> str:
 
 @cache
 def _modules_behind(module: str) -> tuple[str, ...]:
-    import_module(module)
+    if module not in sys.modules:
+        with suppress(ImportError):  # of code that was run and not imported
+            import_module(module)
     found: set[str] = set()
     waiting = [module]
     while waiting:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Literal
 
-from mechprobe.probes.counting.kinds import Mechanism
-from mechprobe.probes.counting.label.rule import SOLVED
 from mechprobe.probes.snapshots import Snapshot
 
 
@@ -17,12 +15,12 @@ class Onset:
     Args:
         step: the first snapshot where it does.
         after: the snapshot before, where it does not; None where there is none before.
-        accuracy: at the first.
+        performance: at the first.
     """
 
     step: int
     after: int | None
-    accuracy: float
+    performance: float
 
 
 @dataclass(frozen=True)
@@ -37,14 +35,14 @@ class Change:
 
     step: int
     after: int
-    old: Mechanism
-    new: Mechanism
+    old: str
+    new: str
     confidence: float | None
 
 
 @dataclass(frozen=True)
 class Precedence:
-    """Whether leaning came before accuracy.
+    """Whether leaning came before the bar of the task was passed.
 
     Args:
         leaning: its place in the order.
@@ -65,24 +63,24 @@ class Formation:
     Args:
         final: label in the end.
         leaning: what the evidence leans to in the end.
-        first_solved, solved: when accuracy reaches the bar, and when for good.
+        first_solved, solved: when the bar is passed, and when for good.
         first_leans, leans: when the evidence leans as in the end, and when for good.
         begins, begins_as: when the evidence leans to anything at all, and to what.
-        formed: from when on the final label holds for good; None if unsolved.
+        formed: from when on the final label holds for good; None where it names no mechanism.
         at_first, for_good: the order of the two; None where one of them never happened.
-        labels: changes of the label among solved snapshots.
+        labels: changes of the label among labelled snapshots.
         leanings: changes of the leaning among snapshots that lean.
-        solved_snapshots: how many are solved.
+        solved_snapshots: how many are labelled.
     """
 
-    final: Mechanism
-    leaning: Mechanism | None
+    final: str
+    leaning: str | None
     first_solved: Onset | None
     solved: Onset | None
     first_leans: Onset | None
     leans: Onset | None
     begins: Onset | None
-    begins_as: Mechanism | None
+    begins_as: str | None
     formed: Onset | None
     at_first: Precedence | None
     for_good: Precedence | None
@@ -100,22 +98,18 @@ def formation(snapshots: Sequence[Snapshot]) -> Formation:
     last = snapshots[-1]
 
     def solved(one: Snapshot) -> bool:
-        return one.accuracy >= SOLVED
+        return one.solved
 
     def leans(one: Snapshot) -> bool:
         return one.leans is not None and one.leans == last.leans
 
     def labelled(one: Snapshot) -> bool:
-        return one.mechanism != "unsolved" and one.mechanism == last.mechanism
+        return one.labelled and one.kind == last.kind
 
-    labels = [
-        (one.step, one.mechanism, one.confidence)
-        for one in snapshots
-        if one.mechanism != "unsolved"
-    ]
+    labels = [(one.step, one.kind, one.label.certainty) for one in snapshots if one.labelled]
     leanings = [(one.step, one.leans, None) for one in snapshots if one.leans is not None]
     return Formation(
-        final=last.mechanism,
+        final=last.kind,
         leaning=last.leans,
         first_solved=first(snapshots, solved),
         solved=held(snapshots, solved),
@@ -149,7 +143,7 @@ def held(snapshots: Sequence[Snapshot], holds: Callable[[Snapshot], bool]) -> On
 
 
 def _onset(snapshots: Sequence[Snapshot], i: int) -> Onset:
-    return Onset(snapshots[i].step, snapshots[i - 1].step if i else None, snapshots[i].accuracy)
+    return Onset(snapshots[i].step, snapshots[i - 1].step if i else None, snapshots[i].performance)
 
 
 def precedence(leans: Onset | None, solved: Onset | None) -> Precedence | None:
@@ -169,7 +163,7 @@ def precedence(leans: Onset | None, solved: Onset | None) -> Precedence | None:
     return Precedence(place, late.step / early.step, least, greatest)
 
 
-def changes(kinds: Sequence[tuple[int, Mechanism, float | None]]) -> list[Change]:
+def changes(kinds: Sequence[tuple[int, str, float | None]]) -> list[Change]:
     """Where a kind differs from the one before.
 
     Args:

@@ -5,6 +5,7 @@ A new task with labels is a task (`models/tasks`) and a reading of it: a class r
 `mechprobe dynamics` and the conformance kit ask the reading.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from functools import partial
 from typing import Any, ClassVar, Literal, TypeVar
 
 from mechprobe.models import HookedTransformer, MechprobeError, Task
+from mechprobe.models.base.errors import short
 from mechprobe.models.base.registry import Registry
 from mechprobe.probes.context import Context
+from mechprobe.probes.followed import Followed
 from mechprobe.probes.results import AxisLabel, MechanismLabel
 
 
@@ -25,11 +28,17 @@ class Kind:
         meaning: a sentence for readers who meet the word here first.
         words: as a verdict says it, such as "semantic attention".
         colour: of its mark in pages and figures, "#rrggbb".
+
+    Raises:
+        MechprobeError: the colour is not of that form.
     """
 
     meaning: str
     words: str
     colour: str
+
+    def __post_init__(self) -> None:
+        _refuse_other_colours(self.colour)
 
 
 @dataclass(frozen=True)
@@ -75,18 +84,49 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Performance:
+    """The number that says how well a model does its task; told beside its label.
+
+    Args:
+        column: names it, reads it off a label and says how it is written.
+        higher_is_better: or else lower.
+    """
+
+    column: Column
+    higher_is_better: bool
+
+    @property
+    def name(self) -> str:
+        """As sentences have it, such as "test error"."""
+        return self.column.title.lower()
+
+
+@dataclass(frozen=True)
 class Item:
     """One mark of a strip: a thing the label tells apart below the model, such as a token.
 
     Args:
-        kind: what it was found to be, for the colour and the legend.
+        kind: what it was found to be, for the legend.
         mark: a letter or sign.
         meaning: of the kind, in a clause.
+        colour: of its mark, "#rrggbb".
+
+    Raises:
+        MechprobeError: the colour is not of that form.
     """
 
     kind: str
     mark: str
     meaning: str
+    colour: str
+
+    def __post_init__(self) -> None:
+        _refuse_other_colours(self.colour)
+
+
+def _refuse_other_colours(colour: str) -> None:
+    if not re.fullmatch("#[0-9a-fA-F]{6}", colour):
+        raise MechprobeError(f'colour {short(repr(colour))}: has to be like "#0072b2"')
 
 
 class TaskReading(ABC):
@@ -98,6 +138,9 @@ class TaskReading(ABC):
         axes: of its labels, the mechanism first.
         columns: of its tables, in order, beside the models' names and sizes.
         sizes: meaning of the models' sizes by name, a clause each.
+        decided: how each axis is decided, a paragraph by the name of the axis.
+        item: what one of the `items` is called, such as "token".
+        performance: how well a model does the task; None where no number says so.
     """
 
     name: ClassVar[str]
@@ -105,6 +148,9 @@ class TaskReading(ABC):
     axes: ClassVar[tuple[Axis, ...]]
     columns: ClassVar[tuple[Column, ...]]
     sizes: ClassVar[Mapping[str, str]] = {}
+    decided: ClassVar[Mapping[str, str]] = {}
+    item: ClassVar[str] = "item"
+    performance: ClassVar[Performance | None] = None
 
     @abstractmethod
     def context(self, model: HookedTransformer, task: Any, seed: int) -> Context:
@@ -133,6 +179,11 @@ class TaskReading(ABC):
     def items(self, label: MechanismLabel) -> list[Item]:
         """What a label tells apart below the model, such as every token; nothing by default."""
         return []
+
+    def follow(self) -> Followed | None:
+        """What `mechprobe dynamics` follows along the snapshots of a training run; None (the
+        default) where there is nothing to follow."""
+        return None
 
 
 READINGS: Registry[TaskReading] = Registry(

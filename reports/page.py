@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -12,14 +12,15 @@ from mechprobe.models.base.files import write_text
 from mechprobe.probes.registry import all_probes
 from mechprobe.probes.results import ModelResult, RunInfo
 from mechprobe.probes.runs import load_run
-from mechprobe.reports import formatting, vocabulary
-from mechprobe.reports.sections import overview, probe_lines, sections
+from mechprobe.reports import formatting
+from mechprobe.reports.colours import NEUTRAL, colour_class, colour_rules, kind_rules
+from mechprobe.reports.sections import Table, explained, overview, probe_lines, sections
 
 REPORT_FILE = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write_report(run: str | Path) -> Path:
+def write_report(run: Path) -> Path:
     """Write report.html into a run folder, whole or not at all.
 
     Args:
@@ -31,9 +32,8 @@ def write_report(run: str | Path) -> Path:
     Raises:
         MechprobeError: no run there, no results in it, or the folder cannot be written.
     """
-    folder = Path(run)
-    info, results = load_run(folder)
-    path = folder / REPORT_FILE
+    info, results = load_run(run)
+    path = run / REPORT_FILE
     write_text(path, render(info, results))
     return path
 
@@ -49,36 +49,33 @@ def render(info: RunInfo, results: list[ModelResult]) -> str:
         results: its models, in the order they shall stand.
     """
     probes = all_probes()
-    counts: Counter[str] = Counter(
-        r.label.mechanism for r in results if r.label.mechanism is not None
-    )
-    # Models that do not count are told apart by their attention.
-    attending: Counter[str] = Counter(
-        str(r.label.attention) for r in results if r.label.mechanism is None
-    )
-    shown = sections(results, probes)
-    style, script = part("report.css"), part("report.js")
+    models = sections(results, probes)
+    tables = overview(models)
+    style, script = part("report.css") + kind_style(tables), part("report.js")
     return (
         environment()
         .get_template("report.html.j2")
         .render(
             info=info,
-            sections=shown,
+            sections=models,
             probes=probe_lines(results, probes),
-            counts={kind: counts[kind] for kind in vocabulary.MECHANISMS} if counts else {},
-            attending={kind: n for kind in vocabulary.ATTENTION if (n := attending[kind])},
-            tables=overview(shown),
-            size_meanings=defaultdict(str, vocabulary.SIZES),
-            mechanisms=vocabulary.MECHANISMS,
-            attention=vocabulary.ATTENTION,
-            tokens=vocabulary.TOKENS,
-            meaning=vocabulary.meaning,
+            tables=tables,
+            explained=explained(tables),
             style=style,
             script=script,
             style_hash=policy_hash(style),
             script_hash=policy_hash(script),
         )
     )
+
+
+def kind_style(tables: Sequence[Table]) -> Markup:
+    """Style rules for the kinds and items of a run."""
+    kinds = [k for table in tables for axis in table.shown.axes for k in axis.kinds.values()]
+    items = [item for table in tables for section in table.sections for item in section.items]
+    # Colours of readings have been checked to be colours: the rules hold no other text.
+    neutral = colour_rules({colour_class(NEUTRAL): NEUTRAL})
+    return Markup(neutral + kind_rules([*kinds, *items]))
 
 
 def environment() -> Environment:
@@ -98,6 +95,7 @@ def environment() -> Environment:
         span=formatting.span,
         setting=formatting.setting,
         settings=formatting.settings,
+        colour_class=colour_class,
     )
     return templates
 

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mechprobe.models.base.parallel import run_all
+from mechprobe.probes.reading import READINGS, Axis, Item
 from mechprobe.probes.registry import Probe, all_probes
 from mechprobe.probes.results import ModelResult, ProbeResult
 from mechprobe.reports.figures import Image, to_data_uri
 from mechprobe.reports.formatting import anchors, first_sentence
-from mechprobe.reports.vocabulary import TOKENS
+from mechprobe.reports.labels import Chip, Shown, shown, task_of, written
 
 MANY = 40  # figures; from here on several processes save more time than they take to start
 WIDE = 560  # pixels; wider figures would be shrunk beyond reading in one column of the grid
@@ -49,50 +50,90 @@ class Section:
 
     Args:
         result: everything the run knows about it.
+        shown: how models of its task are shown.
         anchor: fragment identifier of the section.
         findings: its probes, in the order of the run.
-        tokens: how many tokens of each kind, kinds that occur only.
+        items: what its label tells apart below the model, such as every token.
     """
 
     result: ModelResult
+    shown: Shown
     anchor: str
     findings: list[Finding]
-    tokens: dict[str, int]
+    items: list[Item]
+
+    @property
+    def legend(self) -> list[tuple[int, Item]]:
+        """How many items there are of each kind, the commonest first."""
+        return [(n, item) for item, n in Counter(self.items).most_common()]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the label is what it is."""
+        label = self.result.label
+        return label.reasons or [f"{a.name}: {a.reason}" for a in label.axes if a.reason]
+
+    @property
+    def performance(self) -> str:
+        """How well the model does its task; empty where nothing says so."""
+        measured = self.shown.performance
+        value = None if measured is None else measured.column.value(self.result.label)
+        if measured is None or value is None or isinstance(value, str):
+            return ""
+        return f"{measured.name} {written(measured.column, value)}"
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table of the overview: models that count, or students of a teacher.
+    """One table of the overview: the models of one task.
 
     Args:
-        counting: which of the two.
-        sizes: names of the sizes its models have.
-        sections: its models.
+        shown: how they are shown.
+        sections: the models.
     """
 
-    counting: bool
-    sizes: list[str]
+    shown: Shown
     sections: list[Section]
 
     @property
-    def title(self) -> str:
-        """Its heading, where there are two."""
-        return "Models that count" if self.counting else "Students of a teacher attention"
+    def counts(self) -> list[tuple[int, Chip]]:
+        """How many models there are of each kind on the first axis."""
+        return self.shown.counts(section.result.label for section in self.sections)
+
+    @property
+    def sizes(self) -> list[str]:
+        """Names of the sizes its models have."""
+        return list(dict.fromkeys(name for s in self.sections for name in s.result.sizes))
+
+    @property
+    def size_meanings(self) -> str:
+        """What they are, in a line; empty where nothing says so."""
+        known = (f"{n}: {self.shown.sizes[n]}" for n in self.sizes if n in self.shown.sizes)
+        text = ", ".join(known)
+        return f"{text}." if text else ""
 
     @property
     def columns(self) -> list[tuple[str, str]]:
         """Title and kind of each column; what was found first, it must not be off screen."""
-        mechanism = [("Mechanism", "text")] if self.counting else []
-        own = [("Counters", "number"), ("Accuracy", "number")]
         return [
             ("Model", "text"),
-            *mechanism,
-            ("Attention", "text"),
-            ("Confidence", "number"),
-            *(own if self.counting else [("Test error", "number")]),
+            *((c.title, "text" if c.show == "text" else "number") for c in self.shown.columns),
             ("Architecture", "text"),
             *((size, "number") for size in self.sizes),
         ]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """How the kinds on one axis are decided, for all tasks that share it.
+
+    Args:
+        paragraphs: a task each.
+        kinds: with what they mean.
+    """
+
+    paragraphs: list[str]
+    kinds: list[Chip]
 
 
 @dataclass(frozen=True)
@@ -115,21 +156,39 @@ def sections(results: list[ModelResult], probes: Mapping[str, Probe]) -> list[Se
     """
     names = anchors(result.name for result in results)
     drawn = _draw_all(results, probes)
+    tasks = shown(results)
     return [
-        _section(result, anchor, pictures, probes)
+        _section(result, tasks[task_of(result)], anchor, pictures, probes)
         for result, anchor, pictures in zip(results, names, drawn, strict=True)
     ]
 
 
-def overview(shown: Sequence[Section]) -> list[Table]:
-    """The overview's tables, those with models only."""
-    tables = []
-    for counting in (True, False):
-        own = [s for s in shown if (s.result.label.mechanism is not None) == counting]
-        sizes = dict.fromkeys(name for section in own for name in section.result.sizes)
-        if own:
-            tables.append(Table(counting, list(sizes), own))
-    return tables
+def overview(sections: Sequence[Section]) -> list[Table]:
+    """The overview's tables, one a task."""
+    tasks = shown([section.result for section in sections])
+    return [
+        Table(how, [section for section in sections if task_of(section.result) == task])
+        for task, how in tasks.items()
+    ]
+
+
+def explained(tables: Sequence[Table]) -> list[Explained]:
+    """Every axis of the tables once, with what their tasks say of it."""
+    axes: list[tuple[Axis, list[Shown]]] = []
+    for table in tables:
+        for axis in table.shown.axes if table.shown.known else ():
+            same = next((tasks for known, tasks in axes if known == axis), None)
+            if same is None:
+                axes.append((axis, [table.shown]))
+            else:
+                same.append(table.shown)
+    return [
+        Explained(
+            [text for task in tasks if (text := task.decided.get(axis.name))],
+            [tasks[0].chip(axis.name, kind) for kind in axis.kinds],
+        )
+        for axis, tasks in axes
+    ]
 
 
 def probe_lines(results: list[ModelResult], probes: Mapping[str, Probe]) -> list[ProbeLine]:
@@ -172,17 +231,21 @@ def _draw_model(job: tuple[int, Sequence[ProbeResult]]) -> list[Picture | None]:
 
 
 def _section(
-    result: ModelResult, anchor: str, pictures: list[Picture], probes: Mapping[str, Probe]
+    result: ModelResult,
+    how: Shown,
+    anchor: str,
+    pictures: list[Picture],
+    probes: Mapping[str, Probe],
 ) -> Section:
-    found: Counter[str] = Counter(result.label.tokens)
     return Section(
         result=result,
+        shown=how,
         anchor=anchor,
         findings=[
             _finding(r, result.name, picture, _summary(probes.get(r.probe)))
             for r, picture in zip(result.probes, pictures, strict=True)
         ],
-        tokens={kind: found[kind] for kind in TOKENS if kind in found},
+        items=READINGS[how.task].items(result.label) if how.known else [],
     )
 
 

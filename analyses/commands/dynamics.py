@@ -25,14 +25,14 @@ def dynamics(path: Path, out: Path, seed: int, as_json: bool) -> int:
     from mechprobe.analyses.dynamics.follow import as_object, as_text, follow
     from mechprobe.analyses.dynamics.page import write_page
 
-    study = follow(path, out, seed)
-    page = write_page(study, out / "dynamics.html")
+    found = follow(path, out, seed)
+    page = write_page(found, out / "dynamics.html")
     if as_json:
-        click.echo(json.dumps(as_object(study, page), indent=2, allow_nan=False))
+        click.echo(json.dumps(as_object(found, page), indent=2, allow_nan=False))
     else:
-        for run in study.runs:
-            click.echo(as_text(run) + "\n")
+        for run in found.runs:
+            click.echo(as_text(run, found) + "\n")
         click.echo(f"page: {page}")
-    for problem in study.problems:
+    for problem in found.problems:
         click.echo(f"mechprobe: {problem}", err=True)
-    return 2 if study.problems else 0
+    return 2 if found.problems else 0

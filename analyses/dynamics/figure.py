@@ -1,4 +1,4 @@
-"""The picture of a run: accuracy, kappa, counters and geometry over steps, labels below."""
+"""The picture of a run: what is followed of it over steps, and its labels below."""
 
 import math
 from collections.abc import Sequence
@@ -10,52 +10,39 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from mechprobe.analyses.dynamics.study import Run
-from mechprobe.probes.counting.kinds import Mechanism
-from mechprobe.probes.counting.label.rule import FOLLOWS, PRIVATE, SHARED, SOLVED
-from mechprobe.probes.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE
+from mechprobe.analyses.dynamics.runs import Dynamics, Run
+from mechprobe.probes.drawing import GREY
+from mechprobe.probes.followed import Curve, Panel
+from mechprobe.probes.reading import Axis
 from mechprobe.probes.snapshots import Snapshot
 
-YELLOW = "#E69F00"
-# As on every page: report.css has the same colours.
-COLOURS: dict[Mechanism | None, str] = {
-    "relation-based": BLUE,
-    "inventory-based": YELLOW,
-    "mixed": PURPLE,
-    "unsolved": "#5f6770",
-    None: "#e4e7ea",
-}
-ATTENTION = {
-    "semantic": GREEN,
-    "positional": "#56B4E9",
-    "mixed": PURPLE,
-    "uninformed": "#8a929b",
-}
-BAND = (10, 90)  # per cent of the tokens between its edges
-KAPPA = (-0.6, 1.6)  # drawn; early ratios of next to nothing lie far outside
+NOWHERE = "#e4e7ea"  # evidence that leans to nothing yet
+UNKNOWN = "#ffffff"  # a kind that the reading does not know
+BAND = (10, 90)  # per cent of the items between its edges
+COLUMNS = 2
 
 
-def draw(run: Run) -> Figure:
-    """Two columns of two panels over one axis of steps, and strips of labels below each."""
-    figure = Figure(figsize=(10.6, 7.0))
+def draw(run: Run, dynamics: Dynamics) -> Figure:
+    """Panels, two a row, over one axis of steps, and strips of labels below each column."""
+    panels, axes = dynamics.followed.panels, dynamics.reading.axes
+    rows = math.ceil(len(panels) / COLUMNS)
+    heights = [1.0, *[0.8] * (rows - 1), 0.1 + 0.08 * (len(axes) + 1)]
+    figure = Figure(figsize=(10.6, 3.27 * sum(heights)))
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.04, wspace=0.03, hspace=0.02)
     with sns.axes_style("whitegrid", {"grid.color": ".92"}), sns.plotting_context("notebook", 0.75):
-        grid = figure.add_gridspec(3, 2, height_ratios=(1, 0.8, 0.34))
-        panels = [[figure.add_subplot(grid[row, column]) for column in (0, 1)] for row in (0, 1)]
-        strips = [figure.add_subplot(grid[2, column]) for column in (0, 1)]
+        grid = figure.add_gridspec(rows + 1, COLUMNS, height_ratios=heights)
+        drawn = [figure.add_subplot(grid[divmod(i, COLUMNS)]) for i in range(len(panels))]
+        strips = [figure.add_subplot(grid[rows, column]) for column in range(COLUMNS)]
     steps = np.array([one.step for one in run.snapshots], dtype=float)
     edges = borders(steps)
-    _accuracy(panels[0][0], run, steps)
-    _kappa(panels[0][1], run.snapshots, steps)
-    _counters(panels[1][0], run.snapshots, steps)
-    _geometry(panels[1][1], run.snapshots, steps)
-    for axes in (*panels[0], *panels[1]):
-        _onsets(axes, run)
-        axes.set(xscale="log", xlim=(edges[0], edges[-1]))
-        axes.tick_params(axis="x", labelbottom=False)
-    for axes in strips:
-        _strips(axes, run.snapshots, edges)
-    _legend(figure, run)
+    for panel, place in zip(panels, drawn, strict=True):
+        _panel(place, panel, run.snapshots, steps)
+        _onsets(place, run)
+        place.set(xscale="log", xlim=(edges[0], edges[-1]))
+        place.tick_params(axis="x", labelbottom=False)
+    for place in strips:
+        _strips(place, run.snapshots, edges, axes)
+    _legend(figure, run, axes)
     return figure
 
 
@@ -69,107 +56,68 @@ def borders(steps: np.ndarray) -> np.ndarray:
     return edges
 
 
+def _panel(axes: Axes, panel: Panel, snapshots: Sequence[Snapshot], steps: np.ndarray) -> None:
+    for curve in panel.curves:
+        values = _series(snapshots, curve.number)
+        if not np.isnan(values).all() or curve.faint:
+            _curve(axes, curve, values, snapshots, steps)
+    value: float | str | None
+    for level in panel.levels:
+        value, style = level.value, "--"
+        if isinstance(value, str):
+            value, style = snapshots[-1].numbers.get(value), ":"
+        if value is not None:
+            axes.axhline(value, color=GREY, lw=0.9, ls=style, zorder=1)
+            axes.text(0.01, value, level.label, color=GREY, fontsize=7, va="bottom",
+                      transform=axes.get_yaxis_transform())  # fmt: skip
+    axes.set(ylim=panel.limits, ylabel=panel.unit)
+    # Below the title the legend in one row, where no line can run into it.
+    axes.set_title(panel.title, loc="left", pad=17)
+    handles, _ = axes.get_legend_handles_labels()
+    axes.legend(
+        handles=handles, fontsize=7, loc="lower left", bbox_to_anchor=(-0.01, 0.98), ncols=4,
+        frameon=False, borderpad=0.3, handlelength=1.6, columnspacing=1.0, handletextpad=0.4,
+    )  # fmt: skip
+
+
+def _curve(
+    axes: Axes,
+    curve: Curve,
+    values: np.ndarray,
+    snapshots: Sequence[Snapshot],
+    steps: np.ndarray,
+) -> None:
+    """A line, dotted where it is to be faint and the evidence says nothing yet."""
+    told = np.array([one.told or not curve.faint for one in snapshots])
+    if curve.band is not None:
+        name, called = curve.band
+        bands = np.array([_band(one.items[name]) for one in snapshots])
+        low, high = np.where(told, bands.T, math.nan)
+        axes.fill_between(
+            steps, low, high, color=curve.colour, alpha=0.2, lw=0,
+            label=f"{BAND[0]}–{BAND[1]} % of {called}",
+        )  # fmt: skip
+    if curve.faint:
+        axes.plot(steps, values, color=curve.colour, lw=0.9, ls=":", alpha=0.6)
+    (line,) = axes.plot(
+        steps, np.where(told, values, math.nan), color=curve.colour, marker=curve.marker, ms=3,
+        label=curve.label,
+    )  # fmt: skip
+    if not curve.joined:
+        line.set(linestyle="none", markersize=5)
+
+
 def _series(snapshots: Sequence[Snapshot], name: str) -> np.ndarray:
     values = [one.numbers.get(name) for one in snapshots]
     return np.array([math.nan if value is None else value for value in values])
 
 
-def _accuracy(axes: Axes, run: Run, steps: np.ndarray) -> None:
-    accuracy = [one.accuracy for one in run.snapshots]
-    axes.plot(steps, accuracy, color="black", marker="o", ms=3, label="accuracy")
-    for name, colour, marker in (("shared", BLUE, "s"), ("private", YELLOW, "^")):
-        _told(axes, run.snapshots, steps, name, f"{name} tokens", colour, marker)
-    axes.axhline(SOLVED, color=GREY, lw=0.9, ls="--", zorder=1)
-    axes.text(0.01, SOLVED, f"solved: {SOLVED:g}", color=GREY, fontsize=7, va="bottom",
-              transform=axes.get_yaxis_transform())  # fmt: skip
-    if run.chance is not None:
-        axes.axhline(run.chance, color=GREY, lw=0.9, ls=":", zorder=1)
-        axes.text(0.01, run.chance, "chance", color=GREY, fontsize=7, va="bottom",
-                  transform=axes.get_yaxis_transform())  # fmt: skip
-    axes.set(ylim=(-0.03, 1.05), ylabel="share")
-    _heading(axes, "Accuracy, and tokens by their kind")
-
-
-def _kappa(axes: Axes, snapshots: Sequence[Snapshot], steps: np.ndarray) -> None:
-    bands = np.array([_band(one.kappa) for one in snapshots])
-    low, high = np.where(_follows(snapshots), bands.T, math.nan)
-    axes.fill_between(steps, low, high, color=BLUE, alpha=0.2, lw=0, label="10–90 % of tokens")
-    _told(axes, snapshots, steps, "kappa", "mean κ", BLUE, "o")
-    own = _series(snapshots, "own_slope")
-    axes.plot(steps, own, color=GREEN, marker="s", ms=3, label="own slope")
-    axes.plot(
-        steps, _series(snapshots, "lost"), color=ORANGE, marker="^", ms=3,
-        label="lost",
-    )  # fmt: skip
-    for value, name in ((SHARED, "shared"), (PRIVATE, "private"), (-PRIVATE, "")):
-        axes.axhline(value, color=GREY, lw=0.9, ls="--", zorder=1)
-        axes.text(0.01, value, name, color=GREY, fontsize=7, va="bottom",
-                  transform=axes.get_yaxis_transform())  # fmt: skip
-    axes.set(ylim=KAPPA)
-    _heading(axes, "Do tokens carry each other's counts?")
-
-
-def _follows(snapshots: Sequence[Snapshot]) -> np.ndarray:
-    """Where answers follow the count, so that it means something which tokens share it."""
-    follows: np.ndarray = _series(snapshots, "own_slope") >= FOLLOWS
-    return follows
-
-
-def _told(
-    axes: Axes,
-    snapshots: Sequence[Snapshot],
-    steps: np.ndarray,
-    name: str,
-    label: str,
-    colour: str,
-    marker: str,
-) -> None:
-    """A line, faint before answers follow the count: there kappa is a ratio of small numbers."""
-    values = _series(snapshots, name)
-    known = np.where(_follows(snapshots), values, math.nan)
-    axes.plot(steps, values, color=colour, lw=0.9, ls=":", alpha=0.6)
-    axes.plot(steps, known, color=colour, marker=marker, ms=3, label=label)
-
-
-def _band(kappa: np.ndarray) -> tuple[float, float]:
-    known = kappa[~np.isnan(kappa)]
+def _band(values: np.ndarray) -> tuple[float, float]:
+    known = values[~np.isnan(values)]
     if not len(known):
         return math.nan, math.nan
     low, high = np.percentile(known, BAND)
     return float(low), float(high)
-
-
-def _counters(axes: Axes, snapshots: Sequence[Snapshot], steps: np.ndarray) -> None:
-    groups = _series(snapshots, "count-transport.counters")
-    named = [math.nan if one.counters is None else one.counters for one in snapshots]
-    axes.plot(steps, groups, color=GREY, marker="o", ms=3, lw=1, label="groups of tokens, any")
-    axes.plot(steps, named, color=PURPLE, marker="D", ms=5, lw=0, label="counters of the label")
-    axes.set(ylim=(0, None), ylabel="number")
-    _heading(axes, "Counters")
-
-
-def _geometry(axes: Axes, snapshots: Sequence[Snapshot], steps: np.ndarray) -> None:
-    lines = {
-        "counting-subspace.shared_share": ("shared count variance", BLUE, "o"),
-        "mutual-coherence.coherence": ("mutual coherence", ORANGE, "s"),
-        "bos-anchoring.inverse_r2": ("BOS weight (R²)", GREEN, "^"),
-        "token_share": ("token share", PURPLE, "v"),
-    }
-    for name, (label, colour, marker) in lines.items():
-        values = _series(snapshots, name)
-        if not np.isnan(values).all():
-            axes.plot(steps, values, color=colour, marker=marker, ms=3, label=label)
-    axes.set(ylim=(-0.25, 1.1))
-    _heading(axes, "Representation and attention")
-
-
-def _heading(axes: Axes, title: str) -> None:
-    """A title, and below it the legend in one row, where no line can run into it."""
-    axes.set_title(title, loc="left", pad=17)
-    axes.legend(
-        fontsize=7, loc="lower left", bbox_to_anchor=(-0.01, 0.98), ncols=4, frameon=False,
-        borderpad=0.3, handlelength=1.6, columnspacing=1.0, handletextpad=0.4,
-    )  # fmt: skip
 
 
 def _onsets(axes: Axes, run: Run) -> None:
@@ -179,37 +127,48 @@ def _onsets(axes: Axes, run: Run) -> None:
             axes.axvline(onset.step, color=GREY, lw=1.1, ls=style, zorder=1)
 
 
-def _strips(axes: Axes, snapshots: Sequence[Snapshot], edges: np.ndarray) -> None:
-    rows = (
-        [COLOURS[one.mechanism] for one in snapshots],
-        [COLOURS[one.leans] for one in snapshots],
-        [ATTENTION.get(one.attention or "", "white") for one in snapshots],
-    )
-    for row, colours in enumerate(rows):
-        axes.barh(
-            [2 - row] * len(colours), np.diff(edges), left=edges[:-1], height=0.82, color=colours,
-            edgecolor="white", linewidth=0.4,
+def _strips(
+    place: Axes, snapshots: Sequence[Snapshot], edges: np.ndarray, axes: Sequence[Axis]
+) -> None:
+    first, *further = axes
+    rows = {
+        "label": [_colour(first, one.kind) for one in snapshots],
+        "leans to": [_colour(first, one.leans) for one in snapshots],
+    } | {a.name: [_colour(a, one.label.kind(a.name)) for one in snapshots] for a in further}
+    top = len(rows) - 1
+    for row, colours in enumerate(rows.values()):
+        place.barh(
+            [top - row] * len(colours), np.diff(edges), left=edges[:-1], height=0.82,
+            color=colours, edgecolor="white", linewidth=0.4,
         )  # fmt: skip
-    axes.set(
-        xscale="log", xlim=(edges[0], edges[-1]), xlabel="step", ylim=(-0.5, 2.5),
-        yticks=(2, 1, 0), yticklabels=("label", "leans to", "attention"),
+    place.set(
+        xscale="log", xlim=(edges[0], edges[-1]), xlabel="step", ylim=(-0.5, top + 0.5),
+        yticks=range(top, -1, -1), yticklabels=list(rows),
     )  # fmt: skip
-    axes.grid(False)
+    place.grid(False)
 
 
-def _legend(figure: Figure, run: Run) -> None:
-    met = {one.mechanism for one in run.snapshots} | {one.leans for one in run.snapshots}
+def _colour(axis: Axis, kind: str | None) -> str:
+    if kind is None:
+        return NOWHERE
+    return axis.kinds[kind].colour if kind in axis.kinds else UNKNOWN
+
+
+def _legend(figure: Figure, run: Run, axes: Sequence[Axis]) -> None:
+    first, *further = axes
+    met = {one.kind for one in run.snapshots} | {one.leans for one in run.snapshots}
     handles: list[Patch | Line2D] = [
-        Patch(color=colour, label=kind or "leans nowhere yet")
-        for kind, colour in COLOURS.items()
-        if kind in met
+        Patch(color=known.colour, label=kind) for kind, known in first.kinds.items() if kind in met
     ]
-    met_attention = {one.attention for one in run.snapshots}
-    handles += [
-        Patch(color=colour, label=f"attention: {kind}")
-        for kind, colour in ATTENTION.items()
-        if kind in met_attention
-    ]
+    if None in met:
+        handles.append(Patch(color=NOWHERE, label="leans nowhere yet"))
+    for axis in further:
+        on_axis = {one.label.kind(axis.name) for one in run.snapshots}
+        handles += [
+            Patch(color=known.colour, label=f"{axis.name}: {kind}")
+            for kind, known in axis.kinds.items()
+            if kind in on_axis
+        ]
     handles.append(Line2D([], [], color=GREY, ls="-.", label="leans for good"))
     handles.append(Line2D([], [], color=GREY, ls="-", label="solved for good"))
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8)

@@ -3,30 +3,28 @@
 import math
 import re
 import shlex
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all
 from mechprobe.analyses.common.text import columns
-from mechprobe.analyses.dynamics.study import Run, Study
-from mechprobe.analyses.dynamics.tables import EVIDENCE, history
+from mechprobe.analyses.dynamics.runs import Dynamics, Run, what_to_follow
+from mechprobe.analyses.dynamics.tables import history
 from mechprobe.analyses.dynamics.words import sentences
 from mechprobe.models import MechprobeError, load
 from mechprobe.models.base.files import printable
-from mechprobe.probes import ModelResult, RunInfo
-from mechprobe.probes.formation import formation
-from mechprobe.probes.snapshots import Snapshot, snapshot
+from mechprobe.probes import ModelResult
+from mechprobe.probes.formation import Formation, Onset, formation
+from mechprobe.probes.reading import TaskReading, reading_of
+from mechprobe.probes.snapshots import Snapshot
 
-# What is followed, beside the label: the probes whose numbers the page and the command show.
-PROBES = ("count-transport", "mutual-coherence", "bos-anchoring", "counting-subspace")
 STEP = re.compile(r"step-(\d+)")
 SEED = re.compile(r"seed-(\d+)")
 TRAINING = ("steps", "batch", "lr", "schedule", "seed")
 
 
-def follow(path: Path, out: Path, seed: int) -> Study:
+def follow(path: Path, out: Path, seed: int) -> Dynamics:
     """Label all snapshots of all runs; what was stored before a stop is not done again.
 
     Args:
@@ -35,13 +33,14 @@ def follow(path: Path, out: Path, seed: int) -> Study:
         seed: of the probes.
 
     Raises:
-        MechprobeError: no runs there, models that do not count, or none that can be labelled.
+        MechprobeError: no runs there, runs of several tasks or of one that is not followed, or
+            no snapshot that can be labelled.
     """
     runs = find_runs(path)
-    for steps in runs.values():
-        _refuse_other_tasks(next(iter(steps.values())))
+    reading = _reading(path, runs)
+    probes = what_to_follow(reading).probes
     jobs = {
-        (name, step): StudyJob(f"{name}-{checkpoint.name}", checkpoint, out, seed, PROBES)
+        (name, step): StudyJob(f"{name}-{checkpoint.name}", checkpoint, out, seed, probes)
         for name, steps in runs.items()
         for step, checkpoint in steps.items()
     }
@@ -58,7 +57,8 @@ def follow(path: Path, out: Path, seed: int) -> Study:
     }
     if not results:
         raise MechprobeError(f"{path}: no snapshot could be labelled ({problems[0]})")
-    return _study(info, {name: steps for name, steps in found.items() if steps}, problems)
+    followed = [_run(name, steps, reading) for name, steps in found.items() if steps]
+    return Dynamics(reading, info.command, seed, info.versions, followed, problems)
 
 
 def find_runs(path: Path) -> dict[str, dict[int, Path]]:
@@ -83,64 +83,81 @@ def find_runs(path: Path) -> dict[str, dict[int, Path]]:
     return runs
 
 
-def as_text(run: Run) -> str:
+def as_text(run: Run, dynamics: Dynamics) -> str:
     """What `mechprobe dynamics` prints of one run."""
-    table = history(run, EVIDENCE)
-    says = (f"- {sentence}" for sentence in sentences(run.formation))
+    table = history(run, dynamics, dynamics.followed.columns)
+    says = (f"- {sentence}" for sentence in sentences(run.formation, dynamics))
     return "\n".join([run.name, columns([table.head, *table.rows]), *says])
 
 
-def as_object(study: Study, page: Path) -> dict[str, Any]:
+def as_object(dynamics: Dynamics, page: Path) -> dict[str, Any]:
     """What `mechprobe dynamics --json` prints."""
+    performance = dynamics.performance.name.replace(" ", "_")
     return {
         "page": printable(str(page)),
-        "seed": study.seed,
+        "seed": dynamics.seed,
+        "task": dynamics.reading.name,
+        "performance": performance,
         "runs": [
             {
                 "name": run.name,
-                "formation": asdict(run.formation),
-                "sentences": sentences(run.formation),
-                "snapshots": [_plain(one) for one in run.snapshots],
+                "formation": _formation(run.formation, performance),
+                "sentences": sentences(run.formation, dynamics),
+                "snapshots": [_plain(one, performance) for one in run.snapshots],
             }
-            for run in study.runs
+            for run in dynamics.runs
         ],
     }
 
 
-def _plain(one: Snapshot) -> dict[str, Any]:
-    kappa = [None if math.isnan(value) else value for value in one.kappa.tolist()]
-    return {**asdict(one), "kappa": kappa}
+def _plain(one: Snapshot, performance: str) -> dict[str, Any]:
+    items = {
+        name: [None if math.isnan(value) else value for value in values.tolist()]
+        for name, values in one.items.items()
+    }
+    return {
+        "step": one.step,
+        **{axis.name: axis.kind for axis in one.label.axes},
+        "confidence": one.label.certainty,
+        "leans": one.leans,
+        "solved": one.solved,
+        performance: one.performance,
+        **one.more,
+        **items,
+        "numbers": one.numbers,
+    }
 
 
-def _study(
-    info: RunInfo, found: dict[str, dict[int, ModelResult]], problems: Sequence[str]
-) -> Study:
-    runs = []
-    for name, steps in found.items():
-        snapshots = [snapshot(result, step) for step, result in steps.items()]
-        last = list(steps.values())[-1]
-        runs.append(
-            Run(
-                name,
-                _settings(last),
-                snapshots,
-                formation(snapshots),
-                last.label.evidence["chance"].value,
-            )
+def _formation(found: Formation, performance: str) -> dict[str, Any]:
+    """As an object; onsets call the performance by its name."""
+    onsets = {name: one for name, one in vars(found).items() if isinstance(one, Onset)}
+    return asdict(found) | {
+        name: {"step": one.step, "after": one.after, performance: one.performance}
+        for name, one in onsets.items()
+    }
+
+
+def _run(name: str, steps: dict[int, ModelResult], reading: TaskReading) -> Run:
+    as_snapshot = what_to_follow(reading).snapshot
+    snapshots = [as_snapshot(result, step) for step, result in steps.items()]
+    return Run(name, _settings(list(steps.values())[-1]), snapshots, formation(snapshots))
+
+
+def _reading(path: Path, runs: dict[str, dict[int, Path]]) -> TaskReading:
+    """Of the task of all runs, by the first snapshot of each."""
+    tasks = [load(next(iter(steps.values()))).task() for steps in runs.values()]
+    names = list(dict.fromkeys(task.name for task in tasks))
+    if len(names) > 1:
+        raise MechprobeError(
+            f"{path}: runs of several tasks ({', '.join(names)}); follow those of each on their own"
         )
-    return Study(info.command, info.seed, info.versions, runs, list(problems))
+    return reading_of(tasks[0])
 
 
 def _settings(result: ModelResult) -> dict[str, str]:
     sizes = {name: str(size) for name, size in result.sizes.items()}
     training = {name: str(result.meta[name]) for name in TRAINING if name in result.meta}
     return {"architecture": result.architecture, **sizes, **training}
-
-
-def _refuse_other_tasks(checkpoint: Path) -> None:
-    model = load(checkpoint)
-    if model.task().name != "histogram":
-        raise MechprobeError(f"{checkpoint}: the model does not count; only such runs are followed")
 
 
 def _numbered(folder: Path, pattern: re.Pattern[str]) -> dict[int, Path]:

@@ -3,15 +3,18 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from markupsafe import Markup
+
 from mechprobe.analyses.dynamics import tables
 from mechprobe.analyses.dynamics.figure import draw
-from mechprobe.analyses.dynamics.study import Run, Study
+from mechprobe.analyses.dynamics.runs import Dynamics, Run
 from mechprobe.analyses.dynamics.tables import Table
 from mechprobe.analyses.dynamics.words import sentences
 from mechprobe.models.base.files import write_text
-from mechprobe.reports import vocabulary
+from mechprobe.reports.colours import kind_rules
 from mechprobe.reports.figures import Image, to_data_uri
 from mechprobe.reports.formatting import anchors
+from mechprobe.reports.labels import reading_shown
 from mechprobe.reports.page import environment, part, policy_hash
 
 BUDGET = 60_000  # bytes of a figure; there are a few of them, not hundreds
@@ -19,11 +22,20 @@ BUDGET = 60_000  # bytes of a figure; there are a few of them, not hundreds
 
 @dataclass(frozen=True)
 class Section:
-    """A run as it is shown."""
+    """A run as it is shown.
+
+    Args:
+        anchor: fragment identifier.
+        image: its figure.
+        panels: their titles.
+        says: what happened, in sentences.
+        history: its snapshots.
+    """
 
     anchor: str
     run: Run
     image: Image
+    panels: list[str]
     says: list[str]
     history: Table
 
@@ -31,43 +43,48 @@ class Section:
     def alt(self) -> str:
         """The figure in words."""
         return (
-            f"Accuracy, kappa, counters and representation of {self.run.name} over training steps,"
-            f" with strips of labels below. {' '.join(self.says)}"
+            f"{self.run.name} over training steps: {'; '.join(self.panels)}; with strips of labels"
+            f" below. {' '.join(self.says)}"
         )
 
 
-def write_page(study: Study, path: Path) -> Path:
+def write_page(dynamics: Dynamics, path: Path) -> Path:
     """Write the page, whole or not at all.
 
     Raises:
         MechprobeError: it cannot be written.
     """
-    write_text(path, render(study))
+    write_text(path, render(dynamics))
     return path
 
 
-def render(study: Study) -> str:
-    """The study as one HTML page that loads nothing from elsewhere."""
+def render(dynamics: Dynamics) -> str:
+    """The runs as one HTML page that loads nothing from elsewhere."""
+    followed, shown = dynamics.followed, reading_shown(dynamics.reading)
+    kinds = [kind for axis in shown.axes for kind in axis.kinds.values()]
     style = part("report.css") + part("studies.css") + part("dynamics.css")
-    names = [run.name for run in study.runs]
+    style += Markup(kind_rules(kinds))
+    names = [run.name for run in dynamics.runs]
     sections = [
         Section(
             anchor,
             run,
-            to_data_uri(draw(run), BUDGET),
-            sentences(run.formation),
-            tables.history(run, tables.EVIDENCE | tables.MEASURES),
+            to_data_uri(draw(run, dynamics), BUDGET),
+            [panel.title for panel in followed.panels],
+            sentences(run.formation, dynamics),
+            tables.history(run, dynamics, {**followed.columns, **followed.more}),
         )
-        for anchor, run in zip(anchors(names), study.runs, strict=True)
+        for anchor, run in zip(anchors(names), dynamics.runs, strict=True)
     ]
     return (
         environment()
         .get_template("dynamics.html.j2")
         .render(
-            study=study,
+            dynamics=dynamics,
+            followed=followed,
+            shown=shown,
             sections=sections,
-            overview=tables.overview(study),
-            mechanisms=vocabulary.MECHANISMS,
+            overview=tables.overview(dynamics),
             style=style,
             style_hash=policy_hash(style),
         )

@@ -1,21 +1,26 @@
 """What happened along a run, a sentence for each question."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from mechprobe.probes.counting.label.rule import SOLVED
+from mechprobe.analyses.dynamics.runs import Dynamics
+from mechprobe.probes.followed import Bar
 from mechprobe.probes.formation import Change, Formation, Onset, Precedence
-from mechprobe.reports.formatting import MISSING, number, percent
+from mechprobe.probes.reading import Performance
+from mechprobe.reports.formatting import MISSING, number
+from mechprobe.reports.labels import written
 
 MOST_CHANGES = 6  # listed one by one; a run that flickers more often is summed up
 
 
-def sentences(found: Formation) -> list[str]:
-    """Accuracy, leaning, their order, the label, switches."""
+def sentences(found: Formation, dynamics: Dynamics) -> list[str]:
+    """The bar, leaning, their order, the label, switches."""
+    bar, performance = dynamics.followed.bar, dynamics.performance
     return [
-        _accuracy(found),
-        _leaning(found),
-        *_beginning(found),
-        *_order(found),
+        _solving(found, bar),
+        _leaning(found, performance),
+        *_beginning(found, performance),
+        *_order(found, bar),
         _label(found),
         _switches(found),
         *_turns(found),
@@ -53,55 +58,68 @@ def _since(onset: Onset) -> str:
     return f"from step {onset.step} on (not yet at {onset.after})"
 
 
-def _accuracy(found: Formation) -> str:
-    bar = percent(SOLVED, 0)
+def _solving(found: Formation, bar: Bar) -> str:
     if found.first_solved is None:
-        return f"Accuracy never reaches {bar}."
-    begins = f"Accuracy reaches {bar} {_when(found.first_solved)}"
+        return f"{bar.never}."
+    begins = f"{bar.reaches} {_when(found.first_solved)}"
     if found.solved is None:
         return f"{begins}, yet ends below."
     if found.solved == found.first_solved:
         return f"{begins} and stays there."
-    return f"{begins}, falls below again, and stays there {_since(found.solved)}."
+    return f"{begins}, falls below again, and is back for good {_since(found.solved)}."
 
 
-def _leaning(found: Formation) -> str:
+def _there(onset: Onset, performance: Performance) -> str:
+    return f"where {performance.name} is {_rounded(onset, performance)}"
+
+
+def _rounded(onset: Onset, performance: Performance) -> str:
+    column = performance.column
+    # Whole per cent are enough in a sentence.
+    whole = replace(column, show="confidence") if column.show == "share" else column
+    return written(whole, onset.performance)
+
+
+def _leaning(found: Formation, performance: Performance) -> str:
     if found.leaning is None or found.first_leans is None or found.leans is None:
         return "In the end the evidence leans to no mechanism."
     model = f"{_article(found.leaning)} model"
-    there = f"where accuracy is {percent(found.first_leans.accuracy, 0)}"
+    there = _there(found.first_leans, performance)
     if found.leans == found.first_leans:
         return f"The evidence is that of {model} {_since(found.leans)}, {there}, and stays so."
     return (
         f"The evidence is first that of {model} {_when(found.first_leans)}, {there}, and for good"
-        f" {_since(found.leans)}, where it is {percent(found.leans.accuracy, 0)}."
+        f" {_since(found.leans)}, where it is {_rounded(found.leans, performance)}."
     )
 
 
-def _beginning(found: Formation) -> list[str]:
+def _beginning(found: Formation, performance: Performance) -> list[str]:
     """Told where the evidence first leant to something else than in the end."""
     if found.begins is None or found.begins_as is None or found.begins_as == found.leaning:
         return []
     return [
         f"It first leant elsewhere: to {_article(found.begins_as)} model {_when(found.begins)},"
-        f" where accuracy is {percent(found.begins.accuracy, 0)}."
+        f" {_there(found.begins, performance)}."
     ]
 
 
-def _order(found: Formation) -> list[str]:
+def _order(found: Formation, bar: Bar) -> list[str]:
     good, early = found.for_good, found.at_first
     if good is not None and early is not None and good != early:
-        return [f"{_says(good)}, both for good.", f"Counting first times, {_lower(_says(early))}."]
+        return [
+            f"{_says(good, bar)}, both for good.",
+            f"Counting first times, {_lower(_says(early, bar))}.",
+        ]
     one = good or early
-    return [] if one is None else [f"{_says(one)}."]
+    return [] if one is None else [f"{_says(one, bar)}."]
 
 
-def _says(found: Precedence) -> str:
+def _says(found: Precedence, bar: Bar) -> str:
     if found.leaning == "together":
-        return "Mechanism and accuracy come between the same two snapshots"
-    earlier, later = "The mechanism", "accuracy"
+        return f"The mechanism and {bar.noun} come between the same two snapshots"
+    earlier, later = "The mechanism", bar.noun
     if found.leaning == "after":
-        earlier, later = "Accuracy", "the mechanism"
+        earlier, later = f"{bar.noun[0].upper()}{bar.noun[1:]}", "the mechanism"
     return f"{earlier} is there first: {later} takes {factor(found)} times as many steps"
 
 
@@ -111,7 +129,7 @@ def _lower(sentence: str) -> str:
 
 def _label(found: Formation) -> str:
     if found.formed is None:
-        return "The last snapshot is unsolved: no label forms."
+        return f"The last snapshot is {found.final}: no label forms."
     return f"The label {found.final} holds for good {_since(found.formed)}."
 
 

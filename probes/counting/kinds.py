@@ -3,7 +3,7 @@
 from typing import Literal
 
 from mechprobe.probes.attention import ATTENTION
-from mechprobe.probes.reading import Axis, Kind
+from mechprobe.probes.reading import Axis, Item, Kind
 
 Mechanism = Literal["relation-based", "inventory-based", "mixed", "unsolved"]
 TokenKind = Literal["shared", "private", "partial", "opposed", "silent"]
@@ -43,11 +43,14 @@ COUNTING = Axis(
 )
 AXES = (COUNTING, ATTENTION)
 
-# Kinds of tokens: a mark for the strip, and what it says.
-TOKENS: dict[str, tuple[str, str]] = {
-    "shared": ("S", "follows the count written for other tokens"),
-    "private": ("P", "follows its own count only"),
-    "partial": ("½", "follows others' counts in part"),
-    "opposed": ("−", "moves against others' counts"),
-    "silent": ("0", "does not follow even its own count"),
+# Kinds of tokens, in the order that legends list them.
+TOKENS: dict[str, Item] = {
+    item.kind: item
+    for item in (
+        Item("shared", "S", "follows the count written for other tokens", "#0072b2"),
+        Item("private", "P", "follows its own count only", "#e69f00"),
+        Item("partial", "½", "follows others' counts in part", "#cc79a7"),
+        Item("opposed", "−", "moves against others' counts", "#d55e00"),
+        Item("silent", "0", "does not follow even its own count", "#5f6770"),
+    )
 }

@@ -13,10 +13,14 @@ from mechprobe.models import (
 from mechprobe.models.families import transformer
 from mechprobe.models.families.foreign.compiled import compiled_counter
 from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.counting.dynamics import FOLLOWED
 from mechprobe.probes.counting.kinds import AXES, TOKENS
+from mechprobe.probes.counting.label.rule import HALF, MOST
 from mechprobe.probes.counting.label.verdict import label_in
 from mechprobe.probes.counting.label.verdict import version as version_of_rule
-from mechprobe.probes.reading import Column, Item, TaskReading, task_reading
+from mechprobe.probes.effects import LEAST, ONE_SIDED
+from mechprobe.probes.followed import Followed
+from mechprobe.probes.reading import Column, Item, Performance, TaskReading, task_reading
 from mechprobe.probes.results import MechanismLabel
 
 # Sizes of the conformance kit's models, and constructions: mixing with BOS, by comparing tokens,
@@ -32,6 +36,7 @@ TRANSFORMERS = {
         "only_pos", T=T, L=L, d=8, p=12
     ),
 }
+ACCURACY = Column("Accuracy", lambda label: label.accuracy, "share")
 
 
 @task_reading("histogram")
@@ -45,7 +50,7 @@ class Counting(TaskReading):
         Column("Attention", lambda label: label.kind("attention")),
         Column("Confidence", lambda label: label.certainty, "confidence"),
         Column("Counters", lambda label: label.counters, "number"),
-        Column("Accuracy", lambda label: label.accuracy, "share"),
+        ACCURACY,
     )
     sizes = {
         "T": "alphabet size",
@@ -53,6 +58,31 @@ class Counting(TaskReading):
         "d": "width of the embeddings",
         "p": "hidden neurons",
     }
+    decided = {
+        "counting": (
+            "The count that the model has written for one token is patched into another token's"
+            " residual stream. If the answer follows, the two share a counter; if it does not,"
+            " each has its own. Every token is placed that way, and a model's mechanism is what at"
+            f" least {100 * MOST:.0f}\u00a0% of its tokens do; short of that it is mixed. An"
+            " inventory-based model has to pass a second causal check: once the shared count is"
+            f" removed it still has to keep more than {100 * (1 - HALF):.0f}\u00a0% of its accuracy"
+            " above chance, or else it is mixed too. The confidence is a calibrated probability"
+            " that the mechanism is right."
+        ),
+        "attention": (
+            "Attention is judged apart from that, because a model may compare tokens in attention"
+            " and still look the count up. In models without positions, and where the scores are a"
+            " constant matrix, it is judged by how the mixing weights vary: with tokens, with"
+            " positions, or hardly at all. In models that know positions it is judged by what the"
+            " answers need: queries and keys are split into a part due to positions and a part due"
+            " to content, and a part counts if it changes the answers by at least"
+            f" {100 * LEAST:.0f}\u00a0% of what the whole attention does; where both count, one"
+            f" that has {100 * ONE_SIDED:.0f}\u00a0% of the sum of their effects makes a pure"
+            " label. The verdict names both axes."
+        ),
+    }
+    item = "token"
+    performance = Performance(ACCURACY, higher_is_better=True)
 
     def context(self, model: HookedTransformer, task: HistogramTask, seed: int) -> CountContext:
         """Balanced sequences, count means, transport."""
@@ -77,4 +107,8 @@ class Counting(TaskReading):
 
     def items(self, label: MechanismLabel) -> list[Item]:
         """Every token, and whose count it follows."""
-        return [Item(kind, *TOKENS[kind]) for kind in label.tokens]
+        return [TOKENS[kind] for kind in label.tokens]
+
+    def follow(self) -> Followed:
+        """Kappa of the tokens, counters, geometry, and what the rule would say below its bar."""
+        return FOLLOWED

@@ -7,11 +7,15 @@ import torch
 from mechprobe.models import AttentionRegression, HookedTransformer, SolvableConfig
 from mechprobe.models.families import solvable
 from mechprobe.probes.attention import ATTENTION
-from mechprobe.probes.reading import Column, TaskReading, task_reading
+from mechprobe.probes.effects import LEAST, ONE_SIDED
+from mechprobe.probes.followed import Followed
+from mechprobe.probes.reading import Column, Performance, TaskReading, task_reading
 from mechprobe.probes.results import MechanismLabel
 from mechprobe.probes.teacher.context import TeacherContext
+from mechprobe.probes.teacher.dynamics import FOLLOWED
 from mechprobe.probes.teacher.label import label_in
 from mechprobe.probes.teacher.label import version as version_of_rule
+from mechprobe.probes.teacher.order import LEVEL
 
 D = 48  # width of the conformance kit's models
 # Their overlaps, at one and two columns.
@@ -19,6 +23,7 @@ STUDENTS = {
     "a positional student": (1, {"m": 0.5, "noise": 0.3}),
     "a semantic student of rank two": (2, {"theta": 0.7, "noise": 0.3}),
 }
+TEST_ERROR = Column("Test error", lambda label: label.test_error, "number")
 
 
 @task_reading("attention-regression")
@@ -30,7 +35,7 @@ class Teacher(TaskReading):
     columns = (
         Column("Attention", lambda label: label.kind("attention")),
         Column("Confidence", lambda label: label.certainty, "confidence"),
-        Column("Test error", lambda label: label.test_error, "number"),
+        TEST_ERROR,
     )
     sizes = {
         "L": "sequence length",
@@ -38,6 +43,19 @@ class Teacher(TaskReading):
         "rank": "columns of the queries and keys",
         "teacher_rank": "columns of the teacher's",
     }
+    decided = {
+        "attention": (
+            "Attention of a student of a teacher: its queries and keys are compared with the"
+            " positional direction (overlap m) and with the teacher (overlap θ). An overlap counts"
+            f" as there if {100 * LEVEL:.0f}\u00a0% of random queries and keys of the same size and"
+            " width have less. Its part of queries and keys also has to change the answers, by at"
+            f" least {100 * LEAST:.0f}\u00a0% of what the whole attention does. Where both parts"
+            f" are there, their effects decide: one that has {100 * ONE_SIDED:.0f}\u00a0% of their"
+            " sum makes a pure label. The confidence is the share of bootstrap replicates, over"
+            " coordinates and sequences, with the same label."
+        ),
+    }
+    performance = Performance(TEST_ERROR, higher_is_better=False)
 
     def context(
         self, model: HookedTransformer, task: AttentionRegression, seed: int
@@ -61,3 +79,7 @@ class Teacher(TaskReading):
             weights = solvable.initial(config, generator)
             weights["Q"] = solvable.planted(weights["Q_star"], rank, generator, **overlaps)
             yield name, HookedTransformer(config, weights)
+
+    def follow(self) -> Followed:
+        """Overlaps, effects on the answers, and test errors."""
+        return FOLLOWED

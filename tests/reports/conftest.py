@@ -14,6 +14,8 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
 from mechprobe.probes import registry
+from mechprobe.probes.attention import ATTENTION
+from mechprobe.probes.counting.kinds import COUNTING
 from mechprobe.probes.registry import Measurement, MetricSpec, Probe
 from mechprobe.probes.results import (
     MechanismLabel,
@@ -76,16 +78,26 @@ def _model_result(
         task={"name": "histogram", "T": 16, "L": 10},
         meta={"origin": "fabricated", "plan": {"epochs": 3}},
         label=MechanismLabel(
-            mechanism=kind,
-            attention=("semantic", "positional", "mixed", "uninformed")[index % 4],
-            counters=None if kind == "unsolved" else (1, 16, 5)[index % 3],
-            confidence=0.5 + 0.02 * (index % 25),
-            agreement=0.9,
-            attention_agreement=1.0,
-            accuracy=(1.0, 0.09, 0.995, 0.2)[index % 4],
+            axes=[
+                COUNTING.labelled(
+                    kind,
+                    confidence=0.5 + 0.02 * (index % 25),
+                    agreement=0.9,
+                    details={
+                        "counters": None if kind == "unsolved" else (1, 16, 5)[index % 3],
+                        "tokens": [TOKENS[(index + t // 5) % 5] for t in range(16)],
+                    },
+                ),
+                ATTENTION.labelled(
+                    ("semantic", "positional", "mixed", "uninformed")[index % 4], agreement=1.0
+                ),
+            ],
             reasons=["94 % of the tokens share a counter", "the causal check agrees"],
-            evidence={"kappa": _metric(0.91, "mean transport"), "lost": _metric(float("nan"))},
-            tokens=[TOKENS[(index + t // 5) % 5] for t in range(16)],
+            evidence={
+                "accuracy": _metric((1.0, 0.09, 0.995, 0.2)[index % 4], "share of right answers"),
+                "kappa": _metric(0.91, "mean transport"),
+                "lost": _metric(float("nan")),
+            },
             seed=0,
         ),
         probes=[_probe_result(probe, seed=index) for probe in probes],

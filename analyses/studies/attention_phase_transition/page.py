@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from markupsafe import Markup
+
 from mechprobe.analyses.studies.attention_phase_transition import (
     agreement,
     curves,
@@ -12,6 +14,8 @@ from mechprobe.analyses.studies.attention_phase_transition import (
 )
 from mechprobe.analyses.studies.attention_phase_transition.study import Study
 from mechprobe.models.base.files import write_text
+from mechprobe.probes.attention import ATTENTION
+from mechprobe.reports.colours import colour_rules
 from mechprobe.reports.page import environment, part, policy_hash
 from mechprobe.reports.parts import Part, drawn
 
@@ -28,7 +32,8 @@ def write_page(study: Study, path: Path) -> Path:
 
 def render(study: Study) -> str:
     """The study as one HTML page that loads nothing from elsewhere."""
-    style = part("report.css") + part("studies.css")
+    kinds = {f"a-{name}": kind.colour for name, kind in ATTENTION.kinds.items()}
+    style = part("report.css") + part("studies.css") + Markup(colour_rules(kinds))
     return (
         environment()
         .get_template("attention.html.j2")

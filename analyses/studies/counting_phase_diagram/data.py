@@ -87,7 +87,7 @@ def embedded(rows: Sequence[Row], cells: Sequence[Cell]) -> Markup:
         "sentences": sentences.values,
         "tokens": [[kinds.index(kind) for kind in row.get("tokens") or ()] for row in rows],
         "tokenKinds": kinds,
-        "tokenMarks": {kind: mark for kind, (mark, _) in TOKENS.items()},
+        "tokenMarks": {kind: item.mark for kind, item in TOKENS.items()},
         "kappa": [[plain(value) for value in row.get("kappa") or ()] for row in rows],
         "strings": strings.values,
         "meanings": {

@@ -28,6 +28,8 @@ from mechprobe.analyses.studies.counting_phase_diagram.maps import SIDE, panels
 from mechprobe.analyses.studies.counting_phase_diagram.overview import overview
 from mechprobe.analyses.studies.counting_phase_diagram.study import Study
 from mechprobe.models.base.files import write_text, write_whole
+from mechprobe.probes.counting.kinds import AXES, TOKENS
+from mechprobe.reports.colours import colour_rules
 from mechprobe.reports.figures import to_data_uri
 from mechprobe.reports.page import environment, part, policy_hash
 
@@ -55,7 +57,7 @@ def render(study: Study) -> str:
     """The phase diagram as one HTML page that loads nothing from elsewhere."""
     cells = cells_of(study.rows)
     counts = Counter(cell.kind for cell in cells)
-    style = part("report.css") + part("phase.css")
+    style = part("report.css") + part("phase.css") + marks()
     # One script, so that one hash allows it.
     script = Markup("\n").join([part(name) for name in SCRIPTS])
     return (
@@ -82,6 +84,14 @@ def render(study: Study) -> str:
             script_hash=policy_hash(script),
         )
     )
+
+
+def marks() -> Markup:
+    """Style rules for the marks that the script makes: k-KIND, a-KIND and t-KIND."""
+    colours = {f"t-{kind}": item.colour for kind, item in TOKENS.items()}
+    for prefix, axis in zip(("k", "a"), AXES, strict=True):
+        colours |= {f"{prefix}-{name}": kind.colour for name, kind in axis.kinds.items()}
+    return Markup(colour_rules(colours))
 
 
 def trained(rows: Sequence[Row]) -> str:

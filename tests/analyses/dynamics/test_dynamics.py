@@ -1,5 +1,6 @@
 """`mechprobe train --snapshots` and `mechprobe dynamics`, on small real runs."""
 
+import html
 import json
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from click.testing import CliRunner, Result
 from mechprobe import models
 from mechprobe.analyses.commands.main import main
 from mechprobe.analyses.dynamics.follow import find_runs
-from mechprobe.models.families.solvable import initial
+from mechprobe.models.families.solvable import Dataset, Problems, descend, initial
+from mechprobe.probes.reading import READINGS
 
 SIZES = ("--T", "6", "--L", "5", "--d", "8", "--p", "16", "--steps", "900", "--lr", "0.02")
 
@@ -98,7 +100,10 @@ def test_the_object_holds_every_snapshot(followed: tuple[Path, dict]) -> None:
     for one in found["runs"]:
         assert [s["step"] for s in one["snapshots"]] == [1, 4, 15, 59, 231, 900]
         last = one["snapshots"][-1]
-        assert last["mechanism"] == one["formation"]["final"]
+        assert last["mechanism"] == last["counting"] == one["formation"]["final"]
+        assert last["attention"] in ("semantic", "positional", "mixed", "uninformed")
+        assert {"counters", "confidence", "solved"} <= last.keys()
+        assert "accuracy" in one["formation"]["first_leans"]
         assert last["leans"] == one["formation"]["leaning"]
         assert len(last["kappa"]) == 6
         assert last["accuracy"] > one["snapshots"][0]["accuracy"]
@@ -149,16 +154,69 @@ def test_runs_come_in_the_order_of_their_seeds(tmp_path: Path) -> None:
     assert list(find_runs(tmp_path)) == ["seed-2", "seed-9", "seed-10"]
 
 
+@pytest.fixture(scope="module")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A student of a teacher attention that learns from a small random start."""
+    folder = tmp_path_factory.mktemp("students") / "student"
+    config = models.SolvableConfig.of(d=60)
+    generator = torch.Generator().manual_seed(0)
+    weights = initial(config, generator)
+    problems = Problems.of(config, Dataset.draw(config, weights, 240, generator), [0.1])
+    begin = 0.5 * weights["Q"].unsqueeze(0)
+    for step in (1, 30, 300):
+        path = descend(problems, begin, weights["Q_star"], lr=1.0, steps=step, every=step)
+        hooked = models.HookedTransformer(config, weights | {"Q": path.Q[0]})
+        models.save(hooked, folder / f"step-{step:06d}")
+    return folder
+
+
+def test_students_of_a_teacher_are_followed(student: Path, tmp_path: Path) -> None:
+    """What is followed is their reading's: overlaps, effects and test error."""
+    result = run("dynamics", student, "--out", tmp_path / "out", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert (found["task"], found["performance"]) == ("attention-regression", "test_error")
+    (one,) = found["runs"]
+    first, *_, last = one["snapshots"]
+    assert (first["attention"], first["solved"]) == ("uninformed", False)
+    assert (last["attention"], last["leans"], last["solved"]) == ("semantic", "semantic", True)
+    assert last["test_error"] < first["test_error"]
+    assert last["numbers"]["theta"] > last["numbers"]["theta_null"]
+    assert one["formation"]["final"] == "semantic"
+    assert "counters" not in last
+    shown = run("dynamics", student, "--out", tmp_path / "out").stdout
+    for said in ("Test error", "semantic share", "An overlap rises above that of 99"):
+        assert said in shown
+    page = (tmp_path / "out" / "dynamics.html").read_text(encoding="utf-8")
+    assert "How a student's attention forms" in html.unescape(page)
+    assert "accuracy" not in page.split("</style>")[1].lower()
+
+
+def test_a_task_that_is_not_followed_is_said(
+    student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One without reading, and one whose reading follows nothing."""
+    with READINGS.isolated() as readings:
+        monkeypatch.setattr(type(readings["attention-regression"]), "follow", lambda self: None)
+        nothing = run("dynamics", student, "--out", tmp_path / "out").stderr
+        del readings._known["attention-regression"]
+        unknown = run("dynamics", student, "--out", tmp_path / "out").stderr
+    assert "does not say what to follow" in nothing
+    assert "task attention-regression: no labels are known" in unknown
+    assert nothing.count("\n") == unknown.count("\n") == 1
+
+
 def test_bad_input_is_one_line(tmp_path: Path) -> None:
-    """No folder, no snapshots, models that do not count."""
+    """No folder, no snapshots, runs of several tasks."""
     config = models.SolvableConfig.of(d=50)
-    weights = initial(config, torch.Generator().manual_seed(0))
-    models.save(models.HookedTransformer(config, weights), tmp_path / "students" / "step-000001")
+    untrained = models.HookedTransformer(config, initial(config, torch.Generator().manual_seed(0)))
+    models.save(untrained, tmp_path / "several" / "seed-0" / "step-000001")
+    models.save(models.construct("dot", T=6, L=5), tmp_path / "several" / "seed-1" / "step-000001")
     (tmp_path / "empty").mkdir()
     for folder, says in (
         ("nowhere", "no such folder"),
         ("empty", "no snapshots here"),
-        ("students", "does not count"),
+        ("several", "runs of several tasks (attention-regression, histogram)"),
     ):
         result = run("dynamics", tmp_path / folder, "--out", tmp_path / "out")
         assert result.exit_code == 2

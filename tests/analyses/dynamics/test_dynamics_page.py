@@ -10,11 +10,14 @@ import pytest
 
 from mechprobe.analyses.dynamics import figure
 from mechprobe.analyses.dynamics.page import render, write_page
-from mechprobe.analyses.dynamics.study import Run, Study
-from mechprobe.analyses.dynamics.tables import EVIDENCE, MEASURES, history, overview
+from mechprobe.analyses.dynamics.runs import Dynamics, Run
+from mechprobe.analyses.dynamics.tables import history, overview
 from mechprobe.analyses.dynamics.words import sentences
-from mechprobe.probes.counting.kinds import Mechanism
+from mechprobe.probes.attention import ATTENTION
+from mechprobe.probes.counting.kinds import COUNTING, Mechanism
 from mechprobe.probes.formation import formation
+from mechprobe.probes.reading import READINGS
+from mechprobe.probes.results import MechanismLabel
 from mechprobe.probes.snapshots import Snapshot
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}&amp;"
@@ -66,27 +69,40 @@ def run(story: list[tuple[int, float, Mechanism | None]], name: str = "seed-0") 
             "count-transport.counters": 2.0,
             "mutual-coherence.coherence": 0.5,
         }
+        counters = 1 if mechanism == leans else None
+        axes = [
+            COUNTING.labelled(mechanism, confidence=0.9, details={"counters": counters}),
+            ATTENTION.labelled("semantic"),
+        ]
+        label = MechanismLabel(axes=axes, reasons=[], evidence={}, seed=0)
+        numbers |= {"accuracy": accuracy, "chance": 0.2, "counters": counters}
         snapshots.append(
             Snapshot(
-                step, mechanism, "semantic", 1 if mechanism == leans else None, 0.9, leans,
-                accuracy, kappa, numbers,
+                step, label, accuracy >= 0.9, mechanism != "unsolved", leans, accuracy, numbers,
+                told=known, items={"kappa": kappa},
             )
         )  # fmt: skip
-    return Run(name, {"architecture": "bos+sftm", "T": "4"}, snapshots, formation(snapshots), 0.2)
+    return Run(name, {"architecture": "bos+sftm", "T": "4"}, snapshots, formation(snapshots))
 
 
-def study(*runs: Run, problems: tuple[str, ...] = ()) -> Study:
-    return Study("mechprobe dynamics x", 0, {"numpy": "2.0.0"}, list(runs), list(problems))
+def dynamics(*runs: Run, problems: tuple[str, ...] = ()) -> Dynamics:
+    reading = READINGS["histogram"]
+    versions = {"numpy": "2.0.0"}
+    return Dynamics(reading, "mechprobe dynamics x", 0, versions, list(runs), list(problems))
+
+
+def told(one: Run) -> list[str]:
+    return sentences(one.formation, dynamics(one))
 
 
 def test_every_run_has_its_row_picture_and_sentences() -> None:
     first, second = run(STORY), run(STORY[:3], "seed-1")
-    page = Page(render(study(first, second, problems=("seed-1-step-000009: no weights",))))
+    page = Page(render(dynamics(first, second, problems=("seed-1-step-000009: no weights",))))
     images = [attributes for tag, attributes in page.tags if tag == "img"]
     assert len(images) == 2
     for one, image in zip((first, second), images, strict=True):
         assert one.name in (image["alt"] or "")
-        for sentence in sentences(one.formation):
+        for sentence in told(one):
             assert " ".join(sentence.split()) in page.text
             assert sentence in (image["alt"] or "")
     assert "seed-1-step-000009: no weights" in page.text
@@ -99,7 +115,7 @@ def test_every_run_has_its_row_picture_and_sentences() -> None:
 def test_hostile_strings_stay_text() -> None:
     one = run(STORY, HOSTILE)
     one.settings[HOSTILE] = HOSTILE
-    html = render(Study(HOSTILE, 0, {HOSTILE: HOSTILE}, [one], [HOSTILE]))
+    html = render(Dynamics(READINGS["histogram"], HOSTILE, 0, {HOSTILE: HOSTILE}, [one], [HOSTILE]))
     page = Page(html)
     assert not any(tag == "script" for tag, _ in page.tags)
     assert len([tag for tag, _ in page.tags if tag == "img"]) == 1
@@ -110,7 +126,7 @@ def test_hostile_strings_stay_text() -> None:
 
 
 def test_nothing_is_fetched_and_no_script_may_act() -> None:
-    html = render(study(run(STORY)))
+    html = render(dynamics(run(STORY)))
     page = Page(html)
     for _, attributes in page.tags:
         assert "style" not in attributes
@@ -126,19 +142,20 @@ def test_nothing_is_fetched_and_no_script_may_act() -> None:
 
 def test_tables_say_dash_for_what_is_missing() -> None:
     one = run(STORY)
-    (row,) = overview(study(one)).rows
+    (row,) = overview(dynamics(one)).rows
     assert row[0] == "seed-0"
     assert row[4:10] == ["1000", "relation-based", "100", "100", "10 ×", "10 ×"]
     assert row[10:] == ["0", "1"]
-    table = history(one, EVIDENCE | MEASURES)
+    followed = dynamics(one).followed
+    table = history(one, dynamics(one), {**followed.columns, **followed.more})
     assert "BOS weight" not in table.head  # no snapshot has that number
     assert table.rows[0] == ["1", "10.0\u00a0%", "unsolved", "–", "semantic", "–", "0.90", "–",
                              "0.00", "0.00", "–", "0.00", "1.00", "0.50"]  # fmt: skip
-    assert not re.search(r">\s*(nan|None)\s*<", render(study(one)))
+    assert not re.search(r">\s*(nan|None)\s*<", render(dynamics(one)))
 
 
 def test_sentences_answer_the_questions() -> None:
-    says = sentences(run(STORY).formation)
+    says = told(run(STORY))
     assert says == [
         "Accuracy reaches 90\u00a0% at step 1000 (not yet at 100) and stays there.",
         "The evidence is that of a relation-based model from step 100 on (not yet at 10), where"
@@ -173,8 +190,8 @@ def test_every_course_has_its_words(
 ) -> None:
     """And a picture that can be drawn."""
     one = run(story)
-    assert says in " ".join(sentences(one.formation)).replace("\u00a0", " ")
-    assert says in Page(render(study(one))).text.replace("\u00a0", " ")
+    assert says in " ".join(told(one)).replace("\u00a0", " ")
+    assert says in Page(render(dynamics(one))).text.replace("\u00a0", " ")
 
 
 def test_borders_lie_between_snapshots() -> None:
@@ -183,13 +200,15 @@ def test_borders_lie_between_snapshots() -> None:
     assert len(figure.borders(np.array([7.0]))) == 2
 
 
-def test_every_kind_has_a_colour_of_its_own() -> None:
-    assert len(set(figure.COLOURS.values())) == len(figure.COLOURS)
-    assert len(set(figure.ATTENTION.values())) == len(figure.ATTENTION)
+def test_every_kind_of_an_axis_has_a_colour_of_its_own() -> None:
+    for reading in READINGS.values():
+        for axis in reading.axes:
+            colours = [figure.NOWHERE, *(kind.colour for kind in axis.kinds.values())]
+            assert len(set(colours)) == len(colours)
 
 
 def test_the_page_is_one_small_file(tmp_path: Path) -> None:
-    path = write_page(study(run(STORY)), tmp_path / "dynamics.html")
+    path = write_page(dynamics(run(STORY)), tmp_path / "dynamics.html")
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert path.stat().st_size < 200_000
     assert [p.name for p in tmp_path.iterdir()] == ["dynamics.html"]

@@ -7,9 +7,11 @@ import pytest
 
 from mechprobe.models import MechprobeError, construct
 from mechprobe.probes import study
-from mechprobe.probes.counting.kinds import Mechanism
+from mechprobe.probes.counting.dynamics import leaning, snapshot
+from mechprobe.probes.counting.kinds import COUNTING, Mechanism
 from mechprobe.probes.formation import Change, Onset, Precedence, changes, formation, precedence
-from mechprobe.probes.snapshots import Snapshot, leaning, snapshot
+from mechprobe.probes.results import MechanismLabel
+from mechprobe.probes.snapshots import Snapshot
 
 R, INV, MIX = "relation-based", "inventory-based", "mixed"
 
@@ -17,7 +19,11 @@ R, INV, MIX = "relation-based", "inventory-based", "mixed"
 def made(step: int, accuracy: float, leans: Mechanism | None) -> Snapshot:
     """A snapshot whose label follows from accuracy and leaning, as the rule has it."""
     mechanism: Mechanism = "unsolved" if accuracy < 0.9 or leans is None else leans
-    return Snapshot(step, mechanism, "semantic", None, 0.9, leans, accuracy, np.ones(4), {})
+    label = MechanismLabel(
+        axes=[COUNTING.labelled(mechanism, confidence=0.9)], reasons=[], evidence={}, seed=0
+    )
+    labelled = mechanism != "unsolved"
+    return Snapshot(step, label, accuracy >= 0.9, labelled, leans, accuracy, {})
 
 
 def test_the_mechanism_may_form_before_accuracy() -> None:
@@ -121,16 +127,16 @@ def test_a_solved_model_leans_to_its_label(name: str, mechanism: Mechanism) -> N
     result = study(construct(name, T=8, L=6), name=name, probes=["count-transport"])
     assert [probe.probe for probe in result.probes] == ["count-transport"]
     one = snapshot(result, 7)
-    assert (one.step, one.mechanism, one.leans) == (7, mechanism, mechanism)
-    assert one.numbers["count-transport.counters"] == one.counters
-    assert one.kappa.shape == (8,)
+    assert (one.step, one.kind, one.leans) == (7, mechanism, mechanism)
+    assert one.numbers["count-transport.counters"] == one.more["counters"]
+    assert one.items["kappa"].shape == (8,)
 
 
 def test_what_cannot_be_followed_is_said() -> None:
     result = study(construct("dot", T=8, L=6), name="m", probes=[])
     with pytest.raises(MechprobeError, match="count-transport has no result"):
         snapshot(result, 1)
-    silent = result.model_copy(update={"label": result.label.model_copy()})
-    silent.label.mechanism = None
+    axes = [axis for axis in result.label.axes if axis.name != "counting"]
+    label = result.label.model_copy(update={"axes": axes})
     with pytest.raises(MechprobeError, match="does not count"):
-        snapshot(silent, 1)
+        snapshot(result.model_copy(update={"label": label}), 1)

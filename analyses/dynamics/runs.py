@@ -1,0 +1,86 @@
+"""What the page shows: training runs, each as its snapshots and what was read off them."""
+
+from dataclasses import dataclass, field
+
+from mechprobe.models import MechprobeError
+from mechprobe.probes.followed import Followed
+from mechprobe.probes.formation import Formation
+from mechprobe.probes.reading import Performance, TaskReading
+from mechprobe.probes.snapshots import Snapshot
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run.
+
+    Args:
+        name: of its folder.
+        settings: architecture, sizes and training, by name.
+        snapshots: in the order of their steps.
+        formation: read off them.
+    """
+
+    name: str
+    settings: dict[str, str]
+    snapshots: list[Snapshot]
+    formation: Formation
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """Training runs on one task, followed snapshot by snapshot.
+
+    Args:
+        reading: of the task.
+        command: that makes it again.
+        seed: of the probes.
+        versions: of the packages it was made with.
+        problems: a line for each snapshot that could not be measured.
+    """
+
+    reading: TaskReading
+    command: str
+    seed: int
+    versions: dict[str, str]
+    runs: list[Run]
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def followed(self) -> Followed:
+        """What is followed."""
+        return what_to_follow(self.reading)
+
+    @property
+    def performance(self) -> Performance:
+        """The number that measures the models."""
+        return measured_by(self.reading)
+
+
+def what_to_follow(reading: TaskReading) -> Followed:
+    """What a reading has followed along training.
+
+    Raises:
+        MechprobeError: nothing, or no number says how well its models do.
+    """
+    found = reading.follow()
+    if found is None:
+        raise MechprobeError(
+            f"task {reading.name}: its reading does not say what to follow along training"
+            " (TaskReading.follow)"
+        )
+    measured_by(reading)
+    return found
+
+
+def measured_by(reading: TaskReading) -> Performance:
+    """The number that measures models of a task.
+
+    Raises:
+        MechprobeError: there is none.
+    """
+    if reading.performance is None:
+        raise MechprobeError(
+            f"task {reading.name}: its reading does not say what number measures its models"
+            " (TaskReading.performance)"
+        )
+    return reading.performance

@@ -10,13 +10,13 @@ from mechprobe.analyses.studies.attention_phase_transition import (
     tables,
     words,
 )
-from mechprobe.analyses.studies.attention_phase_transition.study import Study
+from mechprobe.analyses.studies.attention_phase_transition.study import PhaseTransition
 from mechprobe.models.base.files import write_text
 from mechprobe.reports.page import environment, part, policy_hash
 from mechprobe.reports.parts import Part, drawn
 
 
-def write_page(study: Study, path: Path) -> Path:
+def write_page(study: PhaseTransition, path: Path) -> Path:
     """Write the page, whole or not at all.
 
     Raises:
@@ -26,7 +26,7 @@ def write_page(study: Study, path: Path) -> Path:
     return path
 
 
-def render(study: Study) -> str:
+def render(study: PhaseTransition) -> str:
     """The study as one HTML page that loads nothing from elsewhere."""
     style = part("report.css") + part("studies.css")
     return (
@@ -36,7 +36,7 @@ def render(study: Study) -> str:
     )
 
 
-def parts(study: Study) -> list[Part]:
+def parts(study: PhaseTransition) -> list[Part]:
     """All six, drawn."""
     return [
         drawn(

@@ -26,7 +26,7 @@ from mechprobe.analyses.studies.counting_phase_diagram.legends import (
 )
 from mechprobe.analyses.studies.counting_phase_diagram.maps import SIDE, panels
 from mechprobe.analyses.studies.counting_phase_diagram.overview import overview
-from mechprobe.analyses.studies.counting_phase_diagram.study import Study
+from mechprobe.analyses.studies.counting_phase_diagram.study import PhaseDiagram
 from mechprobe.models.base.files import write_text, write_whole
 from mechprobe.reports import vocabulary
 from mechprobe.reports.figures import to_data_uri
@@ -38,7 +38,7 @@ DPI = 110  # of the picture beside the pages
 SCRIPTS = ("phase_data.js", "phase_figures.js", "phase_panel.js", "phase.js")
 
 
-def write_pages(study: Study, folder: Path) -> list[Path]:
+def write_pages(study: PhaseDiagram, folder: Path) -> list[Path]:
     """Write the page, the comparison and the static figure, each whole or not at all.
 
     Raises:
@@ -52,7 +52,7 @@ def write_pages(study: Study, folder: Path) -> list[Path]:
     return [page, comparison, picture]
 
 
-def render(study: Study) -> str:
+def render(study: PhaseDiagram) -> str:
     """The phase diagram as one HTML page that loads nothing from elsewhere."""
     cells = cells_of(study.rows)
     counts = Counter(cell.kind for cell in cells)
@@ -104,7 +104,7 @@ def trained(rows: Sequence[Row]) -> str:
     )
 
 
-def render_comparison(study: Study) -> str:
+def render_comparison(study: PhaseDiagram) -> str:
     """The comparison as one HTML page; without published numbers it says why there is none."""
     found = differences(cells_of(study.rows), study.published)
     style = part("report.css") + part("phase.css")

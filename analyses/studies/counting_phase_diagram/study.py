@@ -42,7 +42,7 @@ class Published(Schema):
     accuracy: float
 
 
-class Study(Schema):
+class PhaseDiagram(Schema):
     """Everything the pages show.
 
     Args:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mechprobe.analyses.studies.positional_semantic import patterns, sources, tables, words
 from mechprobe.analyses.studies.positional_semantic.patterns import spelt
-from mechprobe.analyses.studies.positional_semantic.study import Start, Study
+from mechprobe.analyses.studies.positional_semantic.study import PositionalSemantic, Start
 from mechprobe.models.base.files import write_text, write_whole
 from mechprobe.reports import vocabulary
 from mechprobe.reports.page import environment, part, policy_hash
@@ -18,7 +18,7 @@ SHOWN: dict[Start, tuple[str, str]] = {
 }
 
 
-def write_page(study: Study, path: Path) -> Path:
+def write_page(study: PositionalSemantic, path: Path) -> Path:
     """Write the page, whole or not at all.
 
     Raises:
@@ -28,7 +28,7 @@ def write_page(study: Study, path: Path) -> Path:
     return path
 
 
-def write_picture(study: Study, path: Path) -> Path:
+def write_picture(study: PositionalSemantic, path: Path) -> Path:
     """Write the attention matrices of one model of each kind as a PNG, whole or not at all.
 
     Raises:
@@ -39,7 +39,7 @@ def write_picture(study: Study, path: Path) -> Path:
     return path
 
 
-def render(study: Study) -> str:
+def render(study: PositionalSemantic) -> str:
     """The study as one HTML page that loads nothing from elsewhere."""
     style = part("report.css") + part("studies.css")
     return (
@@ -57,7 +57,7 @@ def render(study: Study) -> str:
     )
 
 
-def parts(study: Study) -> list[Part]:
+def parts(study: PositionalSemantic) -> list[Part]:
     """All of them, drawn."""
     return [
         Part("accuracy", "Accuracy", words.accuracy(study), tables=[tables.accuracies(study)]),
@@ -91,7 +91,7 @@ def parts(study: Study) -> list[Part]:
     ]  # fmt: skip
 
 
-def _attention(study: Study, start: Start) -> Part:
+def _attention(study: PositionalSemantic, start: Start) -> Part:
     """Matrices of the first seed, before and after."""
     anchor, title = SHOWN[start]
     before, after = study.stage(start)[0], study.stage(start, True)[:1]

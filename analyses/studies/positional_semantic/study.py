@@ -157,7 +157,7 @@ class Ranges(Schema):
         )
 
 
-class Study(Schema):
+class PositionalSemantic(Schema):
     """Everything on the page.
 
     Args:

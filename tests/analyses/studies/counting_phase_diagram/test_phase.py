@@ -37,8 +37,8 @@ from mechprobe.analyses.studies.counting_phase_diagram.page import (
 )
 from mechprobe.analyses.studies.counting_phase_diagram.study import (
     Bound,
+    PhaseDiagram,
     Published,
-    Study,
     in_order,
 )
 from mechprobe.probes.counting.label.rule import PRIVATE, SHARED, SOLVED
@@ -53,11 +53,11 @@ PUBLISHED = [
 ]
 
 
-def make_study(rows: list[dict[str, Any]], **other: Any) -> Study:
+def make_study(rows: list[dict[str, Any]], **other: Any) -> PhaseDiagram:
     bound = Bound(architecture="bos", d=12, p=32, formula="d ≥ f(T)", says="room for it")
     values: dict[str, Any] = {
         "title": "A made-up diagram",
-        "command": "python -m mechprobe.analyses.studies.counting_phase_diagram.work",
+        "command": "mechprobe study counting-phase-diagram",
         "versions": {"mechprobe": "0"},
         "T": 32,
         "L": 10,
@@ -67,7 +67,7 @@ def make_study(rows: list[dict[str, Any]], **other: Any) -> Study:
         "published_source": "From a paper.",
         "left_out": "",
     }
-    return Study(**(values | other))
+    return PhaseDiagram(**(values | other))
 
 
 def small() -> list[dict[str, Any]]:

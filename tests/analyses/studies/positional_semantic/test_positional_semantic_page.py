@@ -13,13 +13,13 @@ from mechprobe.analyses.studies.positional_semantic.study import (
     Demand,
     Kept,
     Model,
+    PositionalSemantic,
     Published,
     Ranges,
     Setting,
     Shares,
     Spread,
     Start,
-    Study,
 )
 from mechprobe.probes.results import AttentionKind
 
@@ -95,7 +95,7 @@ def model(start: Start, seed: int = 0, freed: bool = False, **changes: object) -
     return Model.model_validate(fields | changes)
 
 
-def study(*models: Model, seeds: int = 2, **changes: object) -> Study:
+def study(*models: Model, seeds: int = 2, **changes: object) -> PositionalSemantic:
     """A study of these models, or of the usual ones."""
     usual = [
         model(s, i, f)
@@ -127,7 +127,7 @@ def study(*models: Model, seeds: int = 2, **changes: object) -> Study:
             Demand(name="shares", found="1 of 2", met=None),
         ],
     }
-    return Study.model_validate(fields | changes)
+    return PositionalSemantic.model_validate(fields | changes)
 
 
 def plain(text: str) -> str:

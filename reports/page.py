@@ -1,22 +1,17 @@
 """The page: a template filled with a run, everything it needs inside one file."""
 
-import base64
-import hashlib
 from collections import Counter, defaultdict
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from mechprobe.models.base.files import write_text
 from mechprobe.probes.registry import all_probes
 from mechprobe.probes.results import ModelResult, RunInfo
 from mechprobe.probes.runs import load_run
-from mechprobe.reports import formatting, vocabulary
+from mechprobe.reports import vocabulary
+from mechprobe.reports.layout import fill
 from mechprobe.reports.sections import overview, probe_lines, sections
 
 REPORT_FILE = "report.html"
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(run: Path) -> Path:
@@ -56,59 +51,18 @@ def render(info: RunInfo, results: list[ModelResult]) -> str:
         r.label.attention for r in results if r.label.mechanism is None
     )
     shown = sections(results, probes)
-    style, script = part("report.css"), part("report.js")
-    return (
-        environment()
-        .get_template("report.html.j2")
-        .render(
-            info=info,
-            sections=shown,
-            probes=probe_lines(results, probes),
-            counts={kind: counts[kind] for kind in vocabulary.MECHANISMS} if counts else {},
-            attending={kind: n for kind in vocabulary.ATTENTION if (n := attending[kind])},
-            tables=overview(shown),
-            size_meanings=defaultdict(str, vocabulary.SIZES),
-            mechanisms=vocabulary.MECHANISMS,
-            attention=vocabulary.ATTENTION,
-            tokens=vocabulary.TOKENS,
-            meaning=vocabulary.meaning,
-            style=style,
-            script=script,
-            style_hash=policy_hash(style),
-            script_hash=policy_hash(script),
-        )
+    return fill(
+        "report.html.j2",
+        scripts=["report.js"],
+        info=info,
+        sections=shown,
+        probes=probe_lines(results, probes),
+        counts={kind: counts[kind] for kind in vocabulary.MECHANISMS} if counts else {},
+        attending={kind: n for kind in vocabulary.ATTENTION if (n := attending[kind])},
+        tables=overview(shown),
+        size_meanings=defaultdict(str, vocabulary.SIZES),
+        mechanisms=vocabulary.MECHANISMS,
+        attention=vocabulary.ATTENTION,
+        tokens=vocabulary.TOKENS,
+        meaning=vocabulary.meaning,
     )
-
-
-def environment() -> Environment:
-    """Templates, escaping whatever a run put into them, with the filters for numbers."""
-    templates = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters.update(
-        number=formatting.number,
-        percent=formatting.percent,
-        sort_key=formatting.sort_key,
-        quantity=formatting.quantity,
-        span=formatting.span,
-        setting=formatting.setting,
-        settings=formatting.settings,
-    )
-    return templates
-
-
-def part(name: str) -> Markup:
-    """A style sheet or script of ours, as it is."""
-    # Our own files, with nothing of the run in them: the only text that is not escaped.
-    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
-
-
-def policy_hash(text: str) -> str:
-    """The hash by which a content security policy knows a style or script."""
-    # For the content security policy: no script and no style but these two may act.
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"sha256-{base64.b64encode(digest).decode('ascii')}"

@@ -12,8 +12,9 @@ from mechprobe.models.base.files import write_text
 from mechprobe.reports import vocabulary
 from mechprobe.reports.figures import Image, to_data_uri
 from mechprobe.reports.formatting import anchors
-from mechprobe.reports.page import environment, part, policy_hash
+from mechprobe.reports.layout import fill
 
+TEMPLATES = Path(__file__).parent / "templates"
 BUDGET = 60_000  # bytes of a figure; there are a few of them, not hundreds
 
 
@@ -48,7 +49,6 @@ def write_page(study: Study, path: Path) -> Path:
 
 def render(study: Study) -> str:
     """The study as one HTML page that loads nothing from elsewhere."""
-    style = part("report.css") + part("studies.css") + part("dynamics.css")
     names = [run.name for run in study.runs]
     sections = [
         Section(
@@ -60,15 +60,12 @@ def render(study: Study) -> str:
         )
         for anchor, run in zip(anchors(names), study.runs, strict=True)
     ]
-    return (
-        environment()
-        .get_template("dynamics.html.j2")
-        .render(
-            study=study,
-            sections=sections,
-            overview=tables.overview(study),
-            mechanisms=vocabulary.MECHANISMS,
-            style=style,
-            style_hash=policy_hash(style),
-        )
+    return fill(
+        "page.html.j2",
+        styles=["studies.css", "page.css"],
+        folder=TEMPLATES,
+        study=study,
+        sections=sections,
+        overview=tables.overview(study),
+        mechanisms=vocabulary.MECHANISMS,
     )

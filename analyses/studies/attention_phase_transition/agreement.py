@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
+from mechprobe.analyses.studies.attention_phase_transition.contents import (
+    Comparison,
+    PhaseTransition,
+)
 from mechprobe.analyses.studies.attention_phase_transition.curves import select
 from mechprobe.analyses.studies.attention_phase_transition.results import BRANCHES
-from mechprobe.analyses.studies.attention_phase_transition.study import Comparison, PhaseTransition
 from mechprobe.analyses.studies.attention_phase_transition.tables import (
     demanded,
     deviation,

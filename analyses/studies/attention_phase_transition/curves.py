@@ -8,6 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mechprobe.analyses.studies.attention_phase_transition.contents import (
+    Comparison,
+    PhaseTransition,
+)
 from mechprobe.analyses.studies.attention_phase_transition.drawing import (
     COLOURS,
     MARKS,
@@ -24,7 +28,6 @@ from mechprobe.analyses.studies.attention_phase_transition.results import (
     TheoryPair,
     TheoryPoint,
 )
-from mechprobe.analyses.studies.attention_phase_transition.study import Comparison, PhaseTransition
 from mechprobe.probes.drawing import GREY, ORANGE, PURPLE
 
 Reading = Callable[[TheoryPoint], Number]

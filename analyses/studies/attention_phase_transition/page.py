@@ -10,10 +10,12 @@ from mechprobe.analyses.studies.attention_phase_transition import (
     tables,
     words,
 )
-from mechprobe.analyses.studies.attention_phase_transition.study import PhaseTransition
+from mechprobe.analyses.studies.attention_phase_transition.contents import PhaseTransition
 from mechprobe.models.base.files import write_text
-from mechprobe.reports.page import environment, part, policy_hash
+from mechprobe.reports.layout import fill
 from mechprobe.reports.parts import Part, drawn
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_page(study: PhaseTransition, path: Path) -> Path:
@@ -28,11 +30,8 @@ def write_page(study: PhaseTransition, path: Path) -> Path:
 
 def render(study: PhaseTransition) -> str:
     """The study as one HTML page that loads nothing from elsewhere."""
-    style = part("report.css") + part("studies.css")
-    return (
-        environment()
-        .get_template("attention.html.j2")
-        .render(study=study, parts=parts(study), style=style, style_hash=policy_hash(style))
+    return fill(
+        "page.html.j2", styles=["studies.css"], folder=TEMPLATES, study=study, parts=parts(study)
     )
 
 

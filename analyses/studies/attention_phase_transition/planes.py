@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from mechprobe.analyses.studies.attention_phase_transition.contents import PhaseTransition
 from mechprobe.analyses.studies.attention_phase_transition.drawing import edges, grid, legend_below
 from mechprobe.analyses.studies.attention_phase_transition.results import (
     BRANCHES,
     TheoryPair,
     TransitionLine,
 )
-from mechprobe.analyses.studies.attention_phase_transition.study import PhaseTransition
 from mechprobe.probes.drawing import DIVERGING
 
 MISSING = "#d9dde2"

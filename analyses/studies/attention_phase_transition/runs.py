@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mechprobe.analyses.studies.attention_phase_transition.contents import PhaseTransition
 from mechprobe.analyses.studies.attention_phase_transition.curves import stayers
 from mechprobe.analyses.studies.attention_phase_transition.drawing import (
     COLOURS,
@@ -22,7 +23,6 @@ from mechprobe.analyses.studies.attention_phase_transition.results import (
     Paths,
     TheoryPair,
 )
-from mechprobe.analyses.studies.attention_phase_transition.study import PhaseTransition
 from mechprobe.probes.drawing import GREY
 
 CROWDED = 16  # paths drawn of one panel

@@ -3,6 +3,10 @@
 from collections import Counter
 from statistics import fmean, stdev
 
+from mechprobe.analyses.studies.attention_phase_transition.contents import (
+    Comparison,
+    PhaseTransition,
+)
 from mechprobe.analyses.studies.attention_phase_transition.curves import stayers
 from mechprobe.analyses.studies.attention_phase_transition.results import (
     BRANCHES,
@@ -11,7 +15,6 @@ from mechprobe.analyses.studies.attention_phase_transition.results import (
     Number,
 )
 from mechprobe.analyses.studies.attention_phase_transition.runs import scaling_rows, scaling_theory
-from mechprobe.analyses.studies.attention_phase_transition.study import Comparison, PhaseTransition
 from mechprobe.reports.formatting import number
 from mechprobe.reports.parts import Table
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from statistics import fmean, stdev
 
+from mechprobe.analyses.studies.attention_phase_transition.contents import PhaseTransition
 from mechprobe.analyses.studies.attention_phase_transition.curves import stayers
 from mechprobe.analyses.studies.attention_phase_transition.planes import relative_gain
 from mechprobe.analyses.studies.attention_phase_transition.results import BRANCHES, Minima, Number
@@ -11,7 +12,6 @@ from mechprobe.analyses.studies.attention_phase_transition.runs import (
     scaling_theory,
     shares,
 )
-from mechprobe.analyses.studies.attention_phase_transition.study import PhaseTransition
 from mechprobe.analyses.studies.attention_phase_transition.tables import (
     demanded,
     deviation,

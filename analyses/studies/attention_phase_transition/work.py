@@ -8,6 +8,7 @@ from typing import Any
 
 from mechprobe.analyses.common.resume import finish
 from mechprobe.analyses.studies.attention_phase_transition.comparison import compare, line, settle
+from mechprobe.analyses.studies.attention_phase_transition.contents import PhaseTransition
 from mechprobe.analyses.studies.attention_phase_transition.page import write_page
 from mechprobe.analyses.studies.attention_phase_transition.plan import (
     FULL,
@@ -22,7 +23,6 @@ from mechprobe.analyses.studies.attention_phase_transition.plan import (
 )
 from mechprobe.analyses.studies.attention_phase_transition.published import RUNS, D, published
 from mechprobe.analyses.studies.attention_phase_transition.results import Minima, Paths, TheoryPair
-from mechprobe.analyses.studies.attention_phase_transition.study import PhaseTransition
 from mechprobe.models.base.files import write_text
 
 PACKAGES = ("mechprobe", "torch", "numpy", "scipy", "numba", "matplotlib")

@@ -10,8 +10,8 @@ from mechprobe.analyses.studies.counting_phase_diagram.colours import (
     ink,
     mechanism_colour,
 )
+from mechprobe.analyses.studies.counting_phase_diagram.contents import Bound, PhaseDiagram, in_order
 from mechprobe.analyses.studies.counting_phase_diagram.kinds import KINDS, RELATION, SEVERAL
-from mechprobe.analyses.studies.counting_phase_diagram.study import Bound, PhaseDiagram, in_order
 from mechprobe.reports.formatting import percent
 
 SIDE = 26  # of a square

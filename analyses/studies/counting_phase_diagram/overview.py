@@ -19,10 +19,10 @@ from mechprobe.analyses.studies.counting_phase_diagram.colours import (
     counters_colour,
     mechanism_colour,
 )
+from mechprobe.analyses.studies.counting_phase_diagram.contents import Bound, PhaseDiagram, in_order
 from mechprobe.analyses.studies.counting_phase_diagram.kinds import KINDS, NO_LABEL
 from mechprobe.analyses.studies.counting_phase_diagram.legends import accuracy_strip, counters_strip
 from mechprobe.analyses.studies.counting_phase_diagram.maps import axes_of, corner, place
-from mechprobe.analyses.studies.counting_phase_diagram.study import Bound, PhaseDiagram, in_order
 
 MISSING = "#e4e7eb"
 HALO = [withStroke(linewidth=3, foreground="white")]

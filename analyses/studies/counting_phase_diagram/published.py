@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mechprobe.analyses.common.tables import read_table
-from mechprobe.analyses.studies.counting_phase_diagram.study import Published
+from mechprobe.analyses.studies.counting_phase_diagram.contents import Published
 
 TABLE = Path(__file__).parent / "data" / "counting_phase_T32_L10.csv"
 T, L = 32, 10

@@ -18,8 +18,8 @@ from mechprobe.analyses.studies.counting_phase_diagram.comparison import (
     differences,
     worst,
 )
+from mechprobe.analyses.studies.counting_phase_diagram.contents import PhaseDiagram
 from mechprobe.analyses.studies.counting_phase_diagram.page import write_pages
-from mechprobe.analyses.studies.counting_phase_diagram.study import PhaseDiagram
 from mechprobe.analyses.sweeps import Grid, sweep
 from mechprobe.analyses.sweeps.store import GRID_FILE, Store
 from mechprobe.analyses.sweeps.table import TABLE_FILE, read_rows

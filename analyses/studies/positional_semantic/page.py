@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from mechprobe.analyses.studies.positional_semantic import patterns, sources, tables, words
+from mechprobe.analyses.studies.positional_semantic.contents import PositionalSemantic, Start
 from mechprobe.analyses.studies.positional_semantic.patterns import spelt
-from mechprobe.analyses.studies.positional_semantic.study import PositionalSemantic, Start
 from mechprobe.models.base.files import write_text, write_whole
 from mechprobe.reports import vocabulary
-from mechprobe.reports.page import environment, part, policy_hash
+from mechprobe.reports.layout import fill
 from mechprobe.reports.parts import Part, drawn
 
+TEMPLATES = Path(__file__).parent / "templates"
 DPI = 130  # of the picture
 SHOWN: dict[Start, tuple[str, str]] = {
     "only_pos": ("positional", "Attention of a positional model"),
@@ -41,19 +42,15 @@ def write_picture(study: PositionalSemantic, path: Path) -> Path:
 
 def render(study: PositionalSemantic) -> str:
     """The study as one HTML page that loads nothing from elsewhere."""
-    style = part("report.css") + part("studies.css")
-    return (
-        environment()
-        .get_template("positional_semantic.html.j2")
-        .render(
-            study=study,
-            budget=tables.budget(study),
-            demands=tables.demands(study),
-            parts=parts(study),
-            unsolved=vocabulary.MECHANISMS["unsolved"].meaning,
-            style=style,
-            style_hash=policy_hash(style),
-        )
+    return fill(
+        "page.html.j2",
+        styles=["studies.css"],
+        folder=TEMPLATES,
+        study=study,
+        budget=tables.budget(study),
+        demands=tables.demands(study),
+        parts=parts(study),
+        unsolved=vocabulary.MECHANISMS["unsolved"].meaning,
     )
 
 

@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from mechprobe.analyses.studies.positional_semantic.study import PositionalSemantic
+from mechprobe.analyses.studies.positional_semantic.contents import PositionalSemantic
 from mechprobe.probes.drawing import ORANGE
 
 LEVELS = 20  # shades; few enough for a small picture

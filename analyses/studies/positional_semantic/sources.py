@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mechprobe.analyses.studies.positional_semantic.study import Model, PositionalSemantic, Start
+from mechprobe.analyses.studies.positional_semantic.contents import Model, PositionalSemantic, Start
 from mechprobe.probes.drawing import GREY, PARTS, blank
 
 ALONE = {"positional": "#7fb8d9", "semantic": "#7fceb9"}  # the key's part alone, paler

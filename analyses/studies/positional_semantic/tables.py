@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from mechprobe.analyses.studies.positional_semantic.study import (
+from mechprobe.analyses.studies.positional_semantic.contents import (
     RESTRICTED,
     Demand,
     Model,

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mechprobe.analyses.common.resume import Made, kept_or_made
+from mechprobe.analyses.studies.positional_semantic.contents import RESTRICTED, Start
 from mechprobe.analyses.studies.positional_semantic.plan import NOISE, Budget
-from mechprobe.analyses.studies.positional_semantic.study import RESTRICTED, Start
 from mechprobe.models import HookedTransformer
 from mechprobe.models.families.transformer import (
     FixedData,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mechprobe.analyses.studies.positional_semantic.study import (
+from mechprobe.analyses.studies.positional_semantic.contents import (
     RESTRICTED,
     Model,
     PositionalSemantic,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mechprobe.analyses.common.console import say
 from mechprobe.analyses.common.runs import StudyJob, begin_run, columns, run_info, study_all
+from mechprobe.analyses.studies.positional_semantic.contents import RESTRICTED, PositionalSemantic
 from mechprobe.analyses.studies.positional_semantic.page import write_page, write_picture
 from mechprobe.analyses.studies.positional_semantic.plan import (
     FULL,
@@ -15,7 +16,6 @@ from mechprobe.analyses.studies.positional_semantic.plan import (
     Budget,
 )
 from mechprobe.analyses.studies.positional_semantic.reading import demands, read
-from mechprobe.analyses.studies.positional_semantic.study import RESTRICTED, PositionalSemantic
 from mechprobe.analyses.studies.positional_semantic.tables import everything, verdict
 from mechprobe.analyses.studies.positional_semantic.training import Job, train_job
 from mechprobe.models import MechprobeError

@@ -15,6 +15,7 @@ from mechprobe.analyses.studies.attention_phase_transition.comparison import (
     nearest,
     statistics,
 )
+from mechprobe.analyses.studies.attention_phase_transition.contents import PhaseTransition
 from mechprobe.analyses.studies.attention_phase_transition.experiments import (
     MinimaJob,
     ending,
@@ -37,7 +38,6 @@ from mechprobe.analyses.studies.attention_phase_transition.results import (
     TheoryPair,
     TheoryPoint,
 )
-from mechprobe.analyses.studies.attention_phase_transition.study import PhaseTransition
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.reports import parts
 from mechprobe.reports.figures import Image, to_data_uri

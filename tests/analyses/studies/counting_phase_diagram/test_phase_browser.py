@@ -11,8 +11,12 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
+from mechprobe.analyses.studies.counting_phase_diagram.contents import (
+    Bound,
+    PhaseDiagram,
+    Published,
+)
 from mechprobe.analyses.studies.counting_phase_diagram.page import render, render_comparison
-from mechprobe.analyses.studies.counting_phase_diagram.study import Bound, PhaseDiagram, Published
 from tests.analyses.studies.counting_phase_diagram.phase_rows import PAPER, make_rows
 
 HOSTILE = "</script><b>x</b><img src=x onerror=alert(1)>\u2028"

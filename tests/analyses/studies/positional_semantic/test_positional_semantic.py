@@ -11,10 +11,10 @@ from mechprobe import models
 from mechprobe.analyses.common import runs
 from mechprobe.analyses.studies.positional_semantic import training
 from mechprobe.analyses.studies.positional_semantic import work as command
+from mechprobe.analyses.studies.positional_semantic.contents import Model, PositionalSemantic
 from mechprobe.analyses.studies.positional_semantic.patterns import spelt
 from mechprobe.analyses.studies.positional_semantic.plan import EXAMPLES, FULL, QUICK, Budget
 from mechprobe.analyses.studies.positional_semantic.reading import demands
-from mechprobe.analyses.studies.positional_semantic.study import Model, PositionalSemantic
 from mechprobe.analyses.studies.positional_semantic.training import Job, train_job
 from mechprobe.models.families.transformer import Plan, histogram_split
 from mechprobe.models.families.transformer import train as real_train

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from mechprobe.analyses.studies.positional_semantic import patterns, tables, words
-from mechprobe.analyses.studies.positional_semantic.page import render, write_page, write_picture
-from mechprobe.analyses.studies.positional_semantic.study import (
+from mechprobe.analyses.studies.positional_semantic.contents import (
     Demand,
     Kept,
     Model,
@@ -21,6 +20,7 @@ from mechprobe.analyses.studies.positional_semantic.study import (
     Spread,
     Start,
 )
+from mechprobe.analyses.studies.positional_semantic.page import render, write_page, write_picture
 from mechprobe.probes.results import AttentionKind
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}&amp;"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mechprobe.analyses.studies import STUDIES
 from mechprobe.models import CONSTRUCTIONS, construct
 from mechprobe.models.checkpoints import FORMATS
 from mechprobe.probes import MetricSpec
@@ -46,7 +47,7 @@ def span(spec: MetricSpec) -> str:
 @pytest.fixture
 def _own_registrations_only():
     """What an example registers is gone when it ends."""
-    with PROBES.isolated(), FORMATS.isolated(), CONSTRUCTIONS.isolated():
+    with PROBES.isolated(), FORMATS.isolated(), CONSTRUCTIONS.isolated(), STUDIES.isolated():
         yield
 
 

@@ -1,4 +1,4 @@
-"""The published grid, shipped with the package; see analyses/data/README.md."""
+"""The published grid, shipped with the package; see data/README.md."""
 
 from pathlib import Path
 

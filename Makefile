@@ -19,7 +19,8 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
-# Slow science and speed, measured.
+# Slow science and speed, measured. Fitting the confidence of labels anew is a decision, not a
+# measurement: python -m mechprobe.analyses.bench.calibration
 bench: $(STAMP)
 	$(BIN)/python -m mechprobe.analyses.bench.imports
 	$(BIN)/python -m mechprobe.analyses.bench.speed
@@ -27,6 +28,7 @@ bench: $(STAMP)
 	$(BIN)/python -m mechprobe.analyses.bench.theory
 	$(BIN)/python -m mechprobe.analyses.bench.label_benchmark
 	$(BIN)/python -m mechprobe.analyses.bench.attention_labels
+	$(BIN)/python -m mechprobe.analyses.bench.hostile
 
 install: $(STAMP)
 

@@ -4,7 +4,7 @@
 
 Labels pure, blended (alpha uniform in [0, 1]), damaged and untrained models, notes the bootstrap
 margin and whether the label was right, fits a logistic regression and writes
-probes/mechanism/calibration.json. The benchmark checks it on other models.
+probes/counting/label/calibration.json. The benchmark checks it on other models.
 """
 
 import argparse

@@ -22,8 +22,8 @@ from statistics import median
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from mechprobe.analyses.bench.peer_training import peer_trainer, script_in
-from mechprobe.analyses.bench.plain_training import BATCH, EPOCH, plain_trainer
+from mechprobe.analyses.bench.peers.plain import BATCH, EPOCH, plain_trainer
+from mechprobe.analyses.bench.peers.published import peer_trainer, script_in
 from mechprobe.analyses.bench.speed import best_of
 from mechprobe.models import ARCHITECTURES, PRESETS, CountingConfig, MechprobeError, Trainee, train
 from mechprobe.models.base.parallel import cores, one_thread

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 
 Command = TypeVar("Command", bound=Callable[..., object])
-# As in analyses.sweep.engines and models, whose import takes longer than a help page may.
+# As in analyses.sweeps.engines and models, whose import takes longer than a help page may.
 ENGINES, SCHEDULES, PRESETS = (
     ("local", "dask", "ray"),
     ("cosine", "constant"),

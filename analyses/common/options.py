@@ -1,112 +1,80 @@
-"""What the commands of studies share: their options, the command again, their exit codes."""
+"""Options that the commands of studies share, and the command again, as it is typed."""
 
-import argparse
 import shlex
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
-from mechprobe.models import MechprobeError
+import click
 
-LARGEST = 1000  # models of a kind
+MOST = 1000  # models of a kind
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True)
-class Number:
-    """An option that says how many models are trained.
+def out(folder: str) -> Callable[[Decorated], Decorated]:
+    """`--out`, the run folder.
 
     Args:
-        what: models of what, for the help.
+        folder: where nothing else is said.
+    """
+    return click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        default=Path(folder),
+        show_default=True,
+        help="Run folder.",
+    )
+
+
+def quick(says: str = "A first look, a few minutes.") -> Callable[[Decorated], Decorated]:
+    """`--quick`, for fewer and smaller models."""
+    # Eager: numbers of models depend on it.
+    return click.option("--quick", is_flag=True, is_eager=True, help=says)
+
+
+def seed(says: str = "Of the first model of each kind.") -> Callable[[Decorated], Decorated]:
+    """`--seed`, as far as generators take it."""
+    return click.option(
+        "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help=says
+    )
+
+
+def number(
+    name: str, what: str, *, full: int, quick: int, least: int = 1
+) -> Callable[[Decorated], Decorated]:
+    """An option that says how many there are; what it is depends on `--quick` if it is not given.
+
+    Args:
+        name: of the option, without dashes.
+        what: is counted, for the help.
         full, quick: how many unless asked otherwise.
-        least: that make sense.
+        least: that makes sense.
     """
 
-    what: str
-    full: int
-    quick: int
-    least: int = 1
+    def chosen(ctx: click.Context, _: click.Parameter, value: int | None) -> int:
+        usual = quick if ctx.params["quick"] else full
+        return usual if value is None else value
+
+    return click.option(
+        f"--{name}",
+        type=click.IntRange(least, MOST),
+        callback=chosen,
+        help=f"{what}  [default: {full}; quick: {quick}]",
+    )
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What a command asks for: its run folder, its budget (quick, or the paper's), its numbers of
-    models by name, the first seed, and the command in full."""
+def command_again() -> str:
+    """The command that is running, with the values of all its options, as it can be typed again."""
+    from mechprobe.models.base.files import printable  # which imports torch
 
-    out: Path
-    quick: bool
-    published: bool
-    numbers: dict[str, int]
-    seed: int
-    command: str
-
-
-def ask(
-    name: str,
-    description: str,
-    numbers: Mapping[str, Number],
-    arguments: Sequence[str] | None = None,
-    published: str | None = None,
-) -> Asked:
-    """Read the options `--out`, `--quick`, `--seed` and one for each number.
-
-    Args:
-        name: of the module in `analyses`, and of the usual folder in runs/.
-        description: for the help.
-        numbers: by the option's name, without dashes.
-        arguments: of the shell, unless given.
-        published: help for `--published`, the paper's own budget; without it there is no such
-            option.
-
-    Raises:
-        MechprobeError: a number is out of its range.
-    """
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--out", type=Path, default=Path(f"runs/{name}"), help="run folder")
-    for option, number in numbers.items():
-        says = f"{number.what} ({number.full}; quick {number.quick})"
-        parser.add_argument(f"--{option}", type=int, help=says)
-    budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--quick", action="store_true", help="a first look, few minutes")
-    if published is not None:
-        budget.add_argument("--published", action="store_true", help=published)
-    parser.add_argument("--seed", type=int, default=0, help="of the first model of each kind")
-    options = parser.parse_args(arguments)
-    words = ["python", "-m", f"analyses.{name}", "--out", str(options.out)]
-    chosen = {}
-    for option, number in numbers.items():
-        given = getattr(options, option)
-        n = (number.quick if options.quick else number.full) if given is None else given
-        if not number.least <= n <= LARGEST:
-            raise MechprobeError(f"--{option} {n}: between {number.least} and {LARGEST} are wanted")
-        chosen[option] = n
-        words += [f"--{option}", str(n)]
-    check_seed(options.seed)
-    papers = published is not None and options.published
-    words += ["--quick"] * options.quick + ["--published"] * papers
-    command = shlex.join([*words, "--seed", str(options.seed)])
-    return Asked(options.out, options.quick, papers, chosen, options.seed, command)
-
-
-def check_seed(seed: int) -> None:
-    """Refuse what generators do not take.
-
-    Raises:
-        MechprobeError: it is negative or too large.
-    """
-    if not 0 <= seed < 2**31:
-        raise MechprobeError(f"--seed {seed}: a number from 0 to 2^31 - 1 is wanted")
-
-
-@contextmanager
-def exit_codes() -> Iterator[None]:
-    """Leave with one line for a reader and exit code 2 for bad input, 130 if stopped."""
-    try:
-        yield
-    except MechprobeError as error:
-        print(f"mechprobe: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("mechprobe: stopped; the same command goes on where it was", file=sys.stderr)
-        sys.exit(130)
+    context = click.get_current_context()
+    words = ["mechprobe", *context.command_path.split()[1:]]
+    for option in context.command.params:
+        value = context.params.get(option.name or "")
+        if value is True:
+            words.append(option.opts[0])
+        elif value is not None and value is not False:
+            words += [option.opts[0], str(value)]
+    # Names of folders need not be text; pages are.
+    return printable(shlex.join(words))

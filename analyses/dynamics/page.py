@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from markupsafe import Markup
-
 from mechprobe.analyses.dynamics import tables
 from mechprobe.analyses.dynamics.figure import draw
 from mechprobe.analyses.dynamics.runs import Dynamics, Run
@@ -15,8 +13,9 @@ from mechprobe.reports.colours import kind_rules
 from mechprobe.reports.figures import Image, to_data_uri
 from mechprobe.reports.formatting import anchors
 from mechprobe.reports.labels import reading_shown
-from mechprobe.reports.page import environment, part, policy_hash
+from mechprobe.reports.layout import fill
 
+TEMPLATES = Path(__file__).parent / "templates"
 BUDGET = 60_000  # bytes of a figure; there are a few of them, not hundreds
 
 
@@ -62,8 +61,6 @@ def render(dynamics: Dynamics) -> str:
     """The runs as one HTML page that loads nothing from elsewhere."""
     followed, shown = dynamics.followed, reading_shown(dynamics.reading)
     kinds = [kind for axis in shown.axes for kind in axis.kinds.values()]
-    style = part("report.css") + part("studies.css") + part("dynamics.css")
-    style += Markup(kind_rules(kinds))
     names = [run.name for run in dynamics.runs]
     sections = [
         Section(
@@ -76,16 +73,14 @@ def render(dynamics: Dynamics) -> str:
         )
         for anchor, run in zip(anchors(names), dynamics.runs, strict=True)
     ]
-    return (
-        environment()
-        .get_template("dynamics.html.j2")
-        .render(
-            dynamics=dynamics,
-            followed=followed,
-            shown=shown,
-            sections=sections,
-            overview=tables.overview(dynamics),
-            style=style,
-            style_hash=policy_hash(style),
-        )
+    return fill(
+        "page.html.j2",
+        styles=["studies.css", "page.css"],
+        rules=kind_rules(kinds),
+        folder=TEMPLATES,
+        dynamics=dynamics,
+        followed=followed,
+        shown=shown,
+        sections=sections,
+        overview=tables.overview(dynamics),
     )

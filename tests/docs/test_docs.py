@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mechprobe.analyses.studies import STUDIES
 from mechprobe.models import CONSTRUCTIONS, construct
 from mechprobe.models.checkpoints import FORMATS
 from mechprobe.models.hooked import FAMILIES
@@ -50,7 +51,7 @@ def span(spec: MetricSpec) -> str:
 @pytest.fixture
 def _own_registrations_only():
     """What an example registers is gone when it ends."""
-    rooms = (PROBES, READINGS, FORMATS, TASKS, CONSTRUCTIONS, FAMILIES)
+    rooms = (PROBES, READINGS, FORMATS, TASKS, CONSTRUCTIONS, FAMILIES, STUDIES)
     with ExitStack() as stack:
         for registry in rooms:
             stack.enter_context(registry.isolated())

@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from mechprobe import models
-from mechprobe.analyses.commands.labelling import Labelled, as_object, as_text
+from mechprobe.analyses.commands.label.labelling import Labelled, as_object, as_text
 from mechprobe.analyses.common.runs import begin_run, is_current, run_info
 from mechprobe.analyses.common.text import confidence_text, summary, table
 from mechprobe.models import MechprobeError

@@ -29,7 +29,7 @@ def general_object(
         A: row-stochastic L x L mixing matrix.
         branch: which fixed point.
         rank, teacher_rank: columns of Q and Q*.
-        convention: of q, theta and V, see analyses/commands/theory/points.py.
+        convention: of q, theta and V, see `commands.theory.points`.
         log2_points, seed: of the point sets.
         progress: called with 1 after every iteration.
 

@@ -1,15 +1,14 @@
 """What is varied in an architecture, the budgets, and the training of one model."""
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from mechprobe.analyses.common.resume import Made, kept_or_made
 from mechprobe.analyses.studies.architectures.rows import BASE
-from mechprobe.models import HookedTransformer, MechprobeError, load, read_meta, save
+from mechprobe.models import HookedTransformer, MechprobeError
 from mechprobe.models.families.transformer import FreshData, Plan, TransformerConfig, initial, train
 
 ORIGIN = "architectures"
@@ -111,9 +110,9 @@ class Job:
         """Relative length of training, as measured."""
         return 0.3 + self.config.n_layers * (0.6 + 0.08 * self.config.n_heads)
 
-    def meta(self) -> dict[str, Any]:
-        """Where the model comes from, as its checkpoint says."""
-        made = {
+    def settings(self) -> dict[str, Any]:
+        """All that the model depends on, as its checkpoint says."""
+        return {
             "origin": ORIGIN,
             "version": VERSION,
             "base": self.base,
@@ -123,8 +122,6 @@ class Job:
             "plan": asdict(self.budget.plan),
             "config": self.config.model_dump(),
         }
-        plain: dict[str, Any] = json.loads(json.dumps(made))  # tuples become lists, as when read
-        return plain
 
 
 def train_job(job: Job) -> str | None:
@@ -133,25 +130,16 @@ def train_job(job: Job) -> str | None:
     Returns:
         None, or one line that says why there is no model.
     """
-    meta = job.meta()
-    if _is_done(job.checkpoint, meta):
-        return None
-    digest = hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()[:8]
-    state = job.checkpoint.parent / f".{job.name}-{digest}.training.safetensors"
-    config, plan = job.config, job.budget.plan
-    data = FreshData(config.task(), job.budget.steps * plan.batch, job.seed)
-    weights = initial(config, torch.Generator().manual_seed(job.seed))
-    try:
+
+    def make(state: Path) -> Made:
+        config, plan = job.config, job.budget.plan
+        data = FreshData(config.task(), job.budget.steps * plan.batch, job.seed)
+        weights = initial(config, torch.Generator().manual_seed(job.seed))
         trained = train(config, weights, data, plan, job.seed, state_path=state)
-        save(HookedTransformer(config, trained.weights), job.checkpoint, meta)
+        return Made(HookedTransformer(config, trained.weights))
+
+    try:
+        kept_or_made(job.checkpoint, job.settings(), make)
     except MechprobeError as error:
         return f"{job.name}: {error}"
     return None
-
-
-def _is_done(checkpoint: Path, meta: dict[str, Any]) -> bool:
-    try:
-        load(checkpoint)
-        return read_meta(checkpoint) == meta
-    except MechprobeError:
-        return False

@@ -1,18 +1,8 @@
-"""Blocks, heads, activations, positions, norms, values: does the counting mechanism change?
+"""Train and probe every variation, compare, write."""
 
-    mechprobe study architectures [--out DIR] [--seeds N] [--quick] [--seed S]
-
-Trains three counting architectures as they are and with one thing changed at a time, labels and
-probes all models. DIR is a run (mechprobe report reads it) with report.html, architectures.png,
-.csv and .md. A stopped run goes on with the same command. Source of the variations:
-arXiv:2407.11542, appendices.
-"""
-
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from mechprobe.analyses.common.options import Number, ask, exit_codes
+from mechprobe.analyses.common.console import say
 from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all
 from mechprobe.analyses.common.text import columns
 from mechprobe.analyses.studies.architectures.figure import draw
@@ -31,7 +21,6 @@ PROBES = (
     "count-path", "count-by-block", "attention-sources", "attention-dependence", "count-transport",
     "remove-shared-count",
 )  # fmt: skip
-NUMBERS = {"seeds": Number("models of each kind", full=3, quick=1)}
 DPI = 130  # of the picture
 
 
@@ -97,21 +86,28 @@ def write(found: Comparison, out: Path) -> Path:
     return write_report(out)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run from the shell; exit code 2 for bad input, 130 if stopped."""
-    with exit_codes():
-        asked = ask(NAME, "Does the counting mechanism change?", NUMBERS, arguments)
-        budget = QUICK if asked.quick else FULL
-        seeds = asked.numbers["seeds"]
-        found, problems = study(asked.out, budget, seeds, asked.seed, asked.command)
-        page = write(found, asked.out)
+def run(out: Path, quick: bool, seeds: int, seed: int, command: str) -> int:
+    """Do the study, write its files, print table and answer.
+
+    Args:
+        out: the run folder.
+        quick: the small budget.
+        seeds: models of each base and variation.
+        seed: of the first of them, and of the probes.
+        command: that makes this run again.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        MechprobeError: the folder holds something else, or there is no model to compare.
+    """
+    found, problems = study(out, QUICK if quick else FULL, seeds, seed, command)
+    page = write(found, out)
     print(columns([HEAD, *lines(found)]))
     print("\n".join(["", *answers(found), ""]))
     print(f"report: {page}")
-    print(f"picture: {asked.out / f'{NAME}.png'}")
+    print(f"picture: {out / f'{NAME}.png'}")
     for problem in problems:
-        print(f"mechprobe: problem: {problem}", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()
+        say(f"problem: {problem}")
+    return 0

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
+from mechprobe.analyses.studies.attention_phase_transition.contents import (
+    Comparison,
+    PhaseTransition,
+)
 from mechprobe.analyses.studies.attention_phase_transition.curves import select
 from mechprobe.analyses.studies.attention_phase_transition.results import BRANCHES
-from mechprobe.analyses.studies.attention_phase_transition.study import Comparison, Study
 from mechprobe.analyses.studies.attention_phase_transition.tables import (
     demanded,
     deviation,
@@ -13,7 +16,7 @@ from mechprobe.analyses.studies.attention_phase_transition.tables import (
 )
 
 
-def scores(study: Study) -> list[str]:
+def scores(study: PhaseTransition) -> list[str]:
     """(c)."""
     says = [
         "z is the distance of a mean from theory in standard errors; the grey band is ±2, and left"
@@ -38,7 +41,7 @@ def scores(study: Study) -> list[str]:
     return [*says, *_systematic(study), *_early(study), *_metastable(study)]
 
 
-def _systematic(study: Study) -> list[str]:
+def _systematic(study: PhaseTransition) -> list[str]:
     """Mean deviation of each branch's own overlap."""
     words = []
     for source in ("ours", "published"):
@@ -52,7 +55,7 @@ def _systematic(study: Study) -> list[str]:
     return [f"Averaged over α ≥ {study.passes_from:g} the overlaps deviate by: {', '.join(words)}."]
 
 
-def _early(study: Study) -> list[str]:
+def _early(study: PhaseTransition) -> list[str]:
     """What stopping descent where the published runs stop it changes, measured on pairs."""
     words = []
     for branch in BRANCHES:
@@ -87,7 +90,7 @@ def _change(pairs: Sequence[tuple[float, float]]) -> str:
     return f"{text} %".replace("-", "−")
 
 
-def _metastable(study: Study) -> list[str]:
+def _metastable(study: PhaseTransition) -> list[str]:
     semantic = [
         c for c in select(study.comparisons, "ours", "semantic", "overlap") if c.alpha < 0.9
     ]
@@ -131,7 +134,7 @@ def _failure(c: Comparison) -> str:
     return f"{name} of the {c.branch} start at α = {c.alpha:.3g} ({percent_off})"
 
 
-def _unknown_error(study: Study, c: Comparison) -> str:
+def _unknown_error(study: PhaseTransition, c: Comparison) -> str:
     """For a published mean without a deviation: how far such a mean scatters in our runs."""
     ours = [
         o

@@ -5,6 +5,12 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from mechprobe.analyses.studies.attention_phase_transition.contents import (
+    Comparison,
+    Observable,
+    PublishedRow,
+    Source,
+)
 from mechprobe.analyses.studies.attention_phase_transition.results import (
     BRANCHES,
     Branch,
@@ -16,12 +22,6 @@ from mechprobe.analyses.studies.attention_phase_transition.results import (
     TheoryPair,
     TheoryPoint,
     TransitionLine,
-)
-from mechprobe.analyses.studies.attention_phase_transition.study import (
-    Comparison,
-    Observable,
-    PublishedRow,
-    Source,
 )
 
 ERRORS, SHARE = 2.0, 0.02  # standard errors, and share of theory, by which a mean may be off

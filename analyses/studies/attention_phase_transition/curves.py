@@ -8,6 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mechprobe.analyses.studies.attention_phase_transition.contents import (
+    Comparison,
+    PhaseTransition,
+)
 from mechprobe.analyses.studies.attention_phase_transition.drawing import (
     COLOURS,
     MARKS,
@@ -24,7 +28,6 @@ from mechprobe.analyses.studies.attention_phase_transition.results import (
     TheoryPair,
     TheoryPoint,
 )
-from mechprobe.analyses.studies.attention_phase_transition.study import Comparison, Study
 from mechprobe.probes.drawing import GREY, ORANGE, PURPLE
 
 Reading = Callable[[TheoryPoint], Number]
@@ -37,7 +40,7 @@ WIDEST = 2.05  # alpha
 PER_MILLE = 1e3  # losses are drawn in thousandths
 
 
-def order_parameters(study: Study) -> Figure:
+def order_parameters(study: PhaseTransition) -> Figure:
     """(a): |m|, |theta|, training loss and test error against alpha."""
     figure, axes = grid(2, 2, 4.9, 3.1)
     panels: list[tuple[Axes, Reading, str, float, str]] = [
@@ -117,7 +120,7 @@ def stayers(block: Minima, branch: Branch) -> list[Minimum]:
     return [minimum for minimum in block.minima if minimum.start == branch and minimum.stayed]
 
 
-def _published(axis: Axes, study: Study, branch: Branch, name: str, scale: float) -> None:
+def _published(axis: Axes, study: PhaseTransition, branch: Branch, name: str, scale: float) -> None:
     rows = [row for row in study.published if row.start == branch]
     spreads = [getattr(row, f"{name}_spread", 0.0) for row in rows]
     axis.errorbar(
@@ -128,7 +131,7 @@ def _published(axis: Axes, study: Study, branch: Branch, name: str, scale: float
     )  # fmt: skip
 
 
-def z_scores(study: Study) -> Figure:
+def z_scores(study: PhaseTransition) -> Figure:
     """(c): distance of the experiments from theory, in standard errors."""
     figure, axes = grid(2, 2, 4.9, 2.8)
     marks = {"overlap": "o", "loss": "^", "test error": "x"}
@@ -164,7 +167,7 @@ def select(
     ]
 
 
-def both_mixings(study: Study) -> Figure:
+def both_mixings(study: PhaseTransition) -> Figure:
     """(e): m, theta and loss for both matrices A, a row for each matrix and omega."""
     first, second = list(study.mixings)
     omegas = sorted({pair.omega for pair in study.others})

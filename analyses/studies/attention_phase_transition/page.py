@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from markupsafe import Markup
-
 from mechprobe.analyses.studies.attention_phase_transition import (
     agreement,
     curves,
@@ -12,15 +10,17 @@ from mechprobe.analyses.studies.attention_phase_transition import (
     tables,
     words,
 )
-from mechprobe.analyses.studies.attention_phase_transition.study import Study
+from mechprobe.analyses.studies.attention_phase_transition.contents import PhaseTransition
 from mechprobe.models.base.files import write_text
 from mechprobe.probes.attention import ATTENTION
 from mechprobe.reports.colours import colour_rules
-from mechprobe.reports.page import environment, part, policy_hash
+from mechprobe.reports.layout import fill
 from mechprobe.reports.parts import Part, drawn
 
+TEMPLATES = Path(__file__).parent / "templates"
 
-def write_page(study: Study, path: Path) -> Path:
+
+def write_page(study: PhaseTransition, path: Path) -> Path:
     """Write the page, whole or not at all.
 
     Raises:
@@ -30,18 +30,20 @@ def write_page(study: Study, path: Path) -> Path:
     return path
 
 
-def render(study: Study) -> str:
+def render(study: PhaseTransition) -> str:
     """The study as one HTML page that loads nothing from elsewhere."""
     kinds = {f"a-{name}": kind.colour for name, kind in ATTENTION.kinds.items()}
-    style = part("report.css") + part("studies.css") + Markup(colour_rules(kinds))
-    return (
-        environment()
-        .get_template("attention.html.j2")
-        .render(study=study, parts=parts(study), style=style, style_hash=policy_hash(style))
+    return fill(
+        "page.html.j2",
+        styles=["studies.css"],
+        rules=colour_rules(kinds),
+        folder=TEMPLATES,
+        study=study,
+        parts=parts(study),
     )
 
 
-def parts(study: Study) -> list[Part]:
+def parts(study: PhaseTransition) -> list[Part]:
     """All six, drawn."""
     return [
         drawn(

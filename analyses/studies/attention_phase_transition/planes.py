@@ -8,19 +8,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from mechprobe.analyses.studies.attention_phase_transition.contents import PhaseTransition
 from mechprobe.analyses.studies.attention_phase_transition.drawing import edges, grid, legend_below
 from mechprobe.analyses.studies.attention_phase_transition.results import (
     BRANCHES,
     TheoryPair,
     TransitionLine,
 )
-from mechprobe.analyses.studies.attention_phase_transition.study import Study
 from mechprobe.probes.drawing import DIVERGING
 
 MISSING = "#d9dde2"
 
 
-def phase_planes(study: Study) -> Figure:
+def phase_planes(study: PhaseTransition) -> Figure:
     """(b): difference of the losses, and of the global minimum to the linear baseline."""
     alphas = np.array(sorted({pair.alpha for pair in study.plane}))
     omegas = np.array(sorted({pair.omega for pair in study.plane}))
@@ -103,7 +103,12 @@ def _only_one(axis: Axes, pairs: Sequence[TheoryPair], steps: tuple[float, float
 
 
 def _line(
-    axis: Axes, lines: Sequence[TransitionLine], study: Study, name: str, style: str, colour: str
+    axis: Axes,
+    lines: Sequence[TransitionLine],
+    study: PhaseTransition,
+    name: str,
+    style: str,
+    colour: str,
 ) -> None:
     sign = r"$\alpha_c$" if name == "alpha_c" else r"$\alpha_l$"
     known = [(getattr(line, name), line.omega) for line in lines]

@@ -1,9 +1,9 @@
-"""The published runs, shipped with the package; see analyses/data/README.md."""
+"""The published runs, shipped with the package; see data/README.md."""
 
 from pathlib import Path
 
 from mechprobe.analyses.common.tables import read_table
-from mechprobe.analyses.studies.attention_phase_transition.study import PublishedRow
+from mechprobe.analyses.studies.attention_phase_transition.contents import PublishedRow
 
 TABLE = Path(__file__).parent / "data" / "gradient_descent_omega0.3_d1000.csv"
 OMEGA, D, RUNS = 0.3, 1000, 24

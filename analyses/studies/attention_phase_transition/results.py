@@ -88,7 +88,7 @@ class Minimum(Schema):
     Args:
         seed: number of the data set.
         start: from where it began.
-        end: which mechanism its weights have; see analyses.attention.experiments.ending.
+        end: which mechanism its weights have; see `experiments.ending`.
         m, theta: with the start's own overlap positive.
         q: |Q|^2 / d.
         linear_error: test error of the linear baseline fitted to the same data.

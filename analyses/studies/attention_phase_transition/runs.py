@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mechprobe.analyses.studies.attention_phase_transition.contents import PhaseTransition
 from mechprobe.analyses.studies.attention_phase_transition.curves import stayers
 from mechprobe.analyses.studies.attention_phase_transition.drawing import (
     COLOURS,
@@ -22,13 +23,12 @@ from mechprobe.analyses.studies.attention_phase_transition.results import (
     Paths,
     TheoryPair,
 )
-from mechprobe.analyses.studies.attention_phase_transition.study import Study
 from mechprobe.probes.drawing import GREY
 
 CROWDED = 16  # paths drawn of one panel
 
 
-def scaling(study: Study) -> Figure:
+def scaling(study: PhaseTransition) -> Figure:
     """(d): deviation of the means from theory and spread over runs, against 1/sqrt(d)."""
     figure, ((left, right),) = grid(1, 2, 4.9, 3.4)
     for branch in BRANCHES:
@@ -63,7 +63,7 @@ def scaling(study: Study) -> Figure:
 
 
 def scaling_rows(
-    study: Study, branch: Branch, name: str = "own"
+    study: PhaseTransition, branch: Branch, name: str = "own"
 ) -> list[tuple[float, float, float, float]]:
     """(d, mean - theory, standard error, standard deviation) of a branch's observable."""
     theory = scaling_theory(study, branch, name)
@@ -79,7 +79,7 @@ def scaling_rows(
     return found
 
 
-def scaling_theory(study: Study, branch: Branch, name: str = "own") -> float | None:
+def scaling_theory(study: PhaseTransition, branch: Branch, name: str = "own") -> float | None:
     """What the branch's observable ("own", "loss", "test_error") is in theory."""
     point = study.scaling_theory.branch(branch)
     if point is None:
@@ -88,12 +88,12 @@ def scaling_theory(study: Study, branch: Branch, name: str = "own") -> float | N
     return float(getattr(point, overlap if name == "own" else name).value)
 
 
-def _runs(study: Study, branch: Branch) -> np.ndarray:
+def _runs(study: PhaseTransition, branch: Branch) -> np.ndarray:
     counts = [len(stayers(b, branch)) for b in sorted(study.scaling, key=lambda block: block.d)]
     return np.array([count for count in counts if count > 1])
 
 
-def dynamics(study: Study) -> Figure:
+def dynamics(study: PhaseTransition) -> Figure:
     """(f): paths in the (m, theta) plane, and where runs end against alpha."""
     scales = sorted({block.scale for block in study.paths})
     alphas = sorted({block.alpha for block in study.paths})

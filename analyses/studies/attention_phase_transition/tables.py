@@ -3,6 +3,10 @@
 from collections import Counter
 from statistics import fmean, stdev
 
+from mechprobe.analyses.studies.attention_phase_transition.contents import (
+    Comparison,
+    PhaseTransition,
+)
 from mechprobe.analyses.studies.attention_phase_transition.curves import stayers
 from mechprobe.analyses.studies.attention_phase_transition.results import (
     BRANCHES,
@@ -11,7 +15,6 @@ from mechprobe.analyses.studies.attention_phase_transition.results import (
     Number,
 )
 from mechprobe.analyses.studies.attention_phase_transition.runs import scaling_rows, scaling_theory
-from mechprobe.analyses.studies.attention_phase_transition.study import Comparison, Study
 from mechprobe.reports.formatting import number
 from mechprobe.reports.parts import Table
 
@@ -19,7 +22,7 @@ THOUSAND = 1e3
 SHOWN = {"overlap": 1.0, "loss": THOUSAND, "test error": THOUSAND}
 
 
-def agreement(study: Study) -> Table:
+def agreement(study: PhaseTransition) -> Table:
     """Each demanded comparison with its verdict."""
     rows = []
     for c in demanded(study):
@@ -49,7 +52,7 @@ def agreement(study: Study) -> Table:
     return Table(caption, head, rows, folded=True)
 
 
-def demanded(study: Study) -> list[Comparison]:
+def demanded(study: PhaseTransition) -> list[Comparison]:
     """Comparisons in the range where theory has to hold."""
     return [c for c in study.comparisons if c.alpha >= study.passes_from]
 
@@ -59,7 +62,7 @@ def deviation(c: Comparison) -> float:
     return float("nan") if c.theory is None else 100 * (c.mean / c.theory.value - 1)
 
 
-def verdicts(study: Study) -> Table:
+def verdicts(study: PhaseTransition) -> Table:
     """How many comparisons hold, for each kind of runs, start and observable."""
     rows = []
     for source in ("ours", "published"):
@@ -108,7 +111,7 @@ def _worst(c: Comparison) -> str:
     )
 
 
-def numbers(study: Study) -> Table:
+def numbers(study: PhaseTransition) -> Table:
     """Order parameters and test errors at some alphas: theory, ours, published."""
     alphas = sorted({c.alpha for c in study.comparisons})
     chosen = [
@@ -139,7 +142,7 @@ def numbers(study: Study) -> Table:
     return Table(caption, head, rows, folded=True)
 
 
-def endings(study: Study) -> Table:
+def endings(study: PhaseTransition) -> Table:
     """Where minima ended, and how many stayed on the branch of their start, alpha by alpha."""
     alphas = sorted({block.alpha for block in study.minima})
     rows = []
@@ -156,7 +159,7 @@ def endings(study: Study) -> Table:
     return Table("Where minima ended; only those that stayed are averaged", head, rows, folded=True)
 
 
-def finite_size(study: Study) -> Table:
+def finite_size(study: PhaseTransition) -> Table:
     """Deviations from theory in per cent, and how many runs they are of, for every d."""
     columns: list[dict[float, str]] = []
     for branch in BRANCHES:

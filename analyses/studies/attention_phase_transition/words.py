@@ -3,6 +3,7 @@
 from collections import Counter
 from statistics import fmean, stdev
 
+from mechprobe.analyses.studies.attention_phase_transition.contents import PhaseTransition
 from mechprobe.analyses.studies.attention_phase_transition.curves import stayers
 from mechprobe.analyses.studies.attention_phase_transition.planes import relative_gain
 from mechprobe.analyses.studies.attention_phase_transition.results import BRANCHES, Minima, Number
@@ -11,7 +12,6 @@ from mechprobe.analyses.studies.attention_phase_transition.runs import (
     scaling_theory,
     shares,
 )
-from mechprobe.analyses.studies.attention_phase_transition.study import Study
 from mechprobe.analyses.studies.attention_phase_transition.tables import (
     demanded,
     deviation,
@@ -21,7 +21,7 @@ from mechprobe.analyses.studies.attention_phase_transition.tables import (
 from mechprobe.reports.formatting import number, percent
 
 
-def transition(study: Study) -> list[str]:
+def transition(study: PhaseTransition) -> list[str]:
     """(a)."""
     crossing, better = study.here.alpha_c, study.here.alpha_l
     says = [
@@ -47,7 +47,7 @@ def transition(study: Study) -> list[str]:
     return [*says, *_fits(study)]
 
 
-def _linear(study: Study) -> str:
+def _linear(study: PhaseTransition) -> str:
     """Test error of the linear baseline on the largest data sets."""
     most = max(study.minima, key=lambda block: block.alpha)
     errors = [m.linear_error for m in most.minima if m.start == "semantic"]
@@ -55,7 +55,7 @@ def _linear(study: Study) -> str:
     return with_error(Number(value=fmean(errors), error=spread / len(errors) ** 0.5))
 
 
-def _fits(study: Study) -> list[str]:
+def _fits(study: PhaseTransition) -> list[str]:
     overlaps = [c for c in demanded(study) if c.source == "ours" and c.observable == "overlap"]
     known = [c for c in overlaps if c.theory is not None]
     if not known:
@@ -68,7 +68,7 @@ def _fits(study: Study) -> list[str]:
     ]
 
 
-def plane(study: Study) -> list[str]:
+def plane(study: PhaseTransition) -> list[str]:
     """(b)."""
     both = [pair for pair in study.plane if pair.gap() is not None]
     semantic = sum((pair.gap() or 0) < 0 for pair in both)
@@ -98,7 +98,7 @@ def plane(study: Study) -> list[str]:
     return says
 
 
-def scaling(study: Study) -> list[str]:
+def scaling(study: PhaseTransition) -> list[str]:
     """(d)."""
     says = [
         "Left: the means approach theory as d grows. Right: runs scatter less and less, like 1/√d"
@@ -150,7 +150,7 @@ def _away(blocks: list[Minima]) -> str:
     return ", ".join(words)
 
 
-def mixings(study: Study) -> list[str]:
+def mixings(study: PhaseTransition) -> list[str]:
     """(e)."""
     second = list(study.mixings)[1]
     says = [
@@ -196,7 +196,7 @@ def _kept(blocks: list[Minima]) -> str:
     )
 
 
-def dynamics(study: Study) -> list[str]:
+def dynamics(study: PhaseTransition) -> list[str]:
     """(f)."""
     d = study.paths[0].d
     says = [
@@ -223,7 +223,7 @@ def dynamics(study: Study) -> list[str]:
     return [*says, *_elsewhere(study)]
 
 
-def _elsewhere(study: Study) -> list[str]:
+def _elsewhere(study: PhaseTransition) -> list[str]:
     """How much worse the minima are that belong to neither branch."""
     lowest = {round(pair.alpha, 9): pair.lowest() for pair in study.curve}
     excess = [

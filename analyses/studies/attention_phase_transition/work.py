@@ -1,24 +1,15 @@
-"""The attention phase transition: theory, experiments and published runs on one page.
+"""The attention phase transition: theory, experiments and published runs on one page."""
 
-    mechprobe study attention-phase-transition [--out DIR] [--quick] [--seeds N] [--seed S]
-
-Six parts: order parameters and errors against alpha; the (alpha, omega) plane; agreement of
-experiments and theory; scaling with d; another positional matrix; gradient descent from random
-starts. A stopped run goes on where it was. Source: arXiv:2402.03902.
-"""
-
-import argparse
 import dataclasses
-import shlex
 from collections.abc import Sequence
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
-from mechprobe.analyses.common.options import check_seed, exit_codes
+from mechprobe.analyses.common.resume import finish
 from mechprobe.analyses.studies.attention_phase_transition.comparison import compare, line, settle
+from mechprobe.analyses.studies.attention_phase_transition.contents import PhaseTransition
 from mechprobe.analyses.studies.attention_phase_transition.page import write_page
-from mechprobe.analyses.studies.attention_phase_transition.pieces import claim, finish
 from mechprobe.analyses.studies.attention_phase_transition.plan import (
     FULL,
     MIXINGS,
@@ -32,17 +23,16 @@ from mechprobe.analyses.studies.attention_phase_transition.plan import (
 )
 from mechprobe.analyses.studies.attention_phase_transition.published import RUNS, D, published
 from mechprobe.analyses.studies.attention_phase_transition.results import Minima, Paths, TheoryPair
-from mechprobe.analyses.studies.attention_phase_transition.study import Study
-from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.files import write_text
 
 PACKAGES = ("mechprobe", "torch", "numpy", "scipy", "numba", "matplotlib")
 TITLE = "Positional or semantic: the phase transition of an attention layer"
+VERSION = 1  # of what the jobs compute
 PASSES_FROM = 1.0  # alpha from which experiments have to meet theory
 PAGE, STUDY = "attention.html", "study.json"
 
 
-def study(folder: Path, plan: Plan, seed: int, command: str) -> Study:
+def study(folder: Path, plan: Plan, seed: int, command: str) -> PhaseTransition:
     """Do what is missing and put everything together.
 
     Args:
@@ -54,18 +44,19 @@ def study(folder: Path, plan: Plan, seed: int, command: str) -> Study:
     Raises:
         MechprobeError: the folder holds something else or cannot be written.
     """
-    claim(folder)
     wanted = jobs(plan, seed)
-    found = finish(folder, wanted.all(), "attention phase transition")
+    found = finish(folder, wanted.all(), "attention phase transition", VERSION)
     return _assemble(wanted, found, plan, seed, command)
 
 
-def _assemble(wanted: Jobs, found: dict[Job, Any], plan: Plan, seed: int, command: str) -> Study:
+def _assemble(
+    wanted: Jobs, found: dict[Job, Any], plan: Plan, seed: int, command: str
+) -> PhaseTransition:
     curve = [found[job] for job in wanted.curve]
     plane = [found[job] for job in wanted.plane]
     minima = _merged([found[job] for job in wanted.minima])
     table = published()
-    return Study(
+    return PhaseTransition(
         title=TITLE,
         command=command,
         seed=seed,
@@ -141,7 +132,7 @@ def _settings(plan: Plan) -> dict[str, str]:
     }
 
 
-def summary(result: Study) -> str:
+def summary(result: PhaseTransition) -> str:
     """Transitions and the demanded agreement, as text for a terminal."""
     here = result.here
     names = (("alpha_c", here.alpha_c), ("alpha_l", here.alpha_l))
@@ -168,37 +159,28 @@ def summary(result: Study) -> str:
     return "\n".join(lines)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run from the shell; exit code 2 for bad input, 130 when stopped."""
-    parser = argparse.ArgumentParser(description="The attention phase transition on one page.")
-    parser.add_argument("--out", type=Path, default=Path("runs/attention"))
-    parser.add_argument("--quick", action="store_true", help="small and few, about a minute")
-    parser.add_argument("--seeds", type=int, help="data sets at each alpha of part (a)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random")
-    options = parser.parse_args(arguments)
-    plan = QUICK if options.quick else FULL
-    words = [
-        "python",
-        "-m",
-        "mechprobe.analyses.studies.attention_phase_transition.work",
-        "--out",
-        str(options.out),
-    ]
-    words += ["--quick"] if options.quick else []
-    words += ["--seeds", str(options.seeds)] if options.seeds is not None else []
-    command = shlex.join([*words, "--seed", str(options.seed)])
-    with exit_codes():
-        if options.seeds is not None:
-            if not 1 <= options.seeds <= 10_000:
-                raise MechprobeError(f"--seeds {options.seeds}: between 1 and 10,000 are wanted")
-            plan = dataclasses.replace(plan, seeds=options.seeds)
-        check_seed(options.seed)
-        result = study(options.out, plan, options.seed, command)
-        write_text(options.out / STUDY, result.model_dump_json() + "\n")
-        page = write_page(result, options.out / PAGE)
+def run(out: Path, quick: bool, seeds: int | None, seed: int, command: str) -> int:
+    """Do the study, write its page, print a summary.
+
+    Args:
+        out: folder of the study.
+        quick: small and few.
+        seeds: data sets at each alpha of part (a), in place of the plan's.
+        seed: of everything random.
+        command: that makes this study again.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        MechprobeError: the folder holds something else or cannot be written.
+    """
+    plan = QUICK if quick else FULL
+    if seeds is not None:
+        plan = dataclasses.replace(plan, seeds=seeds)
+    result = study(out, plan, seed, command)
+    write_text(out / STUDY, result.model_dump_json() + "\n")
+    page = write_page(result, out / PAGE)
     print(summary(result))
     print(f"page: {page}")
-
-
-if __name__ == "__main__":
-    main()
+    return 0

@@ -1,6 +1,6 @@
 """Which bound of the theory belongs to which architecture."""
 
-from mechprobe.analyses.studies.counting_phase_diagram.study import Bound
+from mechprobe.analyses.studies.counting_phase_diagram.contents import Bound
 from mechprobe.models.families.counting.bounds import (
     lookup_width,
     relation_width,

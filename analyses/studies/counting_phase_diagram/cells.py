@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
+from mechprobe.analyses.studies.counting_phase_diagram.contents import in_order
 from mechprobe.analyses.studies.counting_phase_diagram.kinds import (
     KINDS,
     NO_LABEL,
@@ -15,7 +16,6 @@ from mechprobe.analyses.studies.counting_phase_diagram.kinds import (
     UNSOLVED,
     class_of,
 )
-from mechprobe.analyses.studies.counting_phase_diagram.study import in_order
 
 Row = dict[str, Any]
 

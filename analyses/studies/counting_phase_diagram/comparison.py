@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from mechprobe.analyses.studies.counting_phase_diagram.cells import Cell
-from mechprobe.analyses.studies.counting_phase_diagram.study import Published, in_order
+from mechprobe.analyses.studies.counting_phase_diagram.contents import Published, in_order
 
 WORST = 20  # cells listed
 

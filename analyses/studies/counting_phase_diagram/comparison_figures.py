@@ -14,8 +14,8 @@ from mechprobe.analyses.studies.counting_phase_diagram.colours import (
     ink,
 )
 from mechprobe.analyses.studies.counting_phase_diagram.comparison import Difference
+from mechprobe.analyses.studies.counting_phase_diagram.contents import in_order
 from mechprobe.analyses.studies.counting_phase_diagram.overview import draw_map
-from mechprobe.analyses.studies.counting_phase_diagram.study import in_order
 from mechprobe.probes.drawing import BLUE, GREY, ORANGE
 
 COLUMNS = 3

@@ -10,8 +10,8 @@ from mechprobe.analyses.studies.counting_phase_diagram.colours import (
     ink,
     mechanism_colour,
 )
+from mechprobe.analyses.studies.counting_phase_diagram.contents import Bound, PhaseDiagram, in_order
 from mechprobe.analyses.studies.counting_phase_diagram.kinds import KINDS, RELATION, SEVERAL
-from mechprobe.analyses.studies.counting_phase_diagram.study import Bound, Study, in_order
 from mechprobe.reports.formatting import percent
 
 SIDE = 26  # of a square
@@ -87,7 +87,7 @@ class Panel:
 Look = Callable[[Cell], tuple[str, str, str]]
 
 
-def panels(study: Study, cells: Sequence[Cell]) -> list[Panel]:
+def panels(study: PhaseDiagram, cells: Sequence[Cell]) -> list[Panel]:
     """Three maps for each architecture: accuracy, mechanism, counters."""
     made = []
     for i, name in enumerate(in_order(cell.architecture for cell in cells)):
@@ -129,7 +129,7 @@ def _map(
     name: str,
     title: str,
     own: Mapping[int, Cell],
-    study: Study,
+    study: PhaseDiagram,
     bounds: Sequence[Bound],
     look: Look,
 ) -> Map:

@@ -19,10 +19,10 @@ from mechprobe.analyses.studies.counting_phase_diagram.colours import (
     counters_colour,
     mechanism_colour,
 )
+from mechprobe.analyses.studies.counting_phase_diagram.contents import Bound, PhaseDiagram, in_order
 from mechprobe.analyses.studies.counting_phase_diagram.kinds import KINDS, NO_LABEL
 from mechprobe.analyses.studies.counting_phase_diagram.legends import accuracy_strip, counters_strip
 from mechprobe.analyses.studies.counting_phase_diagram.maps import axes_of, corner, place
-from mechprobe.analyses.studies.counting_phase_diagram.study import Bound, Study, in_order
 
 MISSING = "#e4e7eb"
 HALO = [withStroke(linewidth=3, foreground="white")]
@@ -33,7 +33,7 @@ ASIDE = 0.16  # of a cell, between lines on the same edge
 Paint = Callable[[Cell], str]
 
 
-def overview(study: Study, cells: Sequence[Cell]) -> Figure:
+def overview(study: PhaseDiagram, cells: Sequence[Cell]) -> Figure:
     """Three rows of maps, a column for each architecture."""
     names = in_order(cell.architecture for cell in cells)
     figure = Figure(figsize=(1.4 + 2.2 * len(names), 7.7))
@@ -105,7 +105,7 @@ def _sparse(value: int, values: Sequence[int]) -> str:
     return "" if crowded and not math.log2(value).is_integer() else str(value)
 
 
-def _scales(figure: Figure, places: Sequence[Axes], study: Study) -> None:
+def _scales(figure: Figure, places: Sequence[Axes], study: PhaseDiagram) -> None:
     accuracy = ListedColormap(accuracy_strip().colours)
     counters = ListedColormap(counters_strip(study.T).colours)
     bar = figure.colorbar(

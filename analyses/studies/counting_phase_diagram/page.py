@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from mechprobe.analyses.studies.counting_phase_diagram.cells import Row, cells_of
@@ -17,6 +16,7 @@ from mechprobe.analyses.studies.counting_phase_diagram.comparison_figures import
     difference_maps,
     scatter,
 )
+from mechprobe.analyses.studies.counting_phase_diagram.contents import PhaseDiagram
 from mechprobe.analyses.studies.counting_phase_diagram.data import embedded
 from mechprobe.analyses.studies.counting_phase_diagram.kinds import KINDS
 from mechprobe.analyses.studies.counting_phase_diagram.legends import (
@@ -26,20 +26,20 @@ from mechprobe.analyses.studies.counting_phase_diagram.legends import (
 )
 from mechprobe.analyses.studies.counting_phase_diagram.maps import SIDE, panels
 from mechprobe.analyses.studies.counting_phase_diagram.overview import overview
-from mechprobe.analyses.studies.counting_phase_diagram.study import Study
 from mechprobe.models.base.files import write_text, write_whole
 from mechprobe.probes.counting.kinds import AXES, TOKENS
 from mechprobe.reports.colours import colour_rules
 from mechprobe.reports.figures import to_data_uri
-from mechprobe.reports.page import environment, part, policy_hash
+from mechprobe.reports.layout import fill
 
 PAGE, COMPARISON, PICTURE = "phase.html", "comparison.html", "phase.png"
 BUDGET = 200_000  # bytes of a figure in a page
 DPI = 110  # of the picture beside the pages
-SCRIPTS = ("phase_data.js", "phase_figures.js", "phase_panel.js", "phase.js")
+TEMPLATES = Path(__file__).parent / "templates"
+SCRIPTS = ("data.js", "figures.js", "panel.js", "page.js")
 
 
-def write_pages(study: Study, folder: Path) -> list[Path]:
+def write_pages(study: PhaseDiagram, folder: Path) -> list[Path]:
     """Write the page, the comparison and the static figure, each whole or not at all.
 
     Raises:
@@ -53,45 +53,39 @@ def write_pages(study: Study, folder: Path) -> list[Path]:
     return [page, comparison, picture]
 
 
-def render(study: Study) -> str:
+def render(study: PhaseDiagram) -> str:
     """The phase diagram as one HTML page that loads nothing from elsewhere."""
     cells = cells_of(study.rows)
     counts = Counter(cell.kind for cell in cells)
-    style = part("report.css") + part("phase.css") + marks()
-    # One script, so that one hash allows it.
-    script = Markup("\n").join([part(name) for name in SCRIPTS])
-    return (
-        environment()
-        .get_template("phase.html.j2")
-        .render(
-            study=study,
-            panels=panels(study, cells),
-            cells=cells,
-            trained=trained(study.rows),
-            chosen=sum(bool(row.get("chosen")) for row in study.rows),
-            picture=to_data_uri(overview(study, cells), BUDGET),
-            data=embedded(study.rows, cells),
-            side=SIDE,
-            accuracy=accuracy_strip(),
-            counters=counters_strip(study.T),
-            entries=mechanism_entries(list(counts)),
-            counts={kind: counts[kind] for kind in KINDS if counts[kind]},
-            kinds=KINDS,
-            comparison=COMPARISON,
-            style=style,
-            style_hash=policy_hash(style),
-            script=script,
-            script_hash=policy_hash(script),
-        )
+    return fill(
+        "page.html.j2",
+        styles=["page.css"],
+        scripts=SCRIPTS,
+        rules=marks(),
+        folder=TEMPLATES,
+        study=study,
+        panels=panels(study, cells),
+        cells=cells,
+        trained=trained(study.rows),
+        chosen=sum(bool(row.get("chosen")) for row in study.rows),
+        picture=to_data_uri(overview(study, cells), BUDGET),
+        data=embedded(study.rows, cells),
+        side=SIDE,
+        accuracy=accuracy_strip(),
+        counters=counters_strip(study.T),
+        entries=mechanism_entries(list(counts)),
+        counts={kind: counts[kind] for kind in KINDS if counts[kind]},
+        kinds=KINDS,
+        comparison=COMPARISON,
     )
 
 
-def marks() -> Markup:
+def marks() -> str:
     """Style rules for the marks that the script makes: k-KIND, a-KIND and t-KIND."""
     colours = {f"t-{kind}": item.colour for kind, item in TOKENS.items()}
     for prefix, axis in zip(("k", "a"), AXES, strict=True):
         colours |= {f"{prefix}-{name}": kind.colour for name, kind in axis.kinds.items()}
-    return Markup(colour_rules(colours))
+    return colour_rules(colours)
 
 
 def trained(rows: Sequence[Row]) -> str:
@@ -111,24 +105,20 @@ def trained(rows: Sequence[Row]) -> str:
     )
 
 
-def render_comparison(study: Study) -> str:
+def render_comparison(study: PhaseDiagram) -> str:
     """The comparison as one HTML page; without published numbers it says why there is none."""
     found = differences(cells_of(study.rows), study.published)
-    style = part("report.css") + part("phase.css")
-    return (
-        environment()
-        .get_template("phase_comparison.html.j2")
-        .render(
-            study=study,
-            found=found,
-            agreements=agreements(found),
-            worst=worst(found),
-            maps=to_data_uri(difference_maps(found), BUDGET) if found else None,
-            scatter=to_data_uri(scatter(found), BUDGET) if found else None,
-            page=PAGE,
-            style=style,
-            style_hash=policy_hash(style),
-        )
+    return fill(
+        "comparison.html.j2",
+        styles=["page.css"],
+        folder=TEMPLATES,
+        study=study,
+        found=found,
+        agreements=agreements(found),
+        worst=worst(found),
+        maps=to_data_uri(difference_maps(found), BUDGET) if found else None,
+        scatter=to_data_uri(scatter(found), BUDGET) if found else None,
+        page=PAGE,
     )
 
 

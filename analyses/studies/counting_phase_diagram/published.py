@@ -1,9 +1,9 @@
-"""The published grid, shipped with the package; see analyses/data/README.md."""
+"""The published grid, shipped with the package; see data/README.md."""
 
 from pathlib import Path
 
 from mechprobe.analyses.common.tables import read_table
-from mechprobe.analyses.studies.counting_phase_diagram.study import Published
+from mechprobe.analyses.studies.counting_phase_diagram.contents import Published
 
 TABLE = Path(__file__).parent / "data" / "counting_phase_T32_L10.csv"
 T, L = 32, 10

@@ -1,24 +1,15 @@
-"""The counting phase diagram: accuracy, mechanism and counters over width and neurons.
+"""The table of a sweep, swept first where there is none, beside bounds and published numbers."""
 
-    python -m mechprobe.analyses.studies.counting_phase_diagram.work [--run RUN] [--out DIR]
-
-Reads the table of a sweep (RUN/results.parquet). A RUN without one is swept first: over its own
-grid, or over the coarse one of analyses/data/counting_coarse.toml where there is no RUN. Writes
-DIR/phase.html (maps; a click on a cell shows its models), DIR/comparison.html (our accuracies
-against the published grid), DIR/phase.png and DIR/table.csv. Source: arXiv:2407.11542.
-"""
-
-import argparse
 import csv
 import io
 import shlex
-import sys
 from collections.abc import Sequence
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
-from mechprobe.analyses.common.options import exit_codes
+from mechprobe.analyses.common.console import say
+from mechprobe.analyses.studies.counting_phase_diagram import RUN
 from mechprobe.analyses.studies.counting_phase_diagram import published as paper
 from mechprobe.analyses.studies.counting_phase_diagram.bounds import bounds
 from mechprobe.analyses.studies.counting_phase_diagram.cells import Cell, cells_of
@@ -27,15 +18,14 @@ from mechprobe.analyses.studies.counting_phase_diagram.comparison import (
     differences,
     worst,
 )
+from mechprobe.analyses.studies.counting_phase_diagram.contents import PhaseDiagram
 from mechprobe.analyses.studies.counting_phase_diagram.page import write_pages
-from mechprobe.analyses.studies.counting_phase_diagram.study import Study
 from mechprobe.analyses.sweeps import Grid, sweep
 from mechprobe.analyses.sweeps.store import GRID_FILE, Store
 from mechprobe.analyses.sweeps.table import TABLE_FILE, read_rows
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.files import printable, write_text
 
-RUN = Path("runs/counting")
 TABLE = "table.csv"
 TITLE = "The counting phase diagram"
 PACKAGES = ("mechprobe", "torch", "numpy", "matplotlib")
@@ -47,7 +37,7 @@ COARSE = Path(__file__).parent / "data" / "counting_coarse.toml"
 SAID = 10  # worst cells on the terminal
 
 
-def study(run: Path, command: str) -> Study:
+def study(run: Path, command: str) -> PhaseDiagram:
     """A sweep's table with bounds and published numbers.
 
     Args:
@@ -61,7 +51,7 @@ def study(run: Path, command: str) -> Study:
     rows = read_rows(table)
     T, L = _sizes(rows, table)
     same = (T, L) == (paper.T, paper.L)
-    return Study(
+    return PhaseDiagram(
         title=f"{TITLE}: T = {T}, L = {L}",
         command=command,
         versions={name: installed(name) for name in PACKAGES},
@@ -95,7 +85,7 @@ def ensure_table(run: Path | None) -> Path:
         grid = Store(RUN).grid() if (RUN / GRID_FILE).is_file() else Grid.read(COARSE)
     done = "goes on" if (folder / GRID_FILE).is_file() else "begins"
     number = len(grid.members())
-    print(f"{folder}: no table yet; its sweep of {number:,} models {done}", file=sys.stderr)
+    say(f"{folder}: no table yet; its sweep of {number:,} models {done}")
     sweep(folder, grid)
     return folder
 
@@ -123,7 +113,7 @@ def _why_not(T: int, L: int) -> str:
     )
 
 
-def as_csv(result: Study) -> str:
+def as_csv(result: PhaseDiagram) -> str:
     """One row a cell; accuracies are shares, the difference (ours less published) is in points."""
     cells = cells_of(result.rows)
     known = {x.cell.key: x for x in differences(cells, result.published)}
@@ -148,7 +138,7 @@ def _written(value: Any) -> Any:
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
-def summary(result: Study) -> str:
+def summary(result: PhaseDiagram) -> str:
     """Agreement with the published grid, as text for a terminal."""
     found = differences(cells_of(result.rows), result.published)
     if not found:
@@ -182,28 +172,26 @@ def _sweep_command(run: Path) -> str:
     return shlex.join(words)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run from the shell; exit code 2 for bad input, 130 when stopped."""
-    parser = argparse.ArgumentParser(description="The counting phase diagram on one page.")
-    parser.add_argument(
-        "--run", type=Path, help=f"folder of a sweep; {RUN} by default, swept if it is not there"
-    )
-    parser.add_argument("--out", type=Path, help="where the pages go; the sweep's folder if not")
-    options = parser.parse_args(arguments)
-    run = RUN if options.run is None else options.run
-    out = run if options.out is None else options.out
-    words = ["python", "-m", "mechprobe.analyses.studies.counting_phase_diagram.work"]
-    # Names of folders need not be text; the page is.
-    words += ["--run", printable(run), "--out", printable(out)]
-    with exit_codes():
-        ensure_table(options.run)
-        result = study(run, shlex.join(words))
-        written = write_pages(result, out)
-        write_text(out / TABLE, as_csv(result))
+def run(sweep_folder: Path | None, out: Path | None, command: str) -> int:
+    """Read or make the table, write pages and cells, print a summary.
+
+    Args:
+        sweep_folder: of a sweep; None for `RUN`.
+        out: where the pages go; None for the sweep's folder.
+        command: that makes the pages again.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        MechprobeError: there is no sweep, its table is of no use, or a file cannot be written.
+    """
+    folder = ensure_table(sweep_folder)
+    out = folder if out is None else out
+    result = study(folder, command)
+    written = write_pages(result, out)
+    write_text(out / TABLE, as_csv(result))
     print(summary(result))
     for path in [*written, out / TABLE]:
         print(f"wrote {path}")
-
-
-if __name__ == "__main__":
-    main()
+    return 0

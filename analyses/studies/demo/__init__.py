@@ -1,1 +1,25 @@
 """The demo: models of every architecture, labelled and reported."""
+
+from pathlib import Path
+
+import click
+
+from mechprobe.analyses.common import options
+from mechprobe.analyses.common.console import report_problems
+from mechprobe.analyses.studies import study
+
+
+@study("demo")
+@options.out("runs/demo")
+@options.quick("Fewer models and steps, under a minute.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+def demo(out: Path, quick: bool, seed: int) -> int:
+    """Train models of every architecture, label them, write a report."""
+    from mechprobe.analyses.common.text import table
+    from mechprobe.analyses.studies.demo.work import work
+    from mechprobe.reports import write_report
+
+    results, problems = work(out, quick, seed, options.command_again())
+    click.echo(table(results))
+    click.echo(f"report: {write_report(out)}")
+    return report_problems(problems)

@@ -5,14 +5,8 @@ from pathlib import Path
 
 import torch
 
-from mechprobe.models import (
-    HookedTransformer,
-    MechprobeError,
-    SolvableConfig,
-    load,
-    read_meta,
-    save,
-)
+from mechprobe.analyses.common.resume import Made, kept_or_made
+from mechprobe.models import HookedTransformer, MechprobeError, SolvableConfig
 from mechprobe.models.families.solvable import Dataset, Problems, initial, minimise, start
 from mechprobe.models.theory import TheoryParameters, solve
 
@@ -69,26 +63,26 @@ def attention_jobs(folder: Path, quick: bool, seed: int) -> list[AttentionJob]:
 
 def train_student(job: AttentionJob) -> None:
     """Minimise a student's training loss from its start, unless its checkpoint is there."""
-    try:
-        load(job.checkpoint)
-        if read_meta(job.checkpoint) == job.meta():
-            return
-    except MechprobeError:
-        pass  # not there, or of another demo: it is made again
-    config = SolvableConfig.of(d=job.d, L=job.L, omega=OMEGA, rank=job.rank, teacher_rank=job.rank)
-    generator = torch.Generator().manual_seed(job.seed)
-    weights = initial(config, generator)
-    if job.kind != "untrained":
-        data = Dataset.draw(config, weights, round(ALPHA * job.d), generator)
-        first = start(job.kind, config, weights["Q_star"], generator)
-        fit = minimise(Problems.of(config, data, [OMEGA]), first.unsqueeze(0))
-        if not fit.converged.all():
-            raise MechprobeError(
-                f"{job.name}: training stopped at gradient norm {fit.grad_norm.max():.1e};"
-                " try another seed"
-            )
-        weights["Q"] = fit.Q[0]
-    save(HookedTransformer(config, weights), job.checkpoint, job.meta())
+
+    def make(_: Path) -> Made:
+        config = SolvableConfig.of(
+            d=job.d, L=job.L, omega=OMEGA, rank=job.rank, teacher_rank=job.rank
+        )
+        generator = torch.Generator().manual_seed(job.seed)
+        weights = initial(config, generator)
+        if job.kind != "untrained":
+            data = Dataset.draw(config, weights, round(ALPHA * job.d), generator)
+            first = start(job.kind, config, weights["Q_star"], generator)
+            fit = minimise(Problems.of(config, data, [OMEGA]), first.unsqueeze(0))
+            if not fit.converged.all():
+                raise MechprobeError(
+                    f"{job.name}: training stopped at gradient norm {fit.grad_norm.max():.1e};"
+                    " try another seed"
+                )
+            weights["Q"] = fit.Q[0]
+        return Made(HookedTransformer(config, weights))
+
+    kept_or_made(job.checkpoint, job.meta(), make)
 
 
 def attention_notes() -> list[str]:

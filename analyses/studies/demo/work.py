@@ -1,9 +1,9 @@
 """The main job: train models of every architecture, add constructions, label all, report."""
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from mechprobe.analyses.common.resume import Made, kept_or_made
 from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all
 from mechprobe.analyses.studies.demo.students import attention_jobs, attention_notes, train_student
 from mechprobe.models import (
@@ -14,9 +14,6 @@ from mechprobe.models import (
     Trainee,
     TrainingPlan,
     construct,
-    load,
-    read_meta,
-    save,
     train,
 )
 from mechprobe.models.base.parallel import run_all
@@ -77,40 +74,33 @@ class TrainJob:
 
 def train_one(job: TrainJob) -> None:
     """Train a model unless its checkpoint is there; goes on where it was stopped."""
-    if _is_done(job.checkpoint, job.meta()):
-        return
-    config = CountingConfig.of(job.architecture, T=T, L=L, d=job.d, p=job.p)
-    state = job.folder / "models" / f".{job.name}.training.safetensors"
-    (trained,) = train([Trainee(config, job.seed, job.plan)], state_path=state)
-    if trained.diverged_at is not None:
-        raise MechprobeError(f"training {job.name} diverged; another --seed may not")
-    save(HookedTransformer(config, trained.weights), job.checkpoint, job.meta())
+
+    def make(state: Path) -> Made:
+        config = CountingConfig.of(job.architecture, T=T, L=L, d=job.d, p=job.p)
+        (trained,) = train([Trainee(config, job.seed, job.plan)], state_path=state)
+        if trained.diverged_at is not None:
+            raise MechprobeError(f"training {job.name} diverged; try another --seed")
+        return Made(HookedTransformer(config, trained.weights))
+
+    kept_or_made(job.checkpoint, job.meta(), make)
 
 
 def construct_one(name: str, folder: Path, seed: int) -> Path:
     """Save a construction of the demo; returns its checkpoint folder."""
     path = folder / "models" / f"built-{name}".replace("+", "_")
     meta = {"origin": "construction", "construction": name, "seed": seed}
-    if not _is_done(path, meta):
-        save(construct(name, T=T, L=L, seed=seed), path, meta)
+    kept_or_made(path, meta, lambda _: Made(construct(name, T=T, L=L, seed=seed)))
     return path
 
 
-def _is_done(checkpoint: Path, meta: dict[str, object]) -> bool:
-    try:
-        load(checkpoint)
-        return read_meta(checkpoint) == meta
-    except MechprobeError:
-        return False
-
-
-def demo(folder: Path, quick: bool, seed: int) -> tuple[list[ModelResult], list[str]]:
+def work(folder: Path, quick: bool, seed: int, command: str) -> tuple[list[ModelResult], list[str]]:
     """Train, construct, label; fills a run folder up to the report.
 
     Args:
         folder: the run folder; a stopped demo goes on there.
         quick: fewer and shorter runs.
         seed: of training, constructions and probes.
+        command: that makes this run again.
 
     Returns:
         Results and problems.
@@ -123,8 +113,6 @@ def demo(folder: Path, quick: bool, seed: int) -> tuple[list[ModelResult], list[
         for d, p in sizes
     ]
     built = [f"built-{name}".replace("+", "_") for name in names]
-    words = ["mechprobe", "demo", "--out", str(folder), *(["--quick"] if quick else [])]
-    command = shlex.join([*words, "--seed", str(seed)])
     notes = [
         f"Histogram task with T={T} tokens and sequences of L={L}; each trained model saw"
         f" {plan.steps} steps of {plan.batch} fresh sequences (Adam, peak rate {plan.lr:g}).",

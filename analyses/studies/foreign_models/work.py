@@ -1,27 +1,14 @@
-"""Models made elsewhere, probed through the foreign path and natively, with the same numbers.
+"""Train and compile models elsewhere, and read each through both paths."""
 
-    python -m mechprobe.analyses.studies.foreign_models.work --out FOLDER [--steps 2000] [--seed 0]
-
-Trains a small model of TransformerLens's `boot_native` on the histogram task (T=8, L=6), compiles
-a counter by hand, saves both as folders, and labels and probes each twice: read from its folder
-as a foreign model, and with the same weights as one of our transformers. Prints the labels and
-the largest difference of any number. Exit code 1 where the trained model is right at less than
-97 %, the compiled counter is not labelled relation-based with semantic attention, or numbers
-differ by more than 1e-4; 2 for bad input. A model that FOLDER holds whole is not trained again.
-"""
-
-import argparse
-import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from mechprobe import models
-from mechprobe.models import ForeignTransformer, HookedTransformer, MechprobeError, TaskDescription
+from mechprobe.analyses.common.resume import Made, kept_or_made
+from mechprobe.models import ForeignTransformer, HookedTransformer, TaskDescription
 from mechprobe.models.base.parallel import one_thread
 from mechprobe.models.families.foreign import (
     compiled_counter,
@@ -120,10 +107,11 @@ def trained(folder: Path, steps: int, seed: int) -> ForeignTransformer:
         MechprobeError: the folder cannot be written, or holds something else.
     """
     description = TaskDescription.of(L=L, tokens=range(T), bos=T)
-    meta: dict[str, Any] = {"trained": {"steps": steps, "seed": seed}}
-    if (kept := _kept(folder, meta)) is not None:
-        return kept
-    models.save(train_boot_native(description, steps=steps, seed=seed), folder, meta)
+    kept_or_made(
+        folder,
+        {"trained": {"steps": steps, "seed": seed}},
+        lambda _: Made(train_boot_native(description, steps=steps, seed=seed)),
+    )
     return load_foreign(folder)
 
 
@@ -134,43 +122,32 @@ def load_foreign(folder: Path) -> ForeignTransformer:
     return model
 
 
-def _kept(folder: Path, meta: Mapping[str, Any]) -> ForeignTransformer | None:
-    try:
-        return load_foreign(folder) if models.read_meta(folder) == meta else None
-    except MechprobeError:
-        return None
-
-
 def _difference(one: float | None, other: float | None) -> float:
     if one is None or other is None:
         return 0.0 if one == other else np.inf
     return 0.0 if one == other else abs(one - other) / max(1.0, abs(one), abs(other))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Train, compile, save, read twice, print; the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder for both models")
-    parser.add_argument("--steps", type=int, default=2000, help="of training")
-    parser.add_argument("--seed", type=int, default=0, help="of training and probes")
-    chosen = parser.parse_args(arguments)
+def run(out: Path, steps: int, seed: int) -> int:
+    """Train, compile, save, read twice, print.
+
+    Args:
+        out: folder for both models.
+        steps: of training.
+        seed: of training and probes.
+
+    Returns:
+        The exit code, 1 where a demand is missed.
+
+    Raises:
+        MechprobeError: the folder cannot be written, or holds something else.
+    """
     one_thread()
-    try:
-        if chosen.steps < 1:
-            raise MechprobeError(f"--steps {chosen.steps}: at least 1 is wanted")
-        if not 0 <= chosen.seed < 2**31:
-            raise MechprobeError(f"--seed {chosen.seed}: a number from 0 to 2^31 - 1 is wanted")
-        models.save(compiled_counter(T, L), chosen.out / COMPILED, {"compiled": {"T": T, "L": L}})
-        found = [
-            compare(TRAINED, trained(chosen.out / TRAINED, chosen.steps, chosen.seed), chosen.seed),
-            compare(COMPILED, load_foreign(chosen.out / COMPILED), chosen.seed),
-        ]
-    except MechprobeError as error:
-        print(f"mechprobe: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("mechprobe: stopped; the same command goes on where it was", file=sys.stderr)
-        return 130
+    models.save(compiled_counter(T, L), out / COMPILED, {"compiled": {"T": T, "L": L}})
+    found = [
+        compare(TRAINED, trained(out / TRAINED, steps, seed), seed),
+        compare(COMPILED, load_foreign(out / COMPILED), seed),
+    ]
     for comparison in found:
         print(comparison)
     control = found[1].foreign
@@ -180,7 +157,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         *(comparison.same for comparison in found),
     ]
     return 0 if all(met) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from mechprobe.analyses.studies.positional_semantic import patterns, sources, tables, words
+from mechprobe.analyses.studies.positional_semantic.contents import PositionalSemantic, Start
 from mechprobe.analyses.studies.positional_semantic.patterns import spelt
-from mechprobe.analyses.studies.positional_semantic.study import Start, Study
 from mechprobe.models.base.files import write_text, write_whole
 from mechprobe.probes.counting.kinds import COUNTING
-from mechprobe.reports.page import environment, part, policy_hash
+from mechprobe.reports.layout import fill
 from mechprobe.reports.parts import Part, drawn
 
+TEMPLATES = Path(__file__).parent / "templates"
 DPI = 130  # of the picture
 SHOWN: dict[Start, tuple[str, str]] = {
     "only_pos": ("positional", "Attention of a positional model"),
@@ -18,7 +19,7 @@ SHOWN: dict[Start, tuple[str, str]] = {
 }
 
 
-def write_page(study: Study, path: Path) -> Path:
+def write_page(study: PositionalSemantic, path: Path) -> Path:
     """Write the page, whole or not at all.
 
     Raises:
@@ -28,7 +29,7 @@ def write_page(study: Study, path: Path) -> Path:
     return path
 
 
-def write_picture(study: Study, path: Path) -> Path:
+def write_picture(study: PositionalSemantic, path: Path) -> Path:
     """Write the attention matrices of one model of each kind as a PNG, whole or not at all.
 
     Raises:
@@ -39,25 +40,21 @@ def write_picture(study: Study, path: Path) -> Path:
     return path
 
 
-def render(study: Study) -> str:
+def render(study: PositionalSemantic) -> str:
     """The study as one HTML page that loads nothing from elsewhere."""
-    style = part("report.css") + part("studies.css")
-    return (
-        environment()
-        .get_template("positional_semantic.html.j2")
-        .render(
-            study=study,
-            budget=tables.budget(study),
-            demands=tables.demands(study),
-            parts=parts(study),
-            unsolved=COUNTING.kinds["unsolved"].meaning,
-            style=style,
-            style_hash=policy_hash(style),
-        )
+    return fill(
+        "page.html.j2",
+        styles=["studies.css"],
+        folder=TEMPLATES,
+        study=study,
+        budget=tables.budget(study),
+        demands=tables.demands(study),
+        parts=parts(study),
+        unsolved=COUNTING.kinds["unsolved"].meaning,
     )
 
 
-def parts(study: Study) -> list[Part]:
+def parts(study: PositionalSemantic) -> list[Part]:
     """All of them, drawn."""
     return [
         Part("accuracy", "Accuracy", words.accuracy(study), tables=[tables.accuracies(study)]),
@@ -91,7 +88,7 @@ def parts(study: Study) -> list[Part]:
     ]  # fmt: skip
 
 
-def _attention(study: Study, start: Start) -> Part:
+def _attention(study: PositionalSemantic, start: Start) -> Part:
     """Matrices of the first seed, before and after."""
     anchor, title = SHOWN[start]
     before, after = study.stage(start)[0], study.stage(start, True)[:1]

@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from mechprobe.analyses.studies.positional_semantic.study import Study
+from mechprobe.analyses.studies.positional_semantic.contents import PositionalSemantic
 from mechprobe.probes.drawing import ORANGE
 
 LEVELS = 20  # shades; few enough for a small picture
@@ -55,7 +55,7 @@ def draw(rows: Rows, examples: Sequence[Sequence[int]]) -> Figure:
     return figure
 
 
-def main_figure(study: Study) -> Figure:
+def main_figure(study: PositionalSemantic) -> Figure:
     """One model of each kind."""
     stages = {
         "positional": study.stage("only_pos"),

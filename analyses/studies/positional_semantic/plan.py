@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mechprobe.analyses.studies.positional_semantic.study import (
+from mechprobe.analyses.studies.positional_semantic.contents import (
     Published,
     Ranges,
     Setting,

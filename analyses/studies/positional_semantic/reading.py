@@ -4,9 +4,16 @@ from collections.abc import Sequence
 
 import torch
 
+from mechprobe.analyses.common.resume import found_in
+from mechprobe.analyses.studies.positional_semantic.contents import (
+    Demand,
+    Kept,
+    Model,
+    Shares,
+    Start,
+)
 from mechprobe.analyses.studies.positional_semantic.plan import LEAST_ACCURACY, RANGES, Budget
-from mechprobe.analyses.studies.positional_semantic.study import Demand, Kept, Model, Shares, Start
-from mechprobe.analyses.studies.positional_semantic.training import Job, found_in
+from mechprobe.analyses.studies.positional_semantic.training import Job
 from mechprobe.models import MechprobeError, load
 from mechprobe.probes import ModelResult
 from mechprobe.probes.attention import ATTENTION

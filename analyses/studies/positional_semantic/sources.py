@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mechprobe.analyses.studies.positional_semantic.study import Model, Start, Study
+from mechprobe.analyses.studies.positional_semantic.contents import Model, PositionalSemantic, Start
 from mechprobe.probes.drawing import GREY, PARTS, blank
 
 ALONE = {"positional": "#7fb8d9", "semantic": "#7fceb9"}  # the key's part alone, paler
@@ -27,7 +27,7 @@ KEPT = {
 GAP = 1.0  # bars between two groups
 
 
-def groups(study: Study) -> dict[str, list[Model]]:
+def groups(study: PositionalSemantic) -> dict[str, list[Model]]:
     """Models by start and stage, in the order they are shown."""
     named = {
         f"{start},\n{stage}": study.stage(start, freed)
@@ -37,7 +37,7 @@ def groups(study: Study) -> dict[str, list[Model]]:
     return {name: models for name, models in named.items() if models}
 
 
-def shares(study: Study) -> Figure:
+def shares(study: PositionalSemantic) -> Figure:
     """Stacked shares of every model, and the plane of both amplitudes."""
     figure = Figure(figsize=(12, 4.2))
     figure.set_layout_engine("constrained", w_pad=0.08, wspace=0.06)
@@ -48,7 +48,7 @@ def shares(study: Study) -> Figure:
     return figure
 
 
-def kept(study: Study) -> Figure:
+def kept(study: PositionalSemantic) -> Figure:
     """Accuracy of every model with everything, with one source and with none."""
     figure, (axes,) = blank(1, width=9.5, height=3.2)
     for name, (label, colour, beside) in KEPT.items():
@@ -67,7 +67,7 @@ def kept(study: Study) -> Figure:
     return figure
 
 
-def _stacked(axes: Axes, study: Study) -> None:
+def _stacked(axes: Axes, study: PositionalSemantic) -> None:
     parts = ("positional", "semantic", "cross")
     for n, (places, models) in enumerate(_placed(axes, study)):
         bottom = np.zeros(len(models))
@@ -88,7 +88,7 @@ def _stacked(axes: Axes, study: Study) -> None:
     _below(axes, 5)
 
 
-def _plane(axes: Axes, study: Study) -> None:
+def _plane(axes: Axes, study: PositionalSemantic) -> None:
     """After unfreezing filled, before a ring around it, a line between the two."""
     for start, (marker, colour) in MARKS.items():
         for freed in (False, True):
@@ -115,7 +115,7 @@ def _plane(axes: Axes, study: Study) -> None:
     _below(axes, 2)
 
 
-def _placed(axes: Axes, study: Study) -> list[tuple[np.ndarray, Sequence[Model]]]:
+def _placed(axes: Axes, study: PositionalSemantic) -> list[tuple[np.ndarray, Sequence[Model]]]:
     """Places of the bars of every group; its name stands below their middle."""
     found: list[tuple[np.ndarray, Sequence[Model]]] = []
     at, ticks = 0.0, {}

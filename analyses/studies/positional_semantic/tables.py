@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from mechprobe.analyses.studies.positional_semantic.study import (
+from mechprobe.analyses.studies.positional_semantic.contents import (
     RESTRICTED,
     Demand,
     Model,
+    PositionalSemantic,
     Spread,
     Start,
-    Study,
 )
 from mechprobe.reports.formatting import MISSING, number, percent
 from mechprobe.reports.parts import Table
@@ -18,7 +18,7 @@ NAMES: dict[Start, str] = {"only_pos": "only_pos", "only_sem": "only_sem", "both
 KEPT = ("everything", "positional", "semantic", "neither", "chance")
 
 
-def demands(study: Study) -> Table:
+def demands(study: PositionalSemantic) -> Table:
     """What was asked, found, and whether it holds."""
     rows = [[demand.name, demand.found, verdict(demand)] for demand in study.demands]
     return Table("What the study is to show", ["Demand", "Found", "Met"], rows)
@@ -31,13 +31,13 @@ def verdict(demand: Demand) -> str:
     return "yes" if demand.met else "NO"
 
 
-def budget(study: Study) -> Table:
+def budget(study: PositionalSemantic) -> Table:
     """Training beside the published one."""
     rows = [[setting.name, setting.here, setting.published] for setting in study.budget]
     return Table("Training", ["", "Here", "Published"], rows)
 
 
-def accuracies(study: Study) -> Table:
+def accuracies(study: PositionalSemantic) -> Table:
     """Held-out accuracy by start and stage."""
     head = ["Model", "Stage", "Runs", "Accuracy", "sd", "Least", "Published", "sd", "Runs"]
     rows = []
@@ -55,7 +55,7 @@ def accuracies(study: Study) -> Table:
     return Table("Accuracy on sequences held out", head, rows)
 
 
-def sources(study: Study) -> Table:
+def sources(study: PositionalSemantic) -> Table:
     """Shares and amplitudes, means over seeds."""
     head = [
         "Model", "Stage", "Positional", "of that key alone", "Semantic", "of that key alone",
@@ -68,7 +68,7 @@ def sources(study: Study) -> Table:
     return Table("Shares of the scores’ variance and amplitudes, means over seeds", head, rows)
 
 
-def kept(study: Study) -> Table:
+def kept(study: PositionalSemantic) -> Table:
     """Accuracy with one source kept, means over seeds."""
     head = ["Model", "Stage", "Untouched", "Positional", "Semantic", "Neither", "Constant answer"]
     rows = [
@@ -79,7 +79,7 @@ def kept(study: Study) -> Table:
     return Table("Accuracy with one source of attention kept, means over seeds", head, rows)
 
 
-def distances(study: Study) -> Table:
+def distances(study: PositionalSemantic) -> Table:
     """How far weights moved, beside the published."""
     head = ["Model", "Way", "Runs", "Distance", "sd", "Published", "sd", "Runs"]
     rows = []
@@ -93,7 +93,7 @@ def distances(study: Study) -> Table:
     return Table("Distance moved: sum over tensors of Euclidean norms", head, rows)
 
 
-def labels(study: Study) -> Table:
+def labels(study: PositionalSemantic) -> Table:
     """Attention labels by start and stage."""
     head = ["Model", "Stage", "Attention labels", "All right", "Least agreement", "Verdicts"]
     rows = []
@@ -109,7 +109,7 @@ def labels(study: Study) -> Table:
     return Table("Labels", head, rows)
 
 
-def free(study: Study) -> Table:
+def free(study: PositionalSemantic) -> Table:
     """Every free model against the ranges."""
     low, high = study.ranges.positional, study.ranges.semantic
     head = [
@@ -127,7 +127,7 @@ def free(study: Study) -> Table:
     return Table("Free models, one by one", head, rows)
 
 
-def everything(study: Study) -> Table:
+def everything(study: PositionalSemantic) -> Table:
     """One row a model."""
     head = [
         "Model", "Accuracy", "Attention", "Agreement", "Positional", "Semantic", "Cross", "Like m",
@@ -145,7 +145,7 @@ def everything(study: Study) -> Table:
     return Table("Every model", head, rows, folded=True)
 
 
-def stages(study: Study) -> list[tuple[Start, bool, list[Model]]]:
+def stages(study: PositionalSemantic) -> list[tuple[Start, bool, list[Model]]]:
     """Start, whether freed, and the models; those there are."""
     starts: tuple[Start, ...] = ("only_pos", "only_sem", "both")
     every = [

@@ -1,16 +1,15 @@
 """Train one model through its stages; each ends as a checkpoint that says how it was made."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mechprobe.analyses.common.resume import Made, kept_or_made
+from mechprobe.analyses.studies.positional_semantic.contents import RESTRICTED, Start
 from mechprobe.analyses.studies.positional_semantic.plan import NOISE, Budget
-from mechprobe.analyses.studies.positional_semantic.study import RESTRICTED, Start
-from mechprobe.models import HookedTransformer, MechprobeError, load, read_meta, save
+from mechprobe.models import HookedTransformer
 from mechprobe.models.families.transformer import (
     FixedData,
     Plan,
@@ -81,26 +80,21 @@ def train_job(job: Job) -> None:
     def reach(
         name: str,
         plan: Plan,
-        settings: Mapping[str, Any],
+        more: Mapping[str, Any],
         begin: Callable[[], tuple[TransformerConfig, Weights, float | None]],
     ) -> HookedTransformer:
-        made = _settings(job, name, plan, settings)
-        folder = job.checkpoint(name)
-        if (kept := _kept(folder, made)) is not None:
-            return kept
-        config, weights, noise = begin()
-        digest = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:8]
-        state = folder.parent / f".{name}-{digest}.training.safetensors"
-        trained = train(config, weights, FixedData(split[0]), plan, job.seed, state_path=state)
-        found = {
-            "accuracy": accuracy(config, trained.weights, split[1]),
-            "moved": distance(config, weights, trained.weights),
-            "noise": noise,
-            "loss": trained.losses[-1],
-        }
-        model = HookedTransformer(config, trained.weights)
-        save(model, folder, {**made, "found": found})
-        return model
+        def make(state: Path) -> Made:
+            config, weights, noise = begin()
+            trained = train(config, weights, FixedData(split[0]), plan, job.seed, state_path=state)
+            found = {
+                "accuracy": accuracy(config, trained.weights, split[1]),
+                "moved": distance(config, weights, trained.weights),
+                "noise": noise,
+                "loss": trained.losses[-1],
+            }
+            return Made(HookedTransformer(config, trained.weights), found)
+
+        return kept_or_made(job.checkpoint(name), _settings(job, name, plan, more), make)
 
     config = job.budget.config(job.start)
     generator = epoch_generator(job.seed, INITIAL, STREAM)
@@ -112,18 +106,6 @@ def train_job(job: Job) -> None:
         reach(name, job.budget.then, before, partial(_freed, model, job.seed))
 
 
-def found_in(folder: Path) -> dict[str, Any]:
-    """What training measured: accuracy on sequences held out, distance moved.
-
-    Raises:
-        MechprobeError: the checkpoint is not one of these.
-    """
-    found = read_meta(folder).get("found")
-    if not isinstance(found, dict):
-        raise MechprobeError(f"{folder}: no checkpoint of this study; remove it and try again")
-    return found
-
-
 def _freed(model: HookedTransformer, seed: int) -> tuple[TransformerConfig, Weights, float | None]:
     config, exact = unfreeze(model.config, model.weights(), epoch_generator(seed, 0, STREAM), 0.0)
     generator = epoch_generator(seed, NOISES, STREAM)
@@ -132,7 +114,7 @@ def _freed(model: HookedTransformer, seed: int) -> tuple[TransformerConfig, Weig
 
 
 def _settings(job: Job, name: str, plan: Plan, more: Mapping[str, Any]) -> dict[str, Any]:
-    made = {
+    return {
         "origin": "positional_semantic",
         "version": VERSION,
         "start": job.start,
@@ -142,15 +124,3 @@ def _settings(job: Job, name: str, plan: Plan, more: Mapping[str, Any]) -> dict[
         "plan": asdict(plan),
         **more,
     }
-    plain: dict[str, Any] = json.loads(json.dumps(made))  # tuples become lists, as when read
-    return plain
-
-
-def _kept(folder: Path, made: Mapping[str, Any]) -> HookedTransformer | None:
-    """A checkpoint of these settings; None where there is none, another one or a damaged one."""
-    try:
-        meta = read_meta(folder)
-        same = {name: value for name, value in meta.items() if name != "found"} == made
-        return load(folder) if same and "found" in meta else None
-    except MechprobeError:
-        return None

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mechprobe.analyses.studies.positional_semantic.study import (
+from mechprobe.analyses.studies.positional_semantic.contents import (
     RESTRICTED,
     Model,
+    PositionalSemantic,
     Spread,
     Start,
-    Study,
 )
 from mechprobe.analyses.studies.positional_semantic.tables import counted, mean
 from mechprobe.probes.attention import ATTENTION
@@ -43,7 +43,7 @@ def weights(model: Model, examples: Sequence[Sequence[int]]) -> Weights:
     return Weights(means[0] or 0.0, means[1], means[2], change)
 
 
-def accuracy(study: Study) -> list[str]:
+def accuracy(study: PositionalSemantic) -> list[str]:
     """Accuracy beside the published one."""
     says = []
     for start, freed in ((s, f) for s in RESTRICTED for f in (False, True)):
@@ -62,7 +62,7 @@ def accuracy(study: Study) -> list[str]:
     return says
 
 
-def pattern(study: Study, start: Start) -> list[str]:
+def pattern(study: PositionalSemantic, start: Start) -> list[str]:
     """What the shown matrices show."""
     shown = study.stage(start)[0]
     found = weights(shown, study.examples)
@@ -83,7 +83,7 @@ def pattern(study: Study, start: Start) -> list[str]:
     return [" ".join(says)]
 
 
-def sources(study: Study) -> list[str]:
+def sources(study: PositionalSemantic) -> list[str]:
     """Where scores come from, before, after, and in free models."""
     says = [
         "Attention scores, less what a softmax does not see, split exactly into a part due to"
@@ -109,7 +109,7 @@ def sources(study: Study) -> list[str]:
     return says
 
 
-def kept(study: Study) -> list[str]:
+def kept(study: PositionalSemantic) -> list[str]:
     """Whether one source is enough."""
     says = []
     stages = [(f"{start}{', unfrozen' * freed}", study.stage(start, freed))
@@ -127,7 +127,7 @@ def kept(study: Study) -> list[str]:
     return [*says, f"The best constant answer gets {chance}."]
 
 
-def distances(study: Study) -> list[str]:
+def distances(study: PositionalSemantic) -> list[str]:
     """How far unfreezing leads, against the way from initialisation, and what it compares with."""
     says = []
     trained: set[tuple[tuple[int, int], tuple[int, int]]] = set()
@@ -155,7 +155,7 @@ def distances(study: Study) -> list[str]:
     return says
 
 
-def labels(study: Study) -> list[str]:
+def labels(study: PositionalSemantic) -> list[str]:
     """Whether both solutions are known for what they are, and stay."""
     found = [model.right for model in study.models if model.right is not None]
     before = [model.right for _, model, _ in study.solutions]
@@ -175,7 +175,7 @@ def labels(study: Study) -> list[str]:
     return [first, *([f"{'; '.join(changed)}."] if changed else [])]
 
 
-def free(study: Study) -> list[str]:
+def free(study: PositionalSemantic) -> list[str]:
     """Where training from scratch ends."""
     models = study.stage("both")
     if not models:

@@ -1,20 +1,11 @@
-"""Both solutions of the counting transformer with positions, before and after unfreezing.
+"""Train, free, label and measure all models, and put what is found together."""
 
-    mechprobe study positional-semantic [--out DIR] [--seeds N] [--free N] [--quick] [--seed S]
-
-Trains models whose attention sees positions alone and tokens alone, frees them and trains on, and
-trains free ones from scratch; labels and measures all of them. DIR is a run (mechprobe report
-reads it) with positional_semantic.html, .png and .json. A stopped run goes on with the same
-command. Exit code 1 where something demanded is missed. Source: arXiv:2402.03902, section 3.
-"""
-
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from mechprobe.analyses.common.options import Number, ask, exit_codes
+from mechprobe.analyses.common.console import say
 from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all
 from mechprobe.analyses.common.text import columns
+from mechprobe.analyses.studies.positional_semantic.contents import RESTRICTED, PositionalSemantic
 from mechprobe.analyses.studies.positional_semantic.page import write_page, write_picture
 from mechprobe.analyses.studies.positional_semantic.plan import (
     FULL,
@@ -26,7 +17,6 @@ from mechprobe.analyses.studies.positional_semantic.plan import (
     Budget,
 )
 from mechprobe.analyses.studies.positional_semantic.reading import demands, read
-from mechprobe.analyses.studies.positional_semantic.study import RESTRICTED, Study
 from mechprobe.analyses.studies.positional_semantic.tables import everything, verdict
 from mechprobe.analyses.studies.positional_semantic.training import Job, train_job
 from mechprobe.models import MechprobeError
@@ -39,13 +29,11 @@ PROBES = (
     "attention-sources", "keep-source", "attention-dependence", "mean-pattern", "count-transport",
     "counting-subspace", "mutual-coherence", "remove-shared-count",
 )  # fmt: skip
-NUMBERS = {
-    "seeds": Number("models of only_pos and of only_sem", full=5, quick=2),
-    "free": Number("models trained free from scratch", full=5, quick=2, least=0),
-}
 
 
-def study(out: Path, budget: Budget, seeds: int, free: int, seed: int, command: str) -> Study:
+def study(
+    out: Path, budget: Budget, seeds: int, free: int, seed: int, command: str
+) -> PositionalSemantic:
     """Do what is missing and put everything together.
 
     Args:
@@ -76,7 +64,7 @@ def study(out: Path, budget: Budget, seeds: int, free: int, seed: int, command: 
         read(job, name, freed, result)
         for (job, name, freed), result in zip(stages, results, strict=True)
     ]
-    return Study(
+    return PositionalSemantic(
         title=TITLE,
         command=command,
         seed=seed,
@@ -92,7 +80,7 @@ def study(out: Path, budget: Budget, seeds: int, free: int, seed: int, command: 
     )
 
 
-def summary(result: Study) -> str:
+def summary(result: PositionalSemantic) -> str:
     """Every model, and what was asked, as text for a terminal."""
     table = everything(result)
     lines = [columns([table.head, *table.rows])]
@@ -100,26 +88,30 @@ def summary(result: Study) -> str:
     return "\n".join(lines)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run from the shell; exit code 1 where a demand is missed, 2 for bad input, 130 if stopped."""
-    with exit_codes():
-        asked = ask(
-            NAME, "Positional and semantic counting on one page.", NUMBERS, arguments,
-            published="the paper's epochs, several times as long",
-        )  # fmt: skip
-        budget = PAPER if asked.published else QUICK if asked.quick else FULL
-        seeds, free = asked.numbers["seeds"], asked.numbers["free"]
-        result = study(asked.out, budget, seeds, free, asked.seed, asked.command)
-        write_text(asked.out / f"{NAME}.json", result.model_dump_json() + "\n")
-        page = write_page(result, asked.out / f"{NAME}.html")
-        write_picture(result, asked.out / f"{NAME}.png")
+def run(
+    out: Path, quick: bool, published: bool, seeds: int, free: int, seed: int, command: str
+) -> int:
+    """Do the study, write page and picture, print a summary.
+
+    Args:
+        quick, published: the budget, the usual one where both are false.
+        out, seeds, free, seed, command: as of `study`.
+
+    Returns:
+        The exit code, 1 where a demand is missed.
+
+    Raises:
+        MechprobeError: the folder holds something else, training diverges, or a model cannot be
+            measured.
+    """
+    budget = PAPER if published else QUICK if quick else FULL
+    result = study(out, budget, seeds, free, seed, command)
+    write_text(out / f"{NAME}.json", result.model_dump_json() + "\n")
+    page = write_page(result, out / f"{NAME}.html")
+    write_picture(result, out / f"{NAME}.png")
     print(summary(result))
     print(f"page: {page}")
     missed = [demand for demand in result.demands if demand.met is False]
     for demand in missed:
-        print(f"mechprobe: missed: {demand.name}: {demand.found}", file=sys.stderr)
-    sys.exit(1 if missed else 0)
-
-
-if __name__ == "__main__":
-    main()
+        say(f"missed: {demand.name}: {demand.found}")
+    return 1 if missed else 0

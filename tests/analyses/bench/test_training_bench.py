@@ -11,14 +11,14 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from mechprobe.analyses.bench import training as training_bench
-from mechprobe.analyses.bench.peer_training import peer_trainer
-from mechprobe.analyses.bench.plain_training import (
+from mechprobe.analyses.bench.peers.plain import (
     FreshSequences,
     PlainCounter,
     cut,
     plain_trainer,
     sequence,
 )
+from mechprobe.analyses.bench.peers.published import peer_trainer
 from mechprobe.analyses.bench.training import Speeds, cores_table, flops_table, ratio_table
 from mechprobe.models import CountingConfig, MechprobeError
 from mechprobe.models.families.counting import forward

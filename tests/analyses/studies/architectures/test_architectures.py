@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
 from mechprobe import models
 from mechprobe.analyses.common import runs
@@ -24,11 +25,11 @@ from mechprobe.analyses.studies.architectures.plan import (
 from mechprobe.analyses.studies.architectures.rows import Comparison, Row, row, to_csv
 from mechprobe.analyses.studies.architectures.tables import HEAD, lines, markdown
 from mechprobe.analyses.studies.architectures.words import answers, fraction
-from mechprobe.analyses.studies.architectures.work import main
 from mechprobe.models import MechprobeError
 from mechprobe.models.families.transformer import Plan
 from mechprobe.models.families.transformer import train as real_train
 from mechprobe.probes.runs import load_run
+from tests.analyses.shell import mechprobe
 
 TINY = Budget(
     T=5, L=4, d=8, p=8, steps=10, plan=Plan(epochs=2, batch=16, lr=1e-2),
@@ -43,19 +44,19 @@ def one_by_one(work, jobs, *_):
     return [(job, work(pickle.loads(pickle.dumps(job)))) for job in jobs]
 
 
-def run(folder: Path) -> None:
+def run(folder: Path) -> Result:
     """The command on the tiny budget."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "QUICK", TINY)
         patch.setattr(command, "run_all", one_by_one)
         patch.setattr(runs, "run_all", one_by_one)
-        main(["--quick", "--out", str(folder), "--seed", "3"])
+        return mechprobe("study", "architectures", "--quick", "--out", folder, "--seed", 3)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("architectures") / "run"
-    run(folder)
+    assert run(folder).exit_code == 0
     return folder
 
 
@@ -100,7 +101,7 @@ def by_hand() -> Comparison:
 def test_the_folder_is_a_run_with_rows_table_and_picture(finished: Path) -> None:
     info, results = load_run(finished)
     assert [one.name for one in results] == NAMES
-    assert info.command.startswith("python -m mechprobe.analyses.studies.architectures.work --out")
+    assert info.command.startswith("mechprobe study architectures --out")
     assert info.command.endswith("--seeds 1 --quick --seed 3")
     assert {probe.probe for probe in results[0].probes} == set(command.PROBES)
     assert {probe.probe for probe in results[1].probes} == set(command.PROBES) - {"count-by-block"}
@@ -169,7 +170,7 @@ def test_a_stopped_training_goes_on_and_gives_the_same_bits(
 
 
 def test_a_diverged_model_is_a_line_and_the_others_are_compared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: Path, capsys
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: Path
 ) -> None:
     def diverging(config, *given, **named):
         if config.positions:
@@ -181,25 +182,23 @@ def test_a_diverged_model_is_a_line_and_the_others_are_compared(
     shutil.rmtree(folder / "models" / "bos_sftm_positions_3")
     monkeypatch.setattr(varied, "train", diverging)
     monkeypatch.setattr(command, "write_report", lambda run: run / "report.html")
-    run(folder)
-    printed = capsys.readouterr()
+    printed = run(folder)
     said = "mechprobe: problem: bos_sftm_positions_3: training diverged in epoch 0\n"
-    assert printed.err.endswith(said)
-    assert printed.err.count("problem:") == 1
+    assert printed.stderr.endswith(said)
+    assert printed.stderr.count("problem:") == 1
     assert {r["name"] for r in rows_in(folder)} == set(NAMES[:2])
     assert [one.name for one in load_run(folder)[1]] == NAMES[:2]
-    assert "Unsolved or missing: " in printed.out
+    assert "Unsolved or missing: " in printed.stdout
 
 
-def test_nothing_to_compare_is_an_error(tmp_path, monkeypatch, capsys) -> None:
+def test_nothing_to_compare_is_an_error(tmp_path, monkeypatch) -> None:
     def diverging(*_, **__):
         raise MechprobeError("training diverged in epoch 0")
 
     monkeypatch.setattr(varied, "train", diverging)
-    with pytest.raises(SystemExit) as left:
-        run(tmp_path / "run")
-    assert left.value.code == 2
-    assert "there is no model to compare" in capsys.readouterr().err
+    left = run(tmp_path / "run")
+    assert left.exit_code == 2
+    assert "there is no model to compare" in left.stderr
 
 
 def test_the_answer_counts_what_differs(by_hand: Comparison) -> None:
@@ -287,21 +286,20 @@ def test_a_variation_changes_what_it_says(base: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--seeds", "0"), "--seeds 0: between 1 and 1000 are wanted"),
-        (("--seed", "-1"), "--seed -1: a number from 0 to 2^31 - 1 is wanted"),
+        (("--seeds", "0"), "'--seeds': 0 is not in the range 1<=x<=1000."),
+        (("--seed", "-1"), "'--seed': -1 is not in the range 0<=x<=2147483647."),
     ],
 )
-def test_bad_numbers_are_one_line(arguments, says, tmp_path, capsys) -> None:
-    with pytest.raises(SystemExit) as left:
-        main(["--out", str(tmp_path / "x"), *arguments])
-    assert left.value.code == 2
-    assert capsys.readouterr().err == f"mechprobe: {says}\n"
+def test_bad_numbers_are_one_line(arguments, says, tmp_path) -> None:
+    left = mechprobe("study", "architectures", "--out", tmp_path / "x", *arguments)
+    assert left.exit_code == 2
+    assert left.stderr.startswith(f"mechprobe: Invalid value for {says}")
+    assert left.stderr.count("\n") == 1
     assert not (tmp_path / "x").exists()
 
 
-def test_a_folder_with_other_things_is_refused(tmp_path, capsys) -> None:
+def test_a_folder_with_other_things_is_refused(tmp_path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(SystemExit) as left:
-        main(["--out", str(tmp_path)])
-    assert left.value.code == 2
-    assert "holds other files" in capsys.readouterr().err
+    left = mechprobe("study", "architectures", "--out", tmp_path)
+    assert left.exit_code == 2
+    assert "holds other files" in left.stderr

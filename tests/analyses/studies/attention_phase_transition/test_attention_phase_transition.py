@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mechprobe.analyses.studies.attention_phase_transition import pieces, runs
+from mechprobe.analyses.common.resume import FOLDER
+from mechprobe.analyses.studies.attention_phase_transition import runs
 from mechprobe.analyses.studies.attention_phase_transition import work as command
 from mechprobe.analyses.studies.attention_phase_transition.comparison import (
     compare,
@@ -14,13 +15,13 @@ from mechprobe.analyses.studies.attention_phase_transition.comparison import (
     nearest,
     statistics,
 )
+from mechprobe.analyses.studies.attention_phase_transition.contents import PhaseTransition
 from mechprobe.analyses.studies.attention_phase_transition.experiments import (
     MinimaJob,
     ending,
     generator_of,
 )
 from mechprobe.analyses.studies.attention_phase_transition.page import render
-from mechprobe.analyses.studies.attention_phase_transition.pieces import Piece, claim, finish, load
 from mechprobe.analyses.studies.attention_phase_transition.plan import (
     FULL,
     MIXINGS,
@@ -37,10 +38,10 @@ from mechprobe.analyses.studies.attention_phase_transition.results import (
     TheoryPair,
     TheoryPoint,
 )
-from mechprobe.analyses.studies.attention_phase_transition.study import Study
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.reports import parts
 from mechprobe.reports.figures import Image, to_data_uri
+from tests.analyses.shell import mechprobe
 
 TINY = Plan(
     d=64,
@@ -67,6 +68,7 @@ TINY = Plan(
     stopped_data=1,
     stopped_steps=60,
 )
+NAME = "attention-phase-transition"
 ODD = "a&<b>b"  # a folder's name, and so a part of the command on the page
 JOB = MinimaJob("first", MIXINGS["first"], 0.3, 2.0, 32, (0, 1), 5)
 
@@ -77,14 +79,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study") / ODD
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "QUICK", TINY)
-        command.main(["--quick", "--out", str(folder)])
+        assert mechprobe("study", NAME, "--quick", "--out", folder).exit_code == 0
     return folder
 
 
 @pytest.fixture
-def result(tiny: Path) -> Study:
+def result(tiny: Path) -> PhaseTransition:
     """What the tiny study found."""
-    return Study.model_validate_json((tiny / command.STUDY).read_bytes())
+    return PhaseTransition.model_validate_json((tiny / command.STUDY).read_bytes())
 
 
 def test_the_page_has_its_parts_and_loads_nothing(tiny: Path) -> None:
@@ -103,7 +105,7 @@ def test_the_page_has_its_parts_and_loads_nothing(tiny: Path) -> None:
 
 
 def test_what_is_put_in_is_escaped(
-    tiny: Path, result: Study, monkeypatch: pytest.MonkeyPatch
+    tiny: Path, result: PhaseTransition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parts, "to_data_uri", lambda *_: Image("data:,", 1, 1))
     page = (tiny / command.PAGE).read_text(encoding="utf-8")
@@ -117,47 +119,25 @@ def test_what_is_put_in_is_escaped(
 
 
 def test_a_second_run_makes_nothing_and_says_the_same(
-    tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "QUICK", TINY)
-    stored = sorted((tiny / pieces.FOLDER).iterdir())
+    stored = sorted((tiny / FOLDER).iterdir())
     before = {path: path.stat().st_mtime_ns for path in stored}
     page = (tiny / command.PAGE).read_text(encoding="utf-8")
     monkeypatch.setattr(parts, "to_data_uri", lambda *_: Image("data:,", 1, 1))
-    command.main(["--quick", "--out", str(tiny)])
+    said = mechprobe("study", NAME, "--quick", "--out", tiny).stdout
     assert {path: path.stat().st_mtime_ns for path in stored} == before
     again = (tiny / command.PAGE).read_text(encoding="utf-8")
     assert re.sub("<img [^>]*>", "", again) == re.sub("<img [^>]*>", "", page)
     (tiny / command.PAGE).write_text(page, encoding="utf-8")
-    said = capsys.readouterr().out
     assert "ours: " in said
     assert "published: " in said
 
 
-def test_a_figure_is_drawn_alike_again(tiny: Path, result: Study) -> None:
+def test_a_figure_is_drawn_alike_again(tiny: Path, result: PhaseTransition) -> None:
     image = to_data_uri(runs.scaling(result), parts.BUDGET)
     assert image.uri in (tiny / command.PAGE).read_text(encoding="utf-8")
-
-
-def test_missing_and_damaged_pieces_are_made_again_alike(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def here(work, jobs, title, weights):  # type: ignore[no-untyped-def]
-        return [(job, work(job)) for job in jobs]
-
-    monkeypatch.setattr(pieces, "run_all", here)
-    claim(tmp_path)
-    other = MinimaJob("first", MIXINGS["first"], 0.3, 1.0, 32, (0,), 5)
-    first = finish(tmp_path, [JOB, other], "test")
-    piece = Piece(tmp_path, JOB)
-    whole = piece.file.read_bytes()
-    kept = Piece(tmp_path, other).file.stat().st_mtime_ns
-    piece.file.write_bytes(whole[:50])
-    assert load(piece) is None
-    assert finish(tmp_path, [JOB, other], "test") == first
-    assert piece.file.read_bytes() == whole
-    assert Piece(tmp_path, other).file.stat().st_mtime_ns == kept
-    assert len(list((tmp_path / pieces.FOLDER).iterdir())) == 2
 
 
 def test_data_sets_do_not_depend_on_how_they_are_batched() -> None:
@@ -168,7 +148,7 @@ def test_data_sets_do_not_depend_on_how_they_are_batched() -> None:
     assert generator_of(1, 2).initial_seed() != generator_of(2, 1).initial_seed()
 
 
-def test_minima_are_where_the_start_says(result: Study) -> None:
+def test_minima_are_where_the_start_says(result: PhaseTransition) -> None:
     assert {(block.d, block.alpha) for block in result.minima} == {(64, a) for a in TINY.alphas}
     for block in [*result.minima, *result.scaling, *result.other_minima]:
         for minimum in block.minima:
@@ -180,7 +160,7 @@ def test_minima_are_where_the_start_says(result: Study) -> None:
     assert ends[0] == "semantic"
 
 
-def test_paths_begin_at_random_and_are_settled(result: Study) -> None:
+def test_paths_begin_at_random_and_are_settled(result: PhaseTransition) -> None:
     assert len(result.paths) == 2 * len(TINY.scales)
     for block in result.paths:
         assert block.steps[0] == 0
@@ -324,29 +304,23 @@ def test_nearest_point_of_the_theory() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--seeds", "0"], "--seeds 0"),
-        (["--seed", "-1"], "--seed -1"),
+        (["--seeds", "0"], "'--seeds': 0 is not in the range"),
+        (["--seed", "-1"], "'--seed': -1 is not in the range"),
     ],
 )
-def test_bad_options_are_one_line(
-    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as stop:
-        command.main(["--out", str(tmp_path / "x"), *arguments])
-    assert stop.value.code == 2
-    said = capsys.readouterr().err
-    assert message in said
-    assert said.count("\n") == 1
+def test_bad_options_are_one_line(arguments: list[str], message: str, tmp_path: Path) -> None:
+    left = mechprobe("study", NAME, "--out", tmp_path / "x", *arguments)
+    assert left.exit_code == 2
+    assert message in left.stderr
+    assert left.stderr.count("\n") == 1
 
 
-def test_other_folders_are_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_folders_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(SystemExit):
-        command.main(["--quick", "--out", str(tmp_path)])
-    assert "holds other files and no study" in capsys.readouterr().err
+    left = mechprobe("study", NAME, "--quick", "--out", tmp_path)
+    assert left.exit_code == 2
+    assert "holds other files and no study" in left.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
-    with pytest.raises(MechprobeError, match="is a file"):
-        claim(tmp_path / "thesis.txt")
 
 
 def test_a_damaged_published_table_is_one_line(tmp_path: Path) -> None:

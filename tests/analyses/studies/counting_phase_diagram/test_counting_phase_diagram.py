@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
 from mechprobe.analyses.studies.counting_phase_diagram import work as command
 from mechprobe.analyses.studies.counting_phase_diagram.bounds import bounds
@@ -12,6 +13,7 @@ from mechprobe.analyses.sweeps import Grid
 from mechprobe.analyses.sweeps.store import Store
 from mechprobe.analyses.sweeps.table import TABLE_FILE, read_rows, write_table
 from mechprobe.models.base.errors import MechprobeError
+from tests.analyses.shell import mechprobe
 from tests.analyses.studies.counting_phase_diagram.phase_rows import ARCHITECTURES, make_rows
 
 
@@ -48,11 +50,13 @@ def test_every_architecture_has_its_bounds() -> None:
     }
 
 
-def test_it_writes_pages_figure_and_table(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def study(*options: object) -> Result:
+    return mechprobe("study", "counting-phase-diagram", *options)
+
+
+def test_it_writes_pages_figure_and_table(tmp_path: Path) -> None:
     run, out = sweep(tmp_path / "run"), tmp_path / "out"
-    command.main(["--run", str(run), "--out", str(out)])
+    said = study("--run", run, "--out", out).stdout
     names = {"phase.html", "comparison.html", "phase.png", "table.csv"}
     assert {path.name for path in out.iterdir()} == names
     with (out / "table.csv").open(encoding="utf-8", newline="") as file:
@@ -67,7 +71,6 @@ def test_it_writes_pages_figure_and_table(
     assert low <= mean <= high
     points = 100 * (mean - float(first["published_accuracy"]))
     assert float(first["difference_points"]) == pytest.approx(points, abs=1e-3)
-    said = capsys.readouterr().out
     assert "bos+sftm     6 cells, mean absolute difference" in said
     assert "worst cells:" in said
     assert "wrote" in said
@@ -75,25 +78,23 @@ def test_it_writes_pages_figure_and_table(
 
 def test_the_same_table_gives_the_same_pages(tmp_path: Path) -> None:
     run = sweep(tmp_path / "run")
-    command.main(["--run", str(run)])
+    assert study("--run", run).exit_code == 0
     before = {path.name: path.read_bytes() for path in run.iterdir()}
-    command.main(["--run", str(run)])
+    assert study("--run", run).exit_code == 0
     assert before == {path.name: path.read_bytes() for path in run.iterdir()}
 
 
-def test_other_sizes_are_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_sizes_are_not_compared(tmp_path: Path) -> None:
     run = sweep(tmp_path, T=16)
-    command.main(["--run", str(run)])
+    said = study("--run", run).stdout
     reason = "the published grid is for T = 32, L = 10, and this sweep has T = 16, L = 10"
-    assert reason in capsys.readouterr().out
+    assert reason in said
     assert reason in (run / "comparison.html").read_text(encoding="utf-8")
     assert ",,\n" in (run / "table.csv").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("fault", ["other files", "empty", "two sizes", "no d"])
-def test_what_is_no_sweep_is_refused_in_a_line(
-    fault: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_no_sweep_is_refused_in_a_line(fault: str, tmp_path: Path) -> None:
     rows = make_rows((4,), (2,), seeds=1, architectures=("dot",))
     if fault == "two sizes":
         rows[0]["T"] = 16
@@ -103,10 +104,9 @@ def test_what_is_no_sweep_is_refused_in_a_line(
         (tmp_path / "notes.txt").write_text("mine")
     else:
         write_table(tmp_path / TABLE_FILE, [] if fault == "empty" else rows)
-    with pytest.raises(SystemExit) as left:
-        command.main(["--run", str(tmp_path)])
-    assert left.value.code == 2
-    said = capsys.readouterr().err
+    left = study("--run", tmp_path)
+    assert left.exit_code == 2
+    said = left.stderr
     assert said.startswith("mechprobe: ")
     assert said.count("\n") == 1
     words = {
@@ -119,7 +119,7 @@ def test_what_is_no_sweep_is_refused_in_a_line(
 
 
 def test_a_run_that_is_not_there_is_swept_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Over the coarse grid (a tiny one here); a sweep that was stopped keeps its own grid."""
     grid = {"T": 6, "L": 5, "d": [4, 8], "p": [4], "arch": ["bos", "lin"], "steps": 300}
@@ -128,18 +128,15 @@ def test_a_run_that_is_not_there_is_swept_first(
     monkeypatch.setattr(command, "COARSE", tiny)
     run = tmp_path / "run"
     monkeypatch.setattr(command, "RUN", run)
-    with pytest.raises(SystemExit):
-        command.main(["--run", str(tmp_path / "typo")])
-    assert "no sweep here" in capsys.readouterr().err
+    assert "no sweep here" in study("--run", tmp_path / "typo").stderr
     assert not (tmp_path / "typo").exists()
-    command.main([])
-    said = capsys.readouterr()
-    assert "sweep has T = 6, L = 5" in said.out
-    assert "its sweep of 4 models begins" in said.err
+    said = study()
+    assert "sweep has T = 6, L = 5" in said.stdout
+    assert "its sweep of 4 models begins" in said.stderr
     assert "--arch bos,lin" in (run / "phase.html").read_text(encoding="utf-8")
     assert len(read_rows(run / TABLE_FILE)) == 4
     assert (run / "phase.html").is_file()
     own = Store(tmp_path / "own")
     own.begin(Grid.checked(grid | {"lr": [0.003, 0.01], "arch": ["dot"]}))
-    command.main(["--run", str(own.folder)])
+    assert study("--run", own.folder).exit_code == 0
     assert {row["architecture"] for row in read_rows(own.folder / TABLE_FILE)} == {"dot"}

@@ -19,6 +19,12 @@ from mechprobe.analyses.studies.counting_phase_diagram.comparison import (
     differences,
     worst,
 )
+from mechprobe.analyses.studies.counting_phase_diagram.contents import (
+    Bound,
+    PhaseDiagram,
+    Published,
+    in_order,
+)
 from mechprobe.analyses.studies.counting_phase_diagram.data import embedded, plain, safe_json
 from mechprobe.analyses.studies.counting_phase_diagram.kinds import (
     INVENTORY,
@@ -31,18 +37,12 @@ from mechprobe.analyses.studies.counting_phase_diagram.kinds import (
 from mechprobe.analyses.studies.counting_phase_diagram.maps import corner, panels, place
 from mechprobe.analyses.studies.counting_phase_diagram.overview import overview
 from mechprobe.analyses.studies.counting_phase_diagram.page import (
+    TEMPLATES,
     render,
     render_comparison,
     write_pages,
 )
-from mechprobe.analyses.studies.counting_phase_diagram.study import (
-    Bound,
-    Published,
-    Study,
-    in_order,
-)
 from mechprobe.probes.counting.label.rule import PRIVATE, SHARED, SOLVED
-from mechprobe.reports.page import TEMPLATES
 from tests.analyses.studies.counting_phase_diagram.phase_rows import make_rows
 
 HOSTILE = "</script><b>x\"'&amp;\u2028{{ 7 * 7 }}<!--"
@@ -53,11 +53,11 @@ PUBLISHED = [
 ]
 
 
-def make_study(rows: list[dict[str, Any]], **other: Any) -> Study:
+def make_study(rows: list[dict[str, Any]], **other: Any) -> PhaseDiagram:
     bound = Bound(architecture="bos", d=12, p=32, formula="d ≥ f(T)", says="room for it")
     values: dict[str, Any] = {
         "title": "A made-up diagram",
-        "command": "python -m mechprobe.analyses.studies.counting_phase_diagram.work",
+        "command": "mechprobe study counting-phase-diagram",
         "versions": {"mechprobe": "0"},
         "T": 32,
         "L": 10,
@@ -67,7 +67,7 @@ def make_study(rows: list[dict[str, Any]], **other: Any) -> Study:
         "published_source": "From a paper.",
         "left_out": "",
     }
-    return Study(**(values | other))
+    return PhaseDiagram(**(values | other))
 
 
 def small() -> list[dict[str, Any]]:
@@ -289,7 +289,7 @@ def test_the_files_are_written(tmp_path) -> None:
 
 
 def test_the_page_states_the_thresholds_of_the_rule() -> None:
-    script = (TEMPLATES / "phase_figures.js").read_text(encoding="utf-8")
+    script = (TEMPLATES / "figures.js").read_text(encoding="utf-8")
     assert f"[{SHARED}, high" in script
     assert f"[-{PRIVATE}, {PRIVATE}, " in script
     assert f"below {100 * SOLVED:.0f} %" in render(make_study(small()))

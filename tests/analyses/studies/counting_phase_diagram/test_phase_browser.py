@@ -11,16 +11,20 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
+from mechprobe.analyses.studies.counting_phase_diagram.contents import (
+    Bound,
+    PhaseDiagram,
+    Published,
+)
 from mechprobe.analyses.studies.counting_phase_diagram.page import render, render_comparison
-from mechprobe.analyses.studies.counting_phase_diagram.study import Bound, Published, Study
 from tests.analyses.studies.counting_phase_diagram.phase_rows import PAPER, make_rows
 
 HOSTILE = "</script><b>x</b><img src=x onerror=alert(1)>\u2028"
 LIMIT = 20_000_000
 
 
-def make_study(rows: list[dict[str, Any]]) -> Study:
-    return Study(
+def make_study(rows: list[dict[str, Any]]) -> PhaseDiagram:
+    return PhaseDiagram(
         title="A made-up diagram",
         command="make it",
         versions={"mechprobe": "0"},

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mechprobe.analyses.studies.demo import work as demo_module
-from mechprobe.analyses.studies.demo.work import TrainJob, demo, train_one
+from mechprobe.analyses.studies.demo.work import TrainJob, train_one, work
 from mechprobe.models import ARCHITECTURES, TrainingPlan, load
 from mechprobe.probes.runs import load_run
 from mechprobe.reports import write_report
@@ -24,7 +24,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_demo_fills_a_run_and_goes_on(tmp_path: Path) -> None:
     """Every architecture is trained, constructions added, all labelled; a rerun changes nothing."""
     run = tmp_path / "run"
-    results, problems = demo(run, quick=True, seed=0)
+    results, problems = work(run, quick=True, seed=0, command="mechprobe demo")
     assert problems == []
     counting = [r for r in results if r.family == "counting"]
     trained = {r.architecture for r in counting if r.meta["origin"] == "trained"}
@@ -44,9 +44,9 @@ def test_demo_fills_a_run_and_goes_on(tmp_path: Path) -> None:
     info, stored = load_run(run)
     assert any("Theory for d to infinity" in note for note in info.notes)
     assert {r.name for r in stored} == {r.name for r in results}
-    assert info.command.startswith("mechprobe demo")
+    assert info.command == "mechprobe demo"
     before = {p: p.stat().st_mtime_ns for p in run.rglob("*.json")}
-    again, _ = demo(run, quick=True, seed=0)
+    again, _ = work(run, quick=True, seed=0, command="mechprobe demo")
     changed = {p.name for p, at in before.items() if p.stat().st_mtime_ns != at}
     assert changed == {"run.json"}
     assert [r.model_dump_json() for r in again] == [r.model_dump_json() for r in results]
@@ -61,7 +61,9 @@ def test_a_stopped_training_goes_on(tmp_path: Path) -> None:
     train_one(whole)
     stopped = TrainJob("dot", 8, 4, 0, plan, tmp_path / "stopped")
     script = (
-        "import analyses.demo as d, models.counting.training.trainer as t, os\n"
+        "import os\n"
+        "import mechprobe.analyses.studies.demo.work as d\n"
+        "import mechprobe.models.families.counting.training.trainer as t\n"
         "from pathlib import Path\n"
         "from mechprobe.models import TrainingPlan\n"
         "keep = t._keep\n"

@@ -5,14 +5,15 @@ import pytest
 from mechprobe import models
 from mechprobe.analyses.studies.foreign_models import work as foreign_models
 from mechprobe.models.families.foreign import compiled_counter
+from tests.analyses.shell import mechprobe
 
 
-def test_both_paths_agree_and_an_untrained_model_is_told(tmp_path, capsys, monkeypatch):
+def test_both_paths_agree_and_an_untrained_model_is_told(tmp_path, monkeypatch):
     for name in ("T", "L"):
         monkeypatch.setattr(foreign_models, name, 4)  # small, to be quick
-    arguments = ["--out", str(tmp_path), "--steps", "3"]
-    assert foreign_models.main(arguments) == 1  # three steps are not enough
-    said = capsys.readouterr().out
+    done = mechprobe("study", "foreign-models", "--out", tmp_path, "--steps", 3)
+    assert done.exit_code == 1  # three steps are not enough
+    said = done.stdout
     assert "compiled: accuracy 1.0000\n  foreign: relation-based, semantic attention" in said
     differences = [
         float(line.split(": ")[1].split(" ")[0])
@@ -37,22 +38,23 @@ def test_what_the_folder_holds_is_not_trained_again(tmp_path, monkeypatch):
     assert foreign_models.trained(tmp_path / "one", 2, 1).fingerprint() != first.fingerprint()
 
 
-def test_where_everything_is_met_the_exit_code_is_0(tmp_path, capsys, monkeypatch):
+def test_where_everything_is_met_the_exit_code_is_0(tmp_path, monkeypatch):
     for name in ("T", "L"):
         monkeypatch.setattr(foreign_models, name, 4)
     # The control in the trained model's place: a model that is right, without training.
     made = {"trained": {"steps": 7, "seed": 1}}
     models.save(compiled_counter(4, 4), tmp_path / foreign_models.TRAINED, made)
-    arguments = ["--out", str(tmp_path), "--steps", "7", "--seed", "1"]
-    assert foreign_models.main(arguments) == 0
-    assert "trained: accuracy 1.0000" in capsys.readouterr().out
+    options = ("--out", tmp_path, "--steps", 7, "--seed", 1)
+    done = mechprobe("study", "foreign-models", *options)
+    assert done.exit_code == 0
+    assert "trained: accuracy 1.0000" in done.stdout
 
 
 @pytest.mark.parametrize("wrong", [("--seed", "-1"), ("--steps", "0"), ("--steps", "-3")])
-def test_bad_numbers_are_one_line(wrong, tmp_path, capsys):
-    assert foreign_models.main(["--out", str(tmp_path), *wrong]) == 2
-    said = capsys.readouterr()
-    assert said.err.startswith(f"mechprobe: {wrong[0]} {wrong[1]}: ")
-    assert said.err.count("\n") == 1
-    assert said.out == ""
+def test_bad_numbers_are_one_line(wrong, tmp_path):
+    left = mechprobe("study", "foreign-models", "--out", tmp_path, *wrong)
+    assert left.exit_code == 2
+    assert left.stderr.startswith(f"mechprobe: Invalid value for '{wrong[0]}': {wrong[1]} is not")
+    assert left.stderr.count("\n") == 1
+    assert left.stdout == ""
     assert list(tmp_path.iterdir()) == []

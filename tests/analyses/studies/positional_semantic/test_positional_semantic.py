@@ -11,14 +11,15 @@ from mechprobe import models
 from mechprobe.analyses.common import runs
 from mechprobe.analyses.studies.positional_semantic import training
 from mechprobe.analyses.studies.positional_semantic import work as command
+from mechprobe.analyses.studies.positional_semantic.contents import Model, PositionalSemantic
 from mechprobe.analyses.studies.positional_semantic.patterns import spelt
 from mechprobe.analyses.studies.positional_semantic.plan import EXAMPLES, FULL, QUICK, Budget
 from mechprobe.analyses.studies.positional_semantic.reading import demands
-from mechprobe.analyses.studies.positional_semantic.study import Model, Study
 from mechprobe.analyses.studies.positional_semantic.training import Job, train_job
 from mechprobe.models.families.transformer import Plan, histogram_split
 from mechprobe.models.families.transformer import train as real_train
 from mechprobe.probes.runs import load_run
+from tests.analyses.shell import mechprobe
 
 TINY = Budget(
     T=6, L=5, d=8, p=16, sequences=400, quick=True,
@@ -40,9 +41,8 @@ def run(folder: Path) -> int:
         patch.setattr(command, "QUICK", TINY)
         patch.setattr(command, "run_all", one_by_one)
         patch.setattr(runs, "run_all", one_by_one)
-        with pytest.raises(SystemExit) as left:
-            command.main(["--quick", "--out", str(folder), "--seeds", "1", "--free", "1"])
-    return int(left.value.code or 0)
+        options = ("--quick", "--out", folder, "--seeds", 1, "--free", 1)
+        return mechprobe("study", "positional-semantic", *options).exit_code
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +53,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
 
 
 @pytest.fixture(scope="module")
-def result(finished: tuple[Path, int]) -> Study:
+def result(finished: tuple[Path, int]) -> PositionalSemantic:
     file = finished[0] / "positional_semantic.json"
-    return Study.model_validate_json(file.read_text(encoding="utf-8"))
+    return PositionalSemantic.model_validate_json(file.read_text(encoding="utf-8"))
 
 
 def test_the_folder_is_a_run_with_page_and_picture(finished: tuple[Path, int]) -> None:
@@ -70,7 +70,9 @@ def test_the_folder_is_a_run_with_page_and_picture(finished: tuple[Path, int]) -
     assert (folder / "positional_semantic.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_numbers_are_those_of_the_checkpoints(finished: tuple[Path, int], result: Study) -> None:
+def test_numbers_are_those_of_the_checkpoints(
+    finished: tuple[Path, int], result: PositionalSemantic
+) -> None:
     folder, code = finished
     assert [model.name for model in result.models] == sorted(NAMES[1:]) + NAMES[:1]
     assert code == int(any(demand.met is False for demand in result.demands))
@@ -89,7 +91,7 @@ def test_numbers_are_those_of_the_checkpoints(finished: tuple[Path, int], result
             assert [sum(row) for row in matrix] == pytest.approx([1.0] * TINY.L, abs=1e-5)
 
 
-def test_halves_are_pure_and_freeing_moves_little(result: Study) -> None:
+def test_halves_are_pure_and_freeing_moves_little(result: PositionalSemantic) -> None:
     """What attention cannot see has no share; after unfreezing it is the noise's."""
     for start, before, after in result.solutions:
         alone = {"only_pos": "positional", "only_sem": "semantic"}[start]
@@ -102,7 +104,7 @@ def test_halves_are_pure_and_freeing_moves_little(result: Study) -> None:
 
 
 def test_a_second_run_keeps_everything_and_says_the_same(
-    finished: tuple[Path, int], result: Study, monkeypatch: pytest.MonkeyPatch
+    finished: tuple[Path, int], result: PositionalSemantic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, code = finished
     files = [*(folder / "models").glob("*/*"), *(folder / "results").iterdir()]
@@ -112,7 +114,7 @@ def test_a_second_run_keeps_everything_and_says_the_same(
     assert run(folder) == code
     assert {file: file.stat().st_mtime_ns for file in files} == before
     again = (folder / "positional_semantic.json").read_text(encoding="utf-8")
-    assert Study.model_validate_json(again) == result
+    assert PositionalSemantic.model_validate_json(again) == result
 
 
 def test_a_stopped_training_goes_on_and_gives_the_same_bits(
@@ -148,7 +150,7 @@ def test_another_budget_or_a_damaged_checkpoint_is_trained_anew(tmp_path: Path) 
     assert models.load(job.checkpoint("free_0")).fingerprint() != first
 
 
-def test_what_is_missed_is_said(result: Study) -> None:
+def test_what_is_missed_is_said(result: PositionalSemantic) -> None:
     """In the full budget accuracies and shares are asked for too."""
     wrong = [
         one.model_copy(update={"attention": "mixed"}) if one.name == "only_sem_0" else one
@@ -174,25 +176,25 @@ def _made_good(one: Model) -> Model:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--seeds", "0"), "--seeds 0: between 1 and 1000 are wanted"),
-        (("--free", "-1"), "--free -1: between 0 and 1000 are wanted"),
-        (("--seed", "-1"), "--seed -1: a number from 0 to 2^31 - 1 is wanted"),
+        (("--seeds", "0"), "Invalid value for '--seeds': 0 is not in the range 1<=x<=1000."),
+        (("--free", "-1"), "Invalid value for '--free': -1 is not in the range 0<=x<=1000."),
+        (("--seed", "-1"), "Invalid value for '--seed': -1 is not in the range 0<=x<=2147483647."),
+        (("--quick", "--published"), "--quick and --published exclude each other"),
     ],
 )
-def test_bad_numbers_are_one_line(arguments, says, tmp_path, capsys) -> None:
-    with pytest.raises(SystemExit) as left:
-        command.main(["--out", str(tmp_path / "x"), *arguments])
-    assert left.value.code == 2
-    assert capsys.readouterr().err == f"mechprobe: {says}\n"
+def test_bad_options_are_one_line(arguments, says, tmp_path) -> None:
+    left = mechprobe("study", "positional-semantic", "--out", tmp_path / "x", *arguments)
+    assert left.exit_code == 2
+    assert left.stderr.startswith(f"mechprobe: {says}")
+    assert left.stderr.count("\n") == 1
     assert not (tmp_path / "x").exists()
 
 
-def test_a_folder_with_other_things_is_refused(tmp_path, capsys) -> None:
+def test_a_folder_with_other_things_is_refused(tmp_path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(SystemExit) as left:
-        command.main(["--out", str(tmp_path)])
-    assert left.value.code == 2
-    assert "holds other files" in capsys.readouterr().err
+    left = mechprobe("study", "positional-semantic", "--out", tmp_path)
+    assert left.exit_code == 2
+    assert "holds other files" in left.stderr
 
 
 def test_budgets_and_examples_are_the_papers() -> None:

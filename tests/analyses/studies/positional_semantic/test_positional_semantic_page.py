@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from mechprobe.analyses.studies.positional_semantic import patterns, tables, words
-from mechprobe.analyses.studies.positional_semantic.page import render, write_page, write_picture
-from mechprobe.analyses.studies.positional_semantic.study import (
+from mechprobe.analyses.studies.positional_semantic.contents import (
     Demand,
     Kept,
     Model,
+    PositionalSemantic,
     Published,
     Ranges,
     Setting,
     Shares,
     Spread,
     Start,
-    Study,
 )
+from mechprobe.analyses.studies.positional_semantic.page import render, write_page, write_picture
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}&amp;"
 EXAMPLES = [[1, 1, 2, 1], [14, 13, 12, 11]]
@@ -94,7 +94,7 @@ def model(start: Start, seed: int = 0, freed: bool = False, **changes: object) -
     return Model.model_validate(fields | changes)
 
 
-def study(*models: Model, seeds: int = 2, **changes: object) -> Study:
+def study(*models: Model, seeds: int = 2, **changes: object) -> PositionalSemantic:
     """A study of these models, or of the usual ones."""
     usual = [
         model(s, i, f)
@@ -126,7 +126,7 @@ def study(*models: Model, seeds: int = 2, **changes: object) -> Study:
             Demand(name="shares", found="1 of 2", met=None),
         ],
     }
-    return Study.model_validate(fields | changes)
+    return PositionalSemantic.model_validate(fields | changes)
 
 
 def plain(text: str) -> str:

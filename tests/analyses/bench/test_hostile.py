@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 import mechprobe
+from mechprobe import models
 from mechprobe.analyses.bench.hostile import Case, make_cases
 from mechprobe.analyses.bench.hostile.archives import TORCH
 from mechprobe.analyses.bench.hostile.bases import BASES
 from mechprobe.analyses.bench.hostile.configs import CONFIGS, STRICT
 from mechprobe.analyses.bench.hostile.files import FILES, SAFETENSORS
+from mechprobe.analyses.bench.hostile.run import Outcome, judged, summary
 from mechprobe.analyses.bench.hostile.tasks import TASKS
 from mechprobe.analyses.bench.hostile.tensors import TENSORS, TORCH_TENSORS
-from mechprobe.analyses.bench.hostile_checkpoints import Outcome, judged, summary
 
 ROOT = Path(mechprobe.__file__).parents[1]
 # Address space that the loads may add to a process that has imported everything. The files are
@@ -27,7 +28,7 @@ from pathlib import Path
 import torch
 from transformer_lens.model_bridge import TransformerBridge
 from mechprobe.analyses.bench.hostile import Case
-from mechprobe.analyses.bench.hostile_checkpoints import judged
+from mechprobe.analyses.bench.hostile.run import judged
 from mechprobe.models import load
 
 torch.set_num_threads(1)

@@ -1,6 +1,6 @@
 """Bad checkpoints of every format, loaded one by one: what each costs, and whether it is refused.
 
-    python -m mechprobe.analyses.bench.hostile_checkpoints
+    python -m mechprobe.analyses.bench.hostile
 
 Writes 200 into a temporary folder, loads each in a process of its own that has imported
 everything, and prints the slowest and the largest. Demanded of each: a `MechprobeError` of one
@@ -60,7 +60,7 @@ def measure(cases: Sequence[Case]) -> list[Outcome]:
     """Load each checkpoint in a process of its own, one after the other."""
     context = multiprocessing.get_context("forkserver")
     # Imported once, by the server; what is measured is the load alone.
-    context.set_forkserver_preload([__name__, "models", "transformer_lens.model_bridge"])
+    context.set_forkserver_preload([__name__, "mechprobe.models", "transformer_lens.model_bridge"])
     outcomes = []
     for case in tqdm(cases, desc="loading", leave=False, mininterval=0.5):
         receiver, sender = context.Pipe(duplex=False)
@@ -147,7 +147,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcomes = measure(make_cases(Path(root), options.number, options.seed))
     print(printable(summary(outcomes)))
     return int(any(o.faults or not o.in_time for o in outcomes))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

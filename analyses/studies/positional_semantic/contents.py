@@ -155,7 +155,7 @@ class Ranges(Schema):
         )
 
 
-class Study(Schema):
+class PositionalSemantic(Schema):
     """Everything on the page.
 
     Args:

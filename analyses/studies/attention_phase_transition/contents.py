@@ -66,7 +66,7 @@ class PublishedRow(Schema):
     test_error_spread: float
 
 
-class Study(Schema):
+class PhaseTransition(Schema):
     """Everything the page shows.
 
     Args:

@@ -42,13 +42,13 @@ class Published(Schema):
     accuracy: float
 
 
-class Study(Schema):
+class PhaseDiagram(Schema):
     """Everything the pages show.
 
     Args:
         command: that makes the pages again.
         T, L: alphabet size and sequence length of all models.
-        rows: the sweep's table, a dictionary a model (columns: `analyses.sweeps.table`).
+        rows: the sweep's table, a dictionary a model (columns: `mechprobe.analyses.sweeps.table`).
         published: empty where the comparison is left out.
         published_source: where they are from, a sentence.
         left_out: why there is no comparison; empty where there is one.

@@ -1,0 +1,1 @@
+"""Training by others' means, for the benchmark of training to measure against."""

@@ -1,0 +1,27 @@
+"""`mechprobe inspect`: what a checkpoint is."""
+
+import json
+from pathlib import Path
+
+import click
+
+from mechprobe.analyses.common.console import report_problems
+
+
+@click.command()
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print an object.")
+@click.option("--formats", "listing", is_flag=True, help="Show every known format and leave.")
+def inspect(path: Path | None, as_json: bool, listing: bool) -> int:
+    """Say what the checkpoint at PATH is and what can be measured on it."""
+    from mechprobe.analyses.commands.inspect.inspecting import as_text, formats_text, inspect_path
+
+    if listing:
+        text, problems = formats_text()
+        click.echo(text)
+        return report_problems(problems)
+    if path is None:
+        raise click.UsageError("PATH is wanted, or --formats")
+    found = inspect_path(path)
+    click.echo(json.dumps(found, indent=2, allow_nan=False) if as_json else as_text(found))
+    return 0

@@ -1,0 +1,40 @@
+"""`mechprobe study`: the studies, run or listed."""
+
+import click
+
+from mechprobe.analyses.common.console import report_problems
+from mechprobe.analyses.studies import STUDIES
+
+
+class Studies(click.Group):
+    """Every registered study as a command."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        return sorted(STUDIES)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command:
+        """The study of that name.
+
+        Raises:
+            MechprobeError: there is none, with the nearest spelling.
+        """
+        return STUDIES.find(name)
+
+
+@click.group(cls=Studies, invoke_without_command=True)
+@click.pass_context
+def study(ctx: click.Context) -> int:
+    """Run the study NAME; without a name, list the studies.
+
+    `mechprobe study NAME --help` shows the options of one. The same command goes on where it was
+    stopped.
+    """
+    code = report_problems(STUDIES.problems())
+    if ctx.invoked_subcommand is None:
+        known = STUDIES.registered()
+        width = max(len(name) for name in known)
+        for name, one in sorted(known.items()):
+            summary = one.entry.get_short_help_str(100)
+            click.echo(f"{name:{width}s}  {summary}  [{one.source}]")
+    return code

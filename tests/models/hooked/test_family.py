@@ -8,8 +8,6 @@ from typing import Any, Literal, cast
 
 import pytest
 import torch
-from mechprobe.models.hooked.components import Embed
-from mechprobe.models.hooked.layers import LearnedUnembed
 from pydantic import ConfigDict
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
@@ -19,7 +17,9 @@ from mechprobe.models import HookedTransformer, MechprobeError
 from mechprobe.models.base.weights import Weights, check_weights
 from mechprobe.models.families.foreign import compiled_counter
 from mechprobe.models.hooked import FAMILIES, Family, HookedConfig, copy_with, model_family
+from mechprobe.models.hooked.embedding import Embed
 from mechprobe.models.hooked.family import Parts
+from mechprobe.models.hooked.unembedding import LearnedUnembed
 from mechprobe.models.tasks import AskedConfig
 
 

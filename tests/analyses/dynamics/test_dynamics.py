@@ -72,7 +72,7 @@ def test_snapshots_come_whole_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that fills up half-way leaves nothing; a taken folder is refused."""
-    from mechprobe.analyses.commands import training
+    from mechprobe.analyses.commands.train import training
 
     saved = []
 

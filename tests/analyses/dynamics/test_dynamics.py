@@ -3,7 +3,7 @@
 import html
 import json
 from pathlib import Path
-from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -200,7 +200,9 @@ def test_a_task_that_is_not_followed_is_said(
     reading = type(READINGS["attention-regression"])
     monkeypatch.setattr(reading, "follow", lambda self: None)
     nothing = run("dynamics", student, "--out", tmp_path / "out").stderr
-    other = SimpleNamespace(task=lambda: SimpleNamespace(name="sum"))
+    task = Mock(spec=models.Task)
+    task.name = "sum"
+    other = Mock(**{"task.return_value": task})
     monkeypatch.setattr("mechprobe.analyses.dynamics.follow.load", lambda path: other)
     unknown = run("dynamics", student, "--out", tmp_path / "out").stderr
     assert "does not say what to follow" in nothing

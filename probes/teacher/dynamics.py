@@ -70,9 +70,10 @@ PANELS = (
         (
             Curve("m", "m", POSITIONAL, "s"),
             Curve("theta", "θ", SEMANTIC, "^"),
+            Curve("m_null", "random m", GREY, "|"),
+            Curve("theta_null", "random θ", GREY, "_"),
         ),
         limits=(0, None),
-        levels=(Level("m_null", "random m"), Level("theta_null", "random θ")),
     ),
     Panel(
         "Effects on the answers",
@@ -127,7 +128,10 @@ FOLLOWED = Followed(
             f" {RANDOM}, and its part of queries and keys changes the answers by at least"
             f" {100 * LEAST:.0f}\u00a0% of what the whole attention does."
         ),
-        "m, θ": "Overlaps of queries and keys with the positional direction and with the teacher.",
+        "m, θ": (
+            "Overlaps of queries and keys with the positional direction and with the teacher. Random"
+            f" ones: what {RANDOM} of the same size and width stay below."
+        ),
         "effect": (
             "How much the answers change with a part of queries and keys, over how much they change"
             " with the whole attention."

@@ -129,8 +129,8 @@ FOLLOWED = Followed(
             f" {100 * LEAST:.0f}\u00a0% of what the whole attention does."
         ),
         "m, θ": (
-            "Overlaps of queries and keys with the positional direction and with the teacher. Random"
-            f" ones: what {RANDOM} of the same size and width stay below."
+            "Overlaps of queries and keys with the positional direction and with the teacher."
+            f" Random ones: what {RANDOM} of the same size and width stay below."
         ),
         "effect": (
             "How much the answers change with a part of queries and keys, over how much they change"

@@ -29,7 +29,7 @@ class Row:
         kappa: mean count transport.
         counters: groups of tokens that carry each other's counts.
         writer_block, writer_head, writer_share: head that writes most of the count, and how much.
-        writers: heads that write 90 % together.
+        writers: heads that write COVER of it together (probe count-path).
         elsewhere: most that goes by way of other positions.
         reader_block, reader_share: feed-forward layer that reads most of the count.
         head_share: most that a head of a later block reads.

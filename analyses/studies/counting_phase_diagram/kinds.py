@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mechprobe.probes.counting.label.rule import SOLVED
 from mechprobe.probes.drawing import BLUE, GREEN, PURPLE
 
 
@@ -35,7 +36,13 @@ KINDS: dict[str, Kind] = {
         Kind(SEVERAL, "groups of tokens share a counter each", "G", GREEN),
         Kind(MIXED, "some tokens share, others do not", "M", PURPLE),
         Kind(INVENTORY, "a look-up for every token", "I", "#e69f00"),
-        Kind(UNSOLVED, "accuracy below 90 %, or no count found", "·", "#9aa1a9", fades=False),
+        Kind(
+            UNSOLVED,
+            f"accuracy below {100 * SOLVED:g} %, or no count found",
+            "·",
+            "#9aa1a9",
+            fades=False,
+        ),
         Kind(NO_LABEL, "the models could not be labelled", "?", "#ffffff", fades=False),
     )
 }

@@ -7,6 +7,7 @@ from mechprobe.analyses.studies.positional_semantic.contents import PositionalSe
 from mechprobe.analyses.studies.positional_semantic.patterns import spelt
 from mechprobe.models.base.files import write_text, write_whole
 from mechprobe.probes.counting.kinds import COUNTING
+from mechprobe.probes.effects import LEAST, ONE_SIDED
 from mechprobe.reports.layout import fill
 from mechprobe.reports.parts import Part, drawn
 
@@ -51,6 +52,8 @@ def render(study: PositionalSemantic) -> str:
         demands=tables.demands(study),
         parts=parts(study),
         unsolved=COUNTING.kinds["unsolved"].meaning,
+        least=LEAST,
+        one_sided=ONE_SIDED,
     )
 
 

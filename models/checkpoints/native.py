@@ -38,7 +38,7 @@ class Native:
         if "family" not in fields and fields.keys() >= THEIRS:
             raise MechprobeError(
                 f"{folder}: a TransformerLens model without {TASK_FILE}; add one that says which"
-                " ids are tokens and how it answers (docs/foreign_models.md)"
+                " ids are tokens and how it answers (docs/families/foreign_models.md)"
             )
         # Configurations without a family are counting models, the first there were.
         family = FAMILIES.find(fields.get("family", "counting"), where)

@@ -21,7 +21,7 @@ def wrap(model: nn.Module, description: TaskDescription) -> ForeignTransformer:
 
     Raises:
         MechprobeError: the description does not fit the model, or the model cannot be read
-            exactly through its hooks (what is checked: docs/foreign_models.md).
+            exactly through its hooks (what is checked: docs/families/foreign_models.md).
     """
     if not (is_bridge(model) or isinstance(model, HookedRootModule)):
         raise MechprobeError(

@@ -13,7 +13,7 @@ LARGEST = 50_000_000  # weights: 200 MB in single precision
 
 
 class TransformerConfig(AskedConfig):
-    """Transformer for the histogram task; docs/transformers.md has its equations.
+    """Transformer for the histogram task; docs/families/transformers.md has its equations.
 
     Attributes:
         T: alphabet size (at least 2).

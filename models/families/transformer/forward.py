@@ -1,4 +1,4 @@
-"""Forward pass of a transformer that counts, plain torch (docs/transformers.md).
+"""Forward pass of a transformer that counts, plain torch (docs/families/transformers.md).
 
 Equations of arXiv:2407.11542, section 2, and arXiv:2402.03902, section 3, and of a standard
 pre-norm transformer; which, says the configuration.

@@ -1,4 +1,4 @@
-"""Transformers with depth, heads, positions and norms as hooked models (docs/transformers.md)."""
+"""Transformers with depth, heads, positions and norms as hooked models (docs/families/transformers.md)."""
 
 from typing import cast
 

@@ -49,7 +49,7 @@ class Foreign:
         if "architectures" in fields or "model_type" in fields:
             raise MechprobeError(
                 f"{folder}: a Hugging Face model; its hooks cannot be written as probes need it"
-                " (docs/foreign_models.md); bring a model of TransformerBridge.boot_native"
+                " (docs/families/foreign_models.md); bring a model of TransformerBridge.boot_native"
             )
         if fields.get("attention_dir") == "causal":
             raise MechprobeError(

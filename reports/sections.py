@@ -4,20 +4,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mechprobe.models.base.parallel import run_all
 from mechprobe.probes.reading import READINGS, Axis, Item
-from mechprobe.probes.registry import Probe, all_probes
+from mechprobe.probes.registry import Probe
 from mechprobe.probes.results import ModelResult, ProbeResult
-from mechprobe.reports.figures import Image, to_data_uri
+from mechprobe.reports.figures import Image
 from mechprobe.reports.formatting import anchors, first_sentence
 from mechprobe.reports.labels import Chip, Shown, shown, task_of, written
+from mechprobe.reports.pictures import Picture, draw_all
 
-MANY = 40  # figures; from here on several processes save more time than they take to start
 WIDE = 560  # pixels; wider figures would be shrunk beyond reading in one column of the grid
-
-
-# A figure, or why there is none.
-Picture = tuple[Image | None, str]
 
 
 @dataclass(frozen=True)
@@ -155,7 +150,7 @@ def sections(results: list[ModelResult], probes: Mapping[str, Probe]) -> list[Se
         probes: registered probes by name; their figures are used.
     """
     names = anchors(result.name for result in results)
-    drawn = _draw_all(results, probes)
+    drawn = draw_all(results, probes)
     tasks = shown(results)
     return [
         _section(result, tasks[task_of(result)], anchor, pictures, probes)
@@ -207,29 +202,6 @@ def probe_lines(results: list[ModelResult], probes: Mapping[str, Probe]) -> list
     return sorted(lines, key=lambda line: (line.name, line.version, line.package))
 
 
-def _draw_all(results: list[ModelResult], probes: Mapping[str, Probe]) -> list[list[Picture]]:
-    if sum(len(result.probes) for result in results) < MANY:
-        return [[_picture(found, probes.get(found.probe)) for found in r.probes] for r in results]
-    index = range(len(results))
-    jobs = [(i, results[i].probes) for i in index]
-    done = {job[0]: pictures for job, pictures in run_all(_draw_model, jobs, "drawing")}
-    return [
-        [
-            # A probe that only this process knows is drawn here.
-            picture or _picture(found, probes.get(found.probe))
-            for found, picture in zip(results[i].probes, done[i], strict=True)
-        ]
-        for i in index
-    ]
-
-
-def _draw_model(job: tuple[int, Sequence[ProbeResult]]) -> list[Picture | None]:
-    known = all_probes()
-    return [
-        _picture(found, known[found.probe]) if found.probe in known else None for found in job[1]
-    ]
-
-
 def _section(
     result: ModelResult,
     how: Shown,
@@ -254,21 +226,6 @@ def _finding(result: ProbeResult, model: str, picture: Picture, summary: str) ->
     says = first_sentence(result.words)
     alt = f"{result.probe} of {model}" + (f": {says}" if says else "")
     return Finding(result, summary, image, note, alt)
-
-
-def _picture(result: ProbeResult, probe: Probe | None) -> Picture:
-    if probe is None:
-        return None, (
-            f"No figure: the probe {result.probe} is not installed here"
-            f" (it came from {result.provenance.package})."
-        )
-    if probe.draw is None:
-        return None, ""
-    try:
-        return to_data_uri(probe.draw(result)), ""
-    except Exception as error:  # a foreign figure may fail in any way; the report must not
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        return None, f"No figure: drawing it failed ({reason[:200]})."
 
 
 def _summary(probe: Probe | None) -> str:

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 import tests.typechecker
+from tests.browser import browser as browser
 
 os.environ["MPLBACKEND"] = "Agg"
 

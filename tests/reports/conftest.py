@@ -1,7 +1,5 @@
 """A fabricated run, throw-away probes for it, and a browser."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,9 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 
 from mechprobe.probes import registry
 from mechprobe.probes.attention import ATTENTION
@@ -27,16 +22,6 @@ from mechprobe.probes.results import (
 )
 from mechprobe.reports import render
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 KINDS = ("relation-based", "inventory-based", "mixed", "unsolved")
 TOKENS = ("shared", "private", "partial", "opposed", "silent")
 
@@ -192,30 +177,3 @@ def _lines(result: ProbeResult) -> Figure:
 
 def _broken(result: ProbeResult) -> Figure:
     raise ValueError("no such array\n<script>alert('figure')</script>")
-
-
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    """Headless Chromium with its console kept; skipped where there is none.
-
-    With MECHPROBE_REQUIRE_BROWSER=1 a missing browser fails the test.
-    """
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        if os.environ.get("MECHPROBE_REQUIRE_BROWSER") == "1":
-            pytest.fail("chromium and chromedriver are required here, and not installed")
-        pytest.skip("needs chromium and chromedriver")
-    options = Options()
-    options.binary_location = chromium
-    for flag in (
-        *FLAGS,
-        f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
-        "--window-size=1400,1000",
-    ):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    made = webdriver.Chrome(options=options, service=Service(driver))
-    try:
-        yield made
-    finally:
-        made.quit()

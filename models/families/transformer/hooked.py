@@ -1,4 +1,4 @@
-"""Transformers with depth, heads, positions and norms as hooked models (docs/families/transformers.md)."""
+"""Transformers with depth, heads, positions and norms as hooked models."""
 
 from typing import cast
 

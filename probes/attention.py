@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from mechprobe.probes.reading import Axis, Kind
+from mechprobe.probes.axes import Axis, Kind
 
 AttentionKind = Literal["semantic", "positional", "mixed", "uninformed"]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from mechprobe.probes.reading import Item, Kind
+from mechprobe.probes.axes import Item, Kind
 
 NEUTRAL = "#5f6770"  # of kinds that no reading here knows
 DARK, LIGHT = "#111111", "#ffffff"  # text on a colour

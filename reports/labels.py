@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mechprobe.probes.reading import READINGS, Axis, Column, Kind, Performance, TaskReading
+from mechprobe.probes.axes import Axis, Column, Kind, Performance
+from mechprobe.probes.reading import READINGS, TaskReading
 from mechprobe.probes.results import AxisLabel, MechanismLabel, ModelResult
 from mechprobe.reports.colours import NEUTRAL, colour_class
 from mechprobe.reports.formatting import MISSING, number, percent, sort_key

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mechprobe.probes.reading import READINGS, Axis, Item
+from mechprobe.probes.axes import Axis, Item
+from mechprobe.probes.reading import READINGS
 from mechprobe.probes.registry import Probe
 from mechprobe.probes.results import ModelResult, ProbeResult
 from mechprobe.reports.figures import Image

@@ -1,5 +1,5 @@
 """`mechprobe demo`: the study of that name, by a shorter way."""
 
-from mechprobe.analyses.studies.demo import demo
+from mechprobe.analyses.studies import STUDIES
 
-__all__ = ["demo"]
+demo = STUDIES["demo"]

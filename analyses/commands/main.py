@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from mechprobe.analyses.common.console import say
+from mechprobe.analyses.common.console import report_broken_packages, say
 from mechprobe.models.base.errors import MechprobeError
 
 PACKAGE = "mechprobe.analyses.commands"
@@ -37,6 +37,7 @@ class Verbs(click.Group):
         """Run the command and leave the process."""
         try:
             code = super().main(*args, **{**kwargs, "standalone_mode": False})  # type: ignore[call-overload]
+            report_broken_packages()
             sys.exit(code if isinstance(code, int) else 0)
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message())

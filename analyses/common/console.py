@@ -4,10 +4,22 @@ from collections.abc import Iterable
 
 import click
 
+from mechprobe.models.base.registry import problems_met
+
+_SAID: set[str] = set()  # problems of this command
+
 
 def say(text: str) -> None:
     """One line on standard error."""
     click.echo(f"mechprobe: {' '.join(text.split())}", err=True)
+
+
+def report_broken_packages() -> None:
+    """A line for each installed package that a command met and could not load, unless it stands
+    there already."""
+    for problem in problems_met():
+        if problem not in _SAID:
+            say(problem)
 
 
 def report_problems(problems: Iterable[str]) -> int:
@@ -19,4 +31,5 @@ def report_problems(problems: Iterable[str]) -> int:
     found = list(problems)
     for problem in found:
         say(problem)
+    _SAID.update(found)
     return 2 if found else 0

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from mechprobe.probes import MechanismLabel, ModelResult
-from mechprobe.probes.reading import Column, columns_of, heading_of
+from mechprobe.probes.axes import Column
+from mechprobe.probes.reading import columns_of, heading_of
 
 MISSING = "-"
 

@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from mechprobe.analyses.dynamics.runs import Dynamics, Run
+from mechprobe.probes.axes import Axis
 from mechprobe.probes.drawing import GREY
 from mechprobe.probes.followed import Curve, Panel
-from mechprobe.probes.reading import Axis
 from mechprobe.probes.snapshots import Snapshot
 
 NOWHERE = "#e4e7ea"  # evidence that leans to nothing yet

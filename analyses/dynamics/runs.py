@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 
 from mechprobe.models import MechprobeError
+from mechprobe.probes.axes import Performance
 from mechprobe.probes.followed import Followed
 from mechprobe.probes.formation import Formation
-from mechprobe.probes.reading import Performance, TaskReading
+from mechprobe.probes.reading import TaskReading
 from mechprobe.probes.snapshots import Snapshot
 
 

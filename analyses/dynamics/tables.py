@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from mechprobe.analyses.dynamics import words
 from mechprobe.analyses.dynamics.runs import Dynamics, Run
+from mechprobe.probes.axes import Axis
 from mechprobe.probes.formation import Precedence
-from mechprobe.probes.reading import Axis
 from mechprobe.probes.snapshots import Snapshot
 from mechprobe.reports.formatting import MISSING
 from mechprobe.reports.labels import Shown, reading_shown, written

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mechprobe.analyses.dynamics.runs import Dynamics
+from mechprobe.probes.axes import Performance
 from mechprobe.probes.followed import Bar
 from mechprobe.probes.formation import Change, Formation, Onset, Precedence
-from mechprobe.probes.reading import Performance
 from mechprobe.reports.formatting import MISSING, number
 from mechprobe.reports.labels import written
 

@@ -160,6 +160,11 @@ class Registry(Mapping[str, Entry]):
                     import_module(module)
 
 
+def problems_met() -> list[str]:
+    """Packages that could not be loaded, a line each, of every kind that was looked up so far."""
+    return sorted({line for registry in _EVERY for line in registry._problems or ()})
+
+
 def modules_in(room: str) -> Iterator[str]:
     """Names of the modules that a pattern such as "mechprobe.probes.*.measures.*" stands for.
 

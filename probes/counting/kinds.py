@@ -3,7 +3,7 @@
 from typing import Literal
 
 from mechprobe.probes.attention import ATTENTION
-from mechprobe.probes.reading import Axis, Item, Kind
+from mechprobe.probes.axes import Axis, Item, Kind
 
 Mechanism = Literal["relation-based", "inventory-based", "mixed", "unsolved"]
 TokenKind = Literal["shared", "private", "partial", "opposed", "silent"]

@@ -12,6 +12,7 @@ from mechprobe.models import (
 )
 from mechprobe.models.families import transformer
 from mechprobe.models.families.foreign.compiled import compiled_counter
+from mechprobe.probes.axes import Column, Item, Performance
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.dynamics import FOLLOWED
 from mechprobe.probes.counting.kinds import AXES, TOKENS
@@ -20,7 +21,7 @@ from mechprobe.probes.counting.label.verdict import label_in
 from mechprobe.probes.counting.label.verdict import version as version_of_rule
 from mechprobe.probes.effects import LEAST, ONE_SIDED
 from mechprobe.probes.followed import Followed
-from mechprobe.probes.reading import Column, Item, Performance, TaskReading, task_reading
+from mechprobe.probes.reading import TaskReading, task_reading
 from mechprobe.probes.results import MechanismLabel
 
 # Sizes of the conformance kit's models, and constructions: mixing with BOS, by comparing tokens,

@@ -7,9 +7,10 @@ import torch
 from mechprobe.models import AttentionRegression, HookedTransformer, SolvableConfig
 from mechprobe.models.families import solvable
 from mechprobe.probes.attention import ATTENTION
+from mechprobe.probes.axes import Column, Performance
 from mechprobe.probes.effects import LEAST, ONE_SIDED
 from mechprobe.probes.followed import Followed
-from mechprobe.probes.reading import Column, Performance, TaskReading, task_reading
+from mechprobe.probes.reading import TaskReading, task_reading
 from mechprobe.probes.results import MechanismLabel
 from mechprobe.probes.teacher.context import TeacherContext
 from mechprobe.probes.teacher.dynamics import FOLLOWED

@@ -15,7 +15,8 @@ from mechprobe.models import CountingConfig, HistogramTask, HookedTransformer, c
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.tasks import Interface, task
 from mechprobe.probes import Context, Measurement, MechanismLabel, MetricSpec, probe
-from mechprobe.probes.reading import Axis, Column, Item, Kind, TaskReading, task_reading
+from mechprobe.probes.axes import Axis, Column, Item, Kind
+from mechprobe.probes.reading import TaskReading, task_reading
 from mechprobe.probes.results import Metric
 
 RULE = "parity-1"

@@ -7,16 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from mechprobe.models import MechprobeError
-from mechprobe.probes.reading import (
-    READINGS,
-    Axis,
-    Column,
-    Item,
-    Kind,
-    Performance,
-    TaskReading,
-    task_reading,
-)
+from mechprobe.probes.axes import Axis, Column, Item, Kind, Performance
+from mechprobe.probes.reading import READINGS, TaskReading, task_reading
 from mechprobe.probes.results import AxisLabel, MechanismLabel, Metric, ModelResult, RunInfo
 from mechprobe.reports import render
 from mechprobe.reports.colours import DARK, LIGHT, ink

@@ -32,4 +32,4 @@ def counting_phase_diagram(sweep: Path | None, out: Path | None) -> int:
     """
     from mechprobe.analyses.studies.counting_phase_diagram.work import run
 
-    return run(sweep, out, options.command_again())
+    return run(sweep or RUN, sweep is None, out, options.command_again())

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from mechprobe.analyses.common.console import say
-from mechprobe.analyses.studies.counting_phase_diagram import RUN
 from mechprobe.analyses.studies.counting_phase_diagram import published as paper
 from mechprobe.analyses.studies.counting_phase_diagram.bounds import bounds
 from mechprobe.analyses.studies.counting_phase_diagram.cells import Cell, cells_of
@@ -66,28 +65,25 @@ def study(run: Path, command: str) -> PhaseDiagram:
     )
 
 
-def ensure_table(run: Path | None) -> Path:
-    """The folder of a sweep that has its table; a sweep that was stopped goes on first.
+def ensure_table(folder: Path, coarse: bool) -> None:
+    """Finish a sweep that has no table yet.
 
     Args:
-        run: the folder; None for `RUN`, where the coarse grid is swept if nothing is there.
+        folder: of the sweep.
+        coarse: whether the coarse grid is swept if nothing is there.
 
     Raises:
         MechprobeError: no sweep there, the folder holds something else, or another sweep is at
             work there.
     """
-    folder = RUN if run is None else run
     if (folder / TABLE_FILE).is_file():
-        return folder
-    if run is not None:
-        grid = Store(run).grid()
-    else:
-        grid = Store(RUN).grid() if (RUN / GRID_FILE).is_file() else Grid.read(COARSE)
-    done = "goes on" if (folder / GRID_FILE).is_file() else "begins"
+        return
+    begun = (folder / GRID_FILE).is_file()
+    grid = Grid.read(COARSE) if coarse and not begun else Store(folder).grid()
+    done = "goes on" if begun else "begins"
     number = len(grid.members())
     say(f"{folder}: no table yet; its sweep of {number:,} models {done}")
     sweep(folder, grid)
-    return folder
 
 
 def _sizes(rows: Sequence[dict[str, Any]], table: Path) -> tuple[int, int]:
@@ -172,11 +168,12 @@ def _sweep_command(run: Path) -> str:
     return shlex.join(words)
 
 
-def run(sweep_folder: Path | None, out: Path | None, command: str) -> int:
+def run(folder: Path, coarse: bool, out: Path | None, command: str) -> int:
     """Read or make the table, write pages and cells, print a summary.
 
     Args:
-        sweep_folder: of a sweep; None for `RUN`.
+        folder: of a sweep.
+        coarse: whether the coarse grid is swept if nothing is there.
         out: where the pages go; None for the sweep's folder.
         command: that makes the pages again.
 
@@ -186,7 +183,7 @@ def run(sweep_folder: Path | None, out: Path | None, command: str) -> int:
     Raises:
         MechprobeError: there is no sweep, its table is of no use, or a file cannot be written.
     """
-    folder = ensure_table(sweep_folder)
+    ensure_table(folder, coarse)
     out = folder if out is None else out
     result = study(folder, command)
     written = write_pages(result, out)

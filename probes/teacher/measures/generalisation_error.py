@@ -27,7 +27,7 @@ N_BASELINE = 65_536
     parameters=lambda: {"sequences": N_TEST, "baseline_sequences": N_BASELINE},
     tasks=("attention-regression",),
 )
-def test_error(context: TeacherContext) -> Measurement:
+def generalisation_error(context: TeacherContext) -> Measurement:
     """Error on fresh sequences against the linear baseline and uniform attention."""
     errors = context.errors
     linear = linear_population(context.task, N_BASELINE, context.generator("baseline")).error
@@ -43,7 +43,7 @@ def test_error(context: TeacherContext) -> Measurement:
     )
 
 
-@test_error.figure
+@generalisation_error.figure
 def _draw(result: ProbeResult) -> Figure:
     figure, (axes,) = blank(1)
     names = {"this model": "error", "linear": "linear_error", "uniform": "uniform_error"}
@@ -60,7 +60,7 @@ def _draw(result: ProbeResult) -> Figure:
     return figure
 
 
-@test_error.words
+@generalisation_error.words
 def _say(result: ProbeResult) -> str:
     error, linear = 1e3 * result.value("error"), 1e3 * result.value("linear_error")
     better = "better" if error < linear else "no better"
@@ -69,6 +69,3 @@ def _say(result: ProbeResult) -> str:
         f"Test error {error:.2f} ± {spread:.2f} (10⁻³), {better} than the dense linear"
         f" baseline's {linear:.2f}."
     )
-
-
-test_error.__test__ = False  # type: ignore[attr-defined]  # not one of pytest's

@@ -127,7 +127,7 @@ def test_a_run_that_is_not_there_is_swept_first(
     Grid.checked(grid | {"lr": [0.01]}).write(tiny)
     monkeypatch.setattr(command, "COARSE", tiny)
     run = tmp_path / "run"
-    monkeypatch.setattr(command, "RUN", run)
+    monkeypatch.setattr("mechprobe.analyses.studies.counting_phase_diagram.RUN", run)
     assert "no sweep here" in study("--run", tmp_path / "typo").stderr
     assert not (tmp_path / "typo").exists()
     said = study()

@@ -14,7 +14,7 @@ from mechprobe.reports.sections import Table, explained, overview, probe_lines, 
 REPORT_FILE = "report.html"
 
 
-def write_report(run: Path) -> Path:
+def write_report(run: str | Path) -> Path:
     """Write report.html into a run folder, whole or not at all.
 
     Args:
@@ -26,8 +26,9 @@ def write_report(run: Path) -> Path:
     Raises:
         MechprobeError: no run there, no results in it, or the folder cannot be written.
     """
-    info, results = load_run(run)
-    path = run / REPORT_FILE
+    folder = Path(run)
+    info, results = load_run(folder)
+    path = folder / REPORT_FILE
     write_text(path, render(info, results))
     return path
 

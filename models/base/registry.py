@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
+from importlib.metadata import entry_points, packages_distributions, version
 from importlib.util import find_spec
 from pkgutil import iter_modules
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 from weakref import WeakSet
 
 from mechprobe.models.base.errors import MechprobeError, short
@@ -24,6 +24,21 @@ Entry = TypeVar("Entry")
 HYPHENS = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 OURS = "mechprobe"
 MOST = 30  # names that a message lists
+
+
+@runtime_checkable
+class Point(Protocol):
+    """An entry point; setuptools and others bring classes of their own for it."""
+
+    @property
+    def value(self) -> str:
+        """What is loaded, "module" or "module:object"."""
+        ...
+
+    def load(self) -> Any:
+        """Import it."""
+        ...
+
 
 _EVERY: "WeakSet[Registry[object]]" = WeakSet()
 
@@ -199,7 +214,7 @@ def package_of(module: str) -> str:
     return top
 
 
-def _load(kind: str, point: EntryPoint) -> str | None:
+def _load(kind: str, point: Point) -> str | None:
     """Import what an entry point names; a line about it, and nothing of it kept, if that fails."""
     before = [(registry, dict(registry._known)) for registry in _EVERY]
     try:

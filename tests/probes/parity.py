@@ -149,7 +149,10 @@ class ParityReading(TaskReading):
 
     def items(self, label: MechanismLabel) -> list[Item]:
         shares = {name: label.axes[0].details[name] for name in ("even", "odd")}
-        return [Item(name, name[0].upper(), f"right: {share}") for name, share in shares.items()]
+        return [
+            Item(name, name[0].upper(), f"right: {share}", "#0072b2")
+            for name, share in shares.items()
+        ]
 
 
 @probe(

@@ -149,7 +149,7 @@ def test_transition(monkeypatch: pytest.MonkeyPatch) -> None:
         here, gone = Quantity(1.25, 0.001), {"semantic": None, "positional": None}
         return Transitions(parameters, here, None, gone, gone, 0.0039, (0.05, 20.0), ["none"])
 
-    monkeypatch.setattr(models.theory, "transitions", quick)
+    monkeypatch.setattr("mechprobe.models.theory.transitions", quick)
     found = json.loads(run("theory", "transition", "--omega", "0.3", "--json").stdout)
     assert found["alpha_c"] == {"value": 1.25, "error": 0.001}
     assert found["alpha_l"] is None

@@ -163,7 +163,7 @@ def test_models_come_out_as_checkpoints(swept: Path, tmp_path: Path) -> None:
     assert "is there already" in again.stderr
     wrong = run("extract", swept, name[:-1], "--out", tmp_path / "other")
     assert wrong.exit_code == 2
-    assert f"did you mean {name}?" in wrong.stderr
+    assert f"did you mean {name!r}?" in wrong.stderr
 
 
 def test_another_grids_folder_is_refused_and_left_alone(swept: Path, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_companions_and_halts_do_not_matter_in_a_stack(config):
 
 HASH = """
 from mechprobe.models import train
-from tests.models.test_training_engines import crowd, digest
+from tests.models.families.counting.test_training_engines import crowd, digest
 print(digest([one.weights for one in train(crowd()[::-1])][::-1]))
 """
 

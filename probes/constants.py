@@ -56,6 +56,8 @@ def _modules_behind(module: str) -> tuple[str, ...]:
 def _drawn_on(module: ModuleType) -> Iterator[str]:
     own = module.__name__.split(".")[0]
     for value in vars(module).values():
+        if hasattr(value, "__path__"):
+            continue  # what a package holds depends on what was imported so far
         name = value.__name__ if isinstance(value, ModuleType) else _home(value)
         measuring = name.startswith(MEASURING) and not name.startswith(NOT_MEASURING)
         # Packages of others may keep constants in files of their own.

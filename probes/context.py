@@ -32,7 +32,7 @@ class Context:
     def __init__(self, model: HookedTransformer, task: Task, seed: int = 0) -> None:
         # The widened view computes the same; probes read the natural coordinates.
         natural = not model.cfg.widened
-        self.model = model if natural else HookedTransformer(model.config, model.weights())
+        self.model = model if natural else model.family.assemble(model.config, model.weights())
         self.task: Any = task
         self.seed = seed
 

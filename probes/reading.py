@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from mechprobe.models import HookedTransformer, MechprobeError, Task
-from mechprobe.models.base.registry import Registry
+from mechprobe.models.base.registry import Registry, refuse_lacking
 from mechprobe.probes.axes import Axis, Column, Item, Performance
 from mechprobe.probes.context import Context
 from mechprobe.probes.followed import Followed
@@ -93,9 +93,7 @@ def task_reading(task: str) -> Callable[[Made], Made]:
     """
 
     def register(made: Made) -> Made:
-        said = {name for name in ("title", "axes", "columns") if not hasattr(made, name)}
-        if lacks := sorted(said | made.__abstractmethods__):
-            raise MechprobeError(f"task reading {task!r}: {made.__name__} lacks {', '.join(lacks)}")
+        refuse_lacking(f"task reading {task!r}", made, ("title", "axes", "columns"))
         made.name = task
         READINGS.add(task, made(), made.__module__)
         return made

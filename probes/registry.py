@@ -196,6 +196,11 @@ def probe(
         MechprobeError: the name is taken, or an invariance is unknown.
     """
 
+    if not callable(parameters):
+        raise MechprobeError(
+            f"probe {name}: parameters has to be a function, such as `lambda: {{...}}`"
+        )
+
     def register(measure: Measure) -> Probe:
         made = Probe(
             name=name,

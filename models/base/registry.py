@@ -102,18 +102,25 @@ class Registry(Mapping[str, Entry]):
             raise MechprobeError(
                 f"{self.kind} {short(repr(name))}: the name has to be {self.form[1]}"
             )
+        second = Registered(entry, module)
+        if not second.is_ours:
+            self._load_own()  # a name of ours is ours, whoever comes first
+        if name in self._known and self._known[name].module == module == "__main__":
+            del self._known[name]  # a cell of a notebook that was run again
         if name in self._known:
-            first, second = self._known[name], Registered(entry, module)
+            first = self._known[name]
             raise MechprobeError(
                 f"{self.kind} {name!r} is registered twice, by {first.source} ({first.module}) and"
                 f" by {second.source} ({module}); choose another name"
             )
-        self._known[name] = Registered(entry, module)
+        self._known[name] = second
 
     def registered(self) -> dict[str, Registered[Entry]]:
-        """Every entry by name with where it is from: ours and those of installed packages."""
+        """Every entry by name with where it is from: ours, then those of others, in the order of
+        their modules, whatever was imported first."""
         self.problems()
-        return dict(self._known)
+        order = sorted(self._known.items(), key=lambda item: (not item[1].is_ours, item[1].module))
+        return dict(order)
 
     def __getitem__(self, name: str) -> Entry:
         return self.registered()[name].entry
@@ -141,8 +148,9 @@ class Registry(Mapping[str, Entry]):
         known = self.registered()
         if not isinstance(name, str) or name not in known:
             begin = f"{where}: " if where else ""
+            broken = "".join(f"; {line}" for line in self.problems())
             raise MechprobeError(
-                f"{begin}{self.kind} {short(repr(name))} is unknown; {nearest(name, known)}"
+                f"{begin}{self.kind} {short(repr(name))} is unknown; {nearest(name, known)}{broken}"
             )
         return known[name].entry
 
@@ -152,7 +160,7 @@ class Registry(Mapping[str, Entry]):
         if self._problems is None:
             self._problems = ()  # what is loaded may ask for entries of this kind
             points = sorted(entry_points(group=self.group), key=str)
-            found = [_load(self.kind, point) for point in points]
+            found = [_load(point) for point in points]
             self._problems = tuple(line for line in found if line is not None)
         return self._problems
 
@@ -170,9 +178,13 @@ class Registry(Mapping[str, Entry]):
     def _load_own(self) -> None:
         if not self._own_loaded:
             self._own_loaded = True
-            for room in self.rooms:
-                for module in modules_in(room):
-                    import_module(module)
+            try:
+                for room in self.rooms:
+                    for module in modules_in(room):
+                        import_module(module)
+            except BaseException:
+                self._own_loaded = False  # the next one is told as well, and not given a part
+                raise
 
 
 def problems_met() -> list[str]:
@@ -197,6 +209,24 @@ def modules_in(room: str) -> Iterator[str]:
             yield from modules_in(f"{head}.{found.name}{rest}")
 
 
+def refuse_lacking(kind: str, made: object, names: Collection[str]) -> None:
+    """Check that what is registered has what its kind needs.
+
+    Args:
+        kind: and name, for the message.
+        made: what is registered.
+        names: of attributes.
+
+    Raises:
+        MechprobeError: it lacks some of them.
+    """
+    missing = {name for name in names if not hasattr(made, name)}
+    missing |= getattr(made, "__abstractmethods__", frozenset())
+    if missing:
+        what = getattr(made, "__name__", type(made).__name__)
+        raise MechprobeError(f"{kind}: {what} lacks {', '.join(sorted(missing))}")
+
+
 def nearest(name: object, known: Collection[str]) -> str:
     """What to do about an unknown name: the nearest spelling, or what there is to choose from."""
     near = difflib.get_close_matches(str(name), known, n=1)
@@ -214,7 +244,7 @@ def package_of(module: str) -> str:
     return top
 
 
-def _load(kind: str, point: Point) -> str | None:
+def _load(point: Point) -> str | None:
     """Import what an entry point names; a line about it, and nothing of it kept, if that fails."""
     before = [(registry, dict(registry._known)) for registry in _EVERY]
     try:
@@ -223,7 +253,7 @@ def _load(kind: str, point: Point) -> str | None:
         for registry, known in before:
             registry._known = known
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        return f"{kind} package {point.value}: {short(reason, 300)}; left out"
+        return f"package {point.value}: {short(reason, 300)}; left out"
     return None
 
 

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from mechprobe.models.base.errors import MechprobeError, plain, short
-from mechprobe.models.base.registry import Registry
+from mechprobe.models.base.registry import Registry, refuse_lacking
 from mechprobe.models.base.safe.reading import CONFIG_FILE, has
 from mechprobe.models.hooked import HookedTransformer
-
-GROUP = "mechprobe.formats"
 
 
 @runtime_checkable
@@ -64,6 +62,7 @@ def checkpoint_format(name: str, summary: str) -> Callable[[Made], Made]:
     """
 
     def register(reader: Made) -> Made:
+        refuse_lacking(f"checkpoint format {name!r}", reader, ("recognises", "read"))
         FORMATS.add(name, Format(name, summary, reader()), reader.__module__)
         return reader
 

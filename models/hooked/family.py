@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 from torch import nn
 
 from mechprobe.models.base.errors import MechprobeError
-from mechprobe.models.base.registry import Registry
+from mechprobe.models.base.registry import Registry, refuse_lacking
 from mechprobe.models.base.safe.reading import CONFIG_FILE
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.hooked.config import HookedConfig
@@ -144,10 +144,13 @@ def model_family(name: str) -> Callable[[Made], Made]:
     """Register a class of families; one is made, without arguments.
 
     Raises:
-        MechprobeError: the name is not well formed, or taken.
+        MechprobeError: the class is no complete `Family`, or the name is not well formed or taken.
     """
 
     def register(made: Made) -> Made:
+        if not issubclass(made, Family):
+            raise MechprobeError(f"family {name!r}: {made.__name__} is no subclass of Family")
+        refuse_lacking(f"family {name!r}", made, ())
         FAMILIES.add(name, made(), made.__module__)
         return made
 

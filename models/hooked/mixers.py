@@ -32,7 +32,8 @@ class Mixing:
         no_weights: where there are none, one sentence why.
 
     Raises:
-        ValueError: weights and the sentence why there are none exclude each other.
+        ValueError: weights and the sentence why there are none exclude each other, and so do
+            weights and no head.
     """
 
     hooks: dict[str, str] = field(default_factory=dict)
@@ -44,6 +45,8 @@ class Mixing:
     def __post_init__(self) -> None:
         if ("pattern" in self.hooks) == (self.no_weights is not None):
             raise ValueError("a mixer has weights (a hook 'pattern'), or says why it has none")
+        if ("pattern" in self.hooks) != (self.heads > 0):
+            raise ValueError("a mixer with weights has one head or more, one without has none")
 
     @classmethod
     def at(

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import torch
 from torch import Tensor
 
-from mechprobe.models.base.registry import Registry
+from mechprobe.models.base.registry import Registry, refuse_lacking
 from mechprobe.models.base.weights import Weights
 
 
@@ -77,6 +77,7 @@ class Task(Protocol):
 
 # One file a task in models/tasks; others' in packages that name a module in this group.
 TASKS: Registry[type[Task]] = Registry("task", "mechprobe.tasks", ["mechprobe.models.tasks.*"])
+NEEDED = ("from_data", "why_not", "sample", "targets", "loss", "describe")
 Made = TypeVar("Made", bound=type)
 
 
@@ -84,10 +85,11 @@ def task(name: str) -> Callable[[Made], Made]:
     """Register a class of tasks, so that configurations of models can name it.
 
     Raises:
-        MechprobeError: the name is not well formed, or taken.
+        MechprobeError: the class lacks a part of `Task`, or the name is not well formed or taken.
     """
 
     def register(made: Made) -> Made:
+        refuse_lacking(f"task {name!r}", made, NEEDED)
         TASKS.add(name, made, made.__module__)
         return made
 

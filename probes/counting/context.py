@@ -14,6 +14,7 @@ from mechprobe.probes.context import Context, activations
 from mechprobe.probes.counting import transport, variation
 from mechprobe.probes.counting.cells import CountCells
 from mechprobe.probes.counting.heads import main_head
+from mechprobe.probes.counting.mixing import lacks
 
 # Repetitions of a cell: least (and most), and about how many sequences a token.
 REFERENCE, HELD_OUT = (16, 256), (2, 8, 256)
@@ -95,7 +96,12 @@ class CountContext(Context):
 
     @cached_property
     def patterns(self) -> list[Float[Tensor, "batch head q k"]]:
-        """Mixing weights of every block on `tokens`; all blocks have to have some."""
+        """Mixing weights of every block on `tokens`.
+
+        Raises:
+            MechprobeError: a block's mixer has none; says why.
+        """
+        self._need_weights()
         return self.activations_at([mixing.hooks["pattern"] for mixing in self.model.mixers])
 
     @cached_property
@@ -106,8 +112,17 @@ class CountContext(Context):
     @cached_property
     def main_head(self) -> tuple[int, int]:
         """Block and head of the mixing weights that change most answers on `tokens` when they are
-        made uniform: what probes of one head read. Nothing is run where there is only one."""
+        made uniform: what probes of one head read. Nothing is run where there is only one.
+
+        Raises:
+            MechprobeError: a block's mixer has none; says why.
+        """
+        self._need_weights()
         return main_head(self.model, self.tokens, self.task.scored(self.logits, 1))
+
+    def _need_weights(self) -> None:
+        if reason := lacks(self.model, "weights"):
+            raise MechprobeError(reason)
 
     @cached_property
     def activations(self) -> Float[Tensor, "token count neuron"]:

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+ROUNDING = 1e-12  # of the squared sizes of queries and keys
 TERMS = (
     "position_position",
     "token_token",
@@ -171,7 +172,7 @@ def variances(
 
 def rounding(q: Moments, k: Moments, scale: float) -> Float[Tensor, "*batch head"]:
     """Variance below which there is nothing but rounding of numbers of this size."""
-    return 1e-12 * _size(q) * _size(k) / scale**2
+    return ROUNDING * _size(q) * _size(k) / scale**2
 
 
 def constant(scores: Float[Tensor, "head q k"], softmax: bool) -> Float[Tensor, "head term"]:

@@ -18,6 +18,7 @@ from mechprobe.probes.counting.mixing import is_constant, lacks
 
 SEQUENCES, ORDERS = 256, 4
 CHUNK = 4096  # sequences run at once
+SLACK = (1e-3, 1e-6)  # that scores and products may differ by: of the largest, and at least
 
 Table = Float[Tensor, "token pos head e"]
 
@@ -105,7 +106,7 @@ def why_not_split(model: HookedTransformer, task: HistogramTask) -> str | None:
     for scores, (q, k) in used.items():
         keys = spread(found[k], found[q].shape[-2])
         product = torch.einsum("bqhe,bkhe->bhqk", found[q], keys) / model.cfg.attn_scale
-        slack = 1e-3 * float(product.abs().max()) + 1e-6
+        slack = SLACK[0] * float(product.abs().max()) + SLACK[1]
         if not torch.allclose(product, found[scores], rtol=0, atol=slack):
             return (
                 "its scores are not the products of its queries and keys (rotary positions, a"

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from mechprobe.models import HistogramTask
 
+ROUNDING = 1e-12  # of the squared weights; variation below is none
+
 
 class Variation:
     """Token and position variance of the mixing weights, sequence by sequence."""
@@ -37,7 +39,7 @@ class Variation:
         position = np.where(known, self.position, 0.0)[rows].sum(-1) / np.maximum(number, 1)
         total = token + position
         scale = self.square[rows].mean(-1)
-        varied = total > 1e-12 * np.maximum(scale, 1e-300)
+        varied = total > ROUNDING * np.maximum(scale, 1e-300)
         share = np.where(varied, token / np.where(varied, total, 1.0), 0.0)
         return share, np.sqrt(np.where(scale > 0, total / np.where(scale > 0, scale, 1.0), 0.0))
 

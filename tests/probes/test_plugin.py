@@ -165,7 +165,7 @@ def test_a_broken_package_is_one_line(site: Path, tmp_path: Path) -> None:
     done = run(tmp_path / "site", "probes")
     assert done.returncode == 2
     assert done.stderr == (
-        "mechprobe: probe package bad_probes: RuntimeError: not today, nor tomorrow; left out\n"
+        "mechprobe: package bad_probes: RuntimeError: not today, nor tomorrow; left out\n"
     )
     names = [line.split()[0] for line in done.stdout.splitlines()]
     assert "logit-size" in names
@@ -190,20 +190,16 @@ def test_a_broken_task_is_one_line(tmp_path: Path) -> None:
     done = run(tmp_path / "site", "probes")
     assert (done.returncode, done.stderr) == (
         2,
-        "mechprobe: task reading package bad_task: RuntimeError: not today; left out\n",
+        "mechprobe: package bad_task: RuntimeError: not today; left out\n",
     )
 
 
-@pytest.mark.parametrize(
-    ("group", "kind"), [("families", "family"), ("formats", "checkpoint format")]
-)
-def test_a_broken_package_is_one_line_of_a_command_that_goes_on(
-    group: str, kind: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("group", ["families", "formats", "tasks"])
+def test_a_broken_package_is_one_line_of_a_command_that_goes_on(group: str, tmp_path: Path) -> None:
     text = "raise RuntimeError('not today')"
     install(tmp_path / "broken", tmp_path / "site", "bad-one", "bad_one", text, group)
     models.save(models.construct("dot", T=5, L=4), tmp_path / "dot")
     done = run(tmp_path / "site", "label", tmp_path / "dot")
     assert done.returncode == 0
     assert "relation-based counting" in done.stdout
-    assert done.stderr == f"mechprobe: {kind} package bad_one: RuntimeError: not today; left out\n"
+    assert done.stderr == "mechprobe: package bad_one: RuntimeError: not today; left out\n"

@@ -51,7 +51,7 @@ def serving(a: Float[Tensor, "neuron token"], cover: float) -> Bool[Tensor, "neu
     invariances=all_but("split_neurons"),
 )
 def ablate_neurons(context: CountContext) -> Measurement:
-    """Accuracy by token when the neurons that carry 90 % of one token's count are ablated."""
+    """Accuracy by token when the neurons that carry most of one token's count are ablated."""
     task, tokens = context.task, context.tokens
     masks = serving(attributions(context), COVER)
     body = task.scored(tokens, 1)
@@ -130,7 +130,7 @@ def _draw(result: ProbeResult) -> Figure:
 @ablate_neurons.words
 def _say(result: ProbeResult) -> str:
     return (
-        f"Ablating the {result.value('neurons'):.0f} neuron(s) that carry 90 % of a token's count"
+        f"Ablating the {result.value('neurons'):.0f} neuron(s) that carry {100 * COVER:g} % of a token's count"
         f" leaves an accuracy of {result.value('own_after'):.2f} on that token and"
         f" {result.value('others_after'):.2f} on the others."
     )

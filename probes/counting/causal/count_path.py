@@ -39,7 +39,7 @@ def first_of_best(shares: Float[Tensor, "*axes"]) -> tuple[int, ...]:
 
 
 def fewest_heads(paths: CountPaths, alone: Float[Tensor, "layer head"]) -> list[Head]:
-    """Heads, strongest first, until they recover 90 % together at the marked position.
+    """Heads, strongest first, until they recover COVER together at the marked position.
 
     All heads together recover everything: the marked token is the same in both sequences, and
     only what mixes positions moves anything between them.
@@ -60,7 +60,7 @@ def fewest_heads(paths: CountPaths, alone: Float[Tensor, "layer head"]) -> list[
         "writer_block": MetricSpec("block of that head", "block", 0),
         "writer_head": MetricSpec("its number in the block", "head", 0),
         "writer_taken": MetricSpec("answers that become its count", "1", 0, 1),
-        "writers": MetricSpec("heads that recover 90 % together", "heads", 1),
+        "writers": MetricSpec(f"heads that recover {100 * COVER:g} % together", "heads", 1),
         "elsewhere": MetricSpec(
             "answer recovered by one block's attention at all other positions, the most", "1"
         ),

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from mechprobe.probes.counting import transport
 from mechprobe.probes.counting.context import CountContext, needs_counts
-from mechprobe.probes.counting.label.rule import PRIVATE, SHARED
+from mechprobe.probes.counting.label.rule import PRIVATE, SHARED, token_shares
 from mechprobe.probes.drawing import BLUE, GREY, ORANGE, blank, heatmap
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
@@ -31,14 +31,15 @@ def count_transport(context: CountContext) -> Measurement:
     found = context.transport
     X, kappa = found.matrix(), found.kappa()
     known = kappa[~np.isnan(kappa)]
+    shared, private = token_shares(kappa)
     other = ~np.eye(len(X), dtype=bool)
     return Measurement(
         metrics={
             "kappa": known.mean() if len(known) else None,
             "own_slope": np.diagonal(X).mean(),
             "cross_slope": X[other].mean(),
-            "shared": (np.nan_to_num(kappa, nan=0.5) >= SHARED).mean(),
-            "private": (np.abs(np.nan_to_num(kappa, nan=0.5)) <= PRIVATE).mean(),
+            "shared": shared,
+            "private": private,
             "counters": found.counters.max() + 1,
         },
         arrays={"matrix": X, "kappa": kappa, "counter": found.counters},

@@ -29,6 +29,7 @@ POINTS = {
 }
 FOLDS = 3
 SAMPLES = 600
+REPETITIONS = 4  # of every token with every count
 
 
 def whitened(features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k"]:
@@ -95,7 +96,7 @@ _TARGETS = {"count": "the count", "token": "the token's identity"}
 )
 def linear_decoders(context: CountContext) -> Measurement:
     """Where count and token identity can be decoded linearly."""
-    cells = context.balanced("decoders", 4)
+    cells = context.balanced("decoders", REPETITIONS)
     shape = cells.tokens.shape[:3]
     # A random part of the cells: a perfect balance would let a fold tell what it lacks.
     n = max(SAMPLES, FOLDS * 2 * context.task.T)

@@ -101,7 +101,7 @@ def test_a_broken_package_is_a_line_and_the_rest_goes_on(monkeypatch) -> None:
         helped = shell("study", "demo", "--help")
     assert done.exit_code == 2
     assert done.stderr == (
-        "mechprobe: study package no_such_package.at_all: ModuleNotFoundError: No module named"
+        "mechprobe: package no_such_package.at_all: ModuleNotFoundError: No module named"
         " 'no_such_package'; left out\n"
     )
     assert "demo " in done.stdout

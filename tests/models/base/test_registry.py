@@ -124,7 +124,7 @@ def test_a_broken_package_is_one_line_and_leaves_nothing_anywhere(install: Insta
     body = "HERE['thing'].add('half', 3, __name__)\nHERE['other'].add('half', 3, __name__)\n"
     install("breaks", "tests.things", body + "raise RuntimeError('two\\nlines')\n")
     install("works", "tests.things", "HERE['thing'].add('whole', 4, __name__)\n")
-    assert registry.problems() == ("thing package breaks: RuntimeError: two lines; left out",)
+    assert registry.problems() == ("package breaks: RuntimeError: two lines; left out",)
     assert list(registry) == ["first", "second-one", "whole"]
     assert list(other) == ["first", "second-one"]
 

@@ -130,7 +130,7 @@ def _draw(result: ProbeResult) -> Figure:
 @ablate_neurons.words
 def _say(result: ProbeResult) -> str:
     return (
-        f"Ablating the {result.value('neurons'):.0f} neuron(s) that carry {100 * COVER:g} % of a token's count"
-        f" leaves an accuracy of {result.value('own_after'):.2f} on that token and"
+        f"Ablating the {result.value('neurons'):.0f} neuron(s) that carry {100 * COVER:g} % of a"
+        f" token's count leaves an accuracy of {result.value('own_after'):.2f} on that token and"
         f" {result.value('others_after'):.2f} on the others."
     )

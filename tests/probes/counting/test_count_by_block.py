@@ -93,4 +93,4 @@ def test_what_is_not_followed_has_no_kappa() -> None:
 
 def test_a_single_block_is_left_to_count_transport() -> None:
     model = construct("dot", T=T, L=L)
-    assert "single block" in (BY_BLOCK.why_not(model, model.task()) or "")
+    assert "use count-transport" in (BY_BLOCK.why_not(model, model.task()) or "")

@@ -15,13 +15,14 @@ from types import ModuleType
 
 import mechprobe
 
+MOST = 100  # letters of a value that is shown; of a longer one the type is
 PAGE = Path(__file__).with_name("api.md")
 BEGIN = """# Public names
 
 What is listed here is what you can rely on: the names of `mechprobe`, and those of the packages
-for work with one family, the theory or sweeps. Everything else may change without notice. This page
-is made by `python docs/make_api.py`, and a test compares it with the code: where a name or a
-signature changes, the change shows here and belongs into [the changes](../CHANGELOG.md).
+for work with one family, the theory, sweeps or extensions. Everything else may change without
+notice. This page is made by `python docs/make_api.py`, and a test compares it with the code: where
+a name or a signature changes, the change shows here and belongs in [the changes](../CHANGELOG.md).
 """
 
 
@@ -54,7 +55,9 @@ def declaration(name: str, thing: object) -> str:
     if isinstance(thing, ModuleType):
         return f"import {thing.__name__}  # {summary(thing)}"
     if not (inspect.isclass(thing) or inspect.isfunction(thing)):
-        return f"{name} = {thing!r}"
+        value = f"{name} = {thing!r}"
+        told = " object at 0x" not in value and len(value) < MOST
+        return value if told else f"{name}: {type(thing).__name__}"
     node = ast.parse(dedent(inspect.getsource(thing))).body[0]
     if isinstance(node, ast.ClassDef):
         return "\n".join(of_class(node))

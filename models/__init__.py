@@ -34,5 +34,6 @@ if TYPE_CHECKING:
     from mechprobe.models.tasks import AttentionRegression as AttentionRegression
     from mechprobe.models.tasks import HistogramTask as HistogramTask
     from mechprobe.models.tasks import Task as Task
+    from mechprobe.models.tasks import task as task
 else:
     __getattr__, __dir__, __all__ = lazy(__name__)

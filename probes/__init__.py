@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 from mechprobe.models.base.lazy import lazy
 
 if TYPE_CHECKING:
+    from mechprobe.probes.axes import Axis as Axis
+    from mechprobe.probes.axes import Column as Column
+    from mechprobe.probes.axes import Item as Item
+    from mechprobe.probes.axes import Kind as Kind
     from mechprobe.probes.conformance import check_probe as check_probe
     from mechprobe.probes.context import Context as Context
     from mechprobe.probes.counting.context import CountContext as CountContext
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from mechprobe.probes.registry import find_probe as find_probe
     from mechprobe.probes.registry import probe as probe
     from mechprobe.probes.results import MechanismLabel as MechanismLabel
+    from mechprobe.probes.results import Metric as Metric
     from mechprobe.probes.results import ModelResult as ModelResult
     from mechprobe.probes.results import ProbeResult as ProbeResult
     from mechprobe.probes.results import RunInfo as RunInfo

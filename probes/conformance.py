@@ -107,7 +107,7 @@ def _values(result: ProbeResult) -> Iterator[str]:
         low = -np.inf if metric.low is None else metric.low - SLACK
         high = np.inf if metric.high is None else metric.high + SLACK
         if value is not None and not np.isfinite(value):
-            yield f"metric {name} is {value}; None is wanted where it is not defined"
+            yield f"metric {name} is {value}; use None for an undefined metric"
         elif value is not None and not low <= value <= high:
             yield f"metric {name} is {value}, outside its range {metric.low} to {metric.high}"
 

@@ -1,7 +1,7 @@
 """Which parts of an attention do something: how much the answers change with each.
 
-Shared by students of a teacher (`attention.py`) and models that count and know positions
-(`axis.py`), so that their attention labels are on one scale.
+Shared by students of a teacher (`teacher/label.py`) and models that count and know positions
+(`counting/label/attention.py`), so that their attention labels are on one scale.
 """
 
 from collections.abc import Callable

@@ -6,6 +6,14 @@ from dataclasses import dataclass, field
 from mechprobe.probes.results import ModelResult
 from mechprobe.probes.snapshots import Snapshot
 
+__all__ = [
+    "Bar",
+    "Curve",
+    "Followed",
+    "Level",
+    "Panel",
+]
+
 
 @dataclass(frozen=True)
 class Curve:

@@ -5,6 +5,11 @@ from collections.abc import Iterable
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.registry import nearest
 
+__all__ = [
+    "INVARIANCES",
+    "all_but",
+]
+
 # Functions of the family's symmetries.py; "rotation" is residual_gl with an orthogonal matrix.
 INVARIANCES = (
     "residual_gl",

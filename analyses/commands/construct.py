@@ -31,7 +31,7 @@ def construct(
             )
         return
     if name is None or out is None:
-        raise click.UsageError("NAME and --out are wanted, or --list")
+        raise click.UsageError("give NAME and --out, or --list")
     model = build(name, T=T, L=L, seed=seed, alpha=alpha, groups=groups)
     meta = {"origin": "construction", "construction": name, "seed": seed}
     options = {

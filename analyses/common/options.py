@@ -7,6 +7,14 @@ from typing import Any, TypeVar
 
 import click
 
+__all__ = [
+    "command_again",
+    "number",
+    "out",
+    "quick",
+    "seed",
+]
+
 MOST = 1000  # models of a kind
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])

@@ -18,6 +18,14 @@ from mechprobe.models import HookedTransformer, MechprobeError, load, read_meta,
 from mechprobe.models.base.files import write_text
 from mechprobe.models.base.parallel import run_all
 
+__all__ = [
+    "Job",
+    "Made",
+    "finish",
+    "found_in",
+    "kept_or_made",
+]
+
 FOUND = "found"  # in the meta data: what training found out, which is no setting
 FOLDER = "pieces"
 

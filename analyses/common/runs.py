@@ -12,6 +12,15 @@ from mechprobe.probes import ModelResult, RunInfo, all_probes, study
 from mechprobe.probes.labelling import rule_version
 from mechprobe.probes.runs import RESULTS, RUN_FILE, load_result, save_result, save_run, title_of
 
+__all__ = [
+    "StudyJob",
+    "begin_run",
+    "is_current",
+    "run_info",
+    "study_all",
+    "study_checkpoint",
+]
+
 PACKAGES = ("mechprobe", "torch", "transformer-lens", "scikit-learn", "numpy", "seaborn")
 
 

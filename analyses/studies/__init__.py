@@ -10,6 +10,11 @@ import click
 
 from mechprobe.models.base.registry import Registry
 
+__all__ = [
+    "STUDIES",
+    "study",
+]
+
 STUDIES: Registry[click.Command] = Registry(
     "study", "mechprobe.studies", ["mechprobe.analyses.studies.*"]
 )

@@ -2,5 +2,6 @@
 
 from mechprobe.analyses.sweeps.grid import Grid, Member
 from mechprobe.analyses.sweeps.run import sweep
+from mechprobe.analyses.sweeps.table import read_frame
 
-__all__ = ["Grid", "Member", "sweep"]
+__all__ = ["Grid", "Member", "read_frame", "sweep"]

@@ -107,10 +107,10 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def read_frame(path: Path) -> pd.DataFrame:
-    """The same as a data frame; lists stay lists, missing numbers are NaN.
+    """The rows of a sweep's table as a data frame; lists stay lists, missing numbers are NaN.
 
     Raises:
-        MechprobeError: as `read_rows`.
+        MechprobeError: no such file, not a table of a sweep, or of another version.
     """
     return pd.DataFrame(read_rows(path))
 

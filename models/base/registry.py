@@ -131,7 +131,7 @@ class Registry(Mapping[str, Entry]):
     def __len__(self) -> int:
         return len(self.registered())
 
-    # Registries are told apart by what they are, not by what is in them.
+    # Registries are compared by identity.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 

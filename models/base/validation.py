@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 from mechprobe.models.base.errors import MechprobeError, short
 
 Schema = TypeVar("Schema", bound=BaseModel)
-MOST = 5  # faults that are told
+MOST = 5  # faults listed per message
 # How pydantic names the alternatives of a union, and keys.
 INNER = re.compile(r"(literal|dict|tuple|list|function-\w+|nullable)?\[.*\]", re.DOTALL)
 

@@ -20,7 +20,7 @@ class Block(nn.Module):
 
     Args:
         mixer: attention, or another mixer in its place.
-        mlp: feed-forward; without one the block ends behind the mixer.
+        mlp: feed-forward; without one the block ends after the mixer.
         norms: ln1 and ln2, where there are.
         skips: whether the stream goes around the mixer and around the feed-forward.
     """

@@ -11,8 +11,8 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor
 
-NO_SCORES = "what mixes its positions has weights, but no scores that they are made of"
-NO_QUERIES = "what mixes its positions compares no queries with keys"
+NO_SCORES = "its mixing weights are not computed from scores"
+NO_QUERIES = "its mixer does not compare queries with keys"
 NAMES = ("q", "k", "v", "attn_scores", "pattern", "z")
 
 

@@ -20,7 +20,7 @@ from mechprobe.models.tasks import Interface, Task, check_fits, task_from
 
 
 class HookedTransformer(WeightAccessors):
-    """A model of one of the known families as a hooked model, in evaluation mode.
+    """A model of any registered family as a hooked model, in evaluation mode.
 
     Two views of the same weights (docs/hooked_model.md): the natural one, whose residual stream
     has the model's own width d and ends in the answer, and `widened()`, whose stream has
@@ -29,7 +29,7 @@ class HookedTransformer(WeightAccessors):
     view alone, models with LayerNorm or without residual as well.
 
     Args:
-        config: shape and kind, a `CountingConfig`, `TransformerConfig` or `SolvableConfig`.
+        config: shape and kind, the configuration of any registered family.
         weights: as the family's `shapes` names them.
         widened: build the widened view.
 

@@ -50,7 +50,7 @@ class AskedConfig(BaseModel):
     @property
     @abstractmethod
     def usual_task(self) -> dict[str, Any]:
-        """Name and settings of the task that such a model is asked unless told otherwise."""
+        """Name and settings of the task that such a model is asked by default."""
 
     @property
     def task_data(self) -> dict[str, Any]:

@@ -13,13 +13,27 @@ from typing import TYPE_CHECKING
 
 from mechprobe.models.base.lazy import lazy
 
-# Packages for work with one family, theory or sweep; public is what their `__all__` lists.
+# Packages for work with one family, theory, sweeps or extensions; public is what their `__all__`
+# lists.
 PACKAGES = (
+    "mechprobe.models",
+    "mechprobe.models.tasks",
+    "mechprobe.models.hooked",
+    "mechprobe.models.base.safe.reading",
+    "mechprobe.models.families.counting",
     "mechprobe.models.families.transformer",
     "mechprobe.models.families.solvable",
     "mechprobe.models.families.foreign",
     "mechprobe.models.theory",
+    "mechprobe.probes",
+    "mechprobe.probes.followed",
+    "mechprobe.probes.invariances",
+    "mechprobe.reports",
     "mechprobe.analyses.sweeps",
+    "mechprobe.analyses.studies",
+    "mechprobe.analyses.common.options",
+    "mechprobe.analyses.common.resume",
+    "mechprobe.analyses.common.runs",
 )
 
 if TYPE_CHECKING:
@@ -47,12 +61,18 @@ if TYPE_CHECKING:
     from mechprobe.models import model_family as model_family
     from mechprobe.models import read_meta as read_meta
     from mechprobe.models import save as save
+    from mechprobe.models import task as task
     from mechprobe.models import train as train
     from mechprobe.models import wrap as wrap
+    from mechprobe.probes import Axis as Axis
+    from mechprobe.probes import Column as Column
     from mechprobe.probes import Context as Context
     from mechprobe.probes import CountContext as CountContext
+    from mechprobe.probes import Item as Item
+    from mechprobe.probes import Kind as Kind
     from mechprobe.probes import Measurement as Measurement
     from mechprobe.probes import MechanismLabel as MechanismLabel
+    from mechprobe.probes import Metric as Metric
     from mechprobe.probes import MetricSpec as MetricSpec
     from mechprobe.probes import ModelResult as ModelResult
     from mechprobe.probes import Probe as Probe

@@ -12,12 +12,15 @@ from mechprobe.models.checkpoints import FORMATS
 from mechprobe.models.hooked import FAMILIES
 from mechprobe.models.tasks import TASKS
 from mechprobe.probes import MetricSpec, effects
-from mechprobe.probes.counting.label import rule
+from mechprobe.probes.counting import dynamics, transport
+from mechprobe.probes.counting.label import bootstrap, rule
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.reading import READINGS
 from mechprobe.probes.registry import PROBES
+from mechprobe.probes.teacher import order
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -161,11 +164,34 @@ def test_the_thresholds_are_those_of_the_rule():
     text = (DOCS / "mechanisms.md").read_text(encoding="utf-8")
     found = re.findall(r"^\| `([A-Z_]+)` \| ([\d.]+) \|", text, re.MULTILINE)
     stated = {name: float(value) for name, value in found}
-    assert stated == {
+    others = {
+        "LEAST_SLOPE": transport.LEAST_SLOPE,
+        "CUT": transport.CUT,
+        "ABOVE_CHANCE": dynamics.ABOVE_CHANCE,
+        "REPLICATES": bootstrap.REPLICATES,
+    }
+    assert stated == others | {
         name: value
         for name, value in {**vars(effects), **vars(rule)}.items()
         if name.isupper() and isinstance(value, float)
     }
+    assert order.REPLICATES == bootstrap.REPLICATES
+
+
+PLACES = ("models/", "probes/", "reports/", "analyses/", "tests/", "docs/", "src/")
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *PAGES], ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_paths_in_the_text_exist(page):
+    """What stands in backticks and looks like a path of this repository is one; of a path with
+    a placeholder, such as `docs/tasks/NAME.md`, the folders before it are there."""
+    for path in re.findall(r"`([^`\s]+)`", FENCE.sub("", page.read_text(encoding="utf-8"))):
+        if path.startswith(PLACES):
+            fixed = re.split("<|NAME|FORMAT", path)[0]
+            place = ROOT / (path if fixed == path else fixed.rpartition("/")[0])
+            assert place.exists(), path
 
 
 @pytest.mark.parametrize("name", ["dot", "lin", "bos+sftm"])

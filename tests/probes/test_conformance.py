@@ -90,7 +90,7 @@ BROKEN: list[tuple[Callable[[CountContext], Measurement], str]] = [
     (undeclared, r"on bos\+sftm: metrics declared and returned differ in extra$"),
     (missing, "metrics declared and returned differ in value$"),
     (outside, r"metric value is 1\.000001, outside its range 0\.0 to 1\.0$"),
-    (infinite, "metric value is -inf; None is wanted"),
+    (infinite, "metric value is -inf; use None for an undefined metric"),
     (unsteady, "two runs with the same seed differ in metric value"),
     (unsteady_array, "two runs with the same seed differ in array noise"),
     (mutating, "changes the model's weights"),

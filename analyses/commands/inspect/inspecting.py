@@ -64,7 +64,7 @@ def as_text(found: Mapping[str, Any]) -> str:
         "task": f"{task.pop('name', '')} ({_pairs(task)})",
         "config": _pairs({n: v for n, v in found["config"].items() if not isinstance(v, dict)}),
         **{n: _pairs(v) for n, v in found["config"].items() if isinstance(v, dict)},
-        "from": _pairs(found["meta"]) or "not said",
+        "origin": _pairs(found["meta"]) or "unknown",
         "label": f"can be given: {found['label']['verdict']}",
     }
     if found["label"]["why_not"]:

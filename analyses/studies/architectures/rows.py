@@ -34,8 +34,8 @@ class Row:
         reader_block, reader_share: feed-forward layer that reads most of the count.
         head_share: most that a head of a later block reads.
         right: pairs with both answers right; on these the four above rest.
-        first_own, first_kappa: with several blocks, slope on the own count behind the first one's
-            attention, and kappa there; the label looks behind the last one's.
+        first_own, first_kappa: with several blocks, slope on the own count after the first one's
+            attention, and kappa there; the label looks after the last one's.
         positional, semantic, cross, residual: shares of the scores' variance.
     """
 

@@ -9,7 +9,7 @@ TITLES: dict[Axis, str] = {"mechanism": "counting", "attention": "attention"}
 
 def answers(comparison: Comparison) -> list[str]:
     """What is usual for each base, then a line for each variation; for attention only those where
-    a model differs, and behind the first block's attention those with several blocks."""
+    a model differs, and after the first block's attention those with several blocks."""
     lines = []
     for base in comparison.bases:
         lines.append(f"{base}: the base is {_usual(comparison, base, 'mechanism')} in counting,")
@@ -69,5 +69,5 @@ def _first(comparison: Comparison, variation: str) -> str:
             parts.append(f"{base} {shown}")
     if not parts:
         return ""
-    where = "behind the first block's attention, where the label does not look"
+    where = "after the first block's attention, where the label does not look"
     return f"{variation}: kappa {where}: {'; '.join(parts)}."

@@ -19,6 +19,14 @@ from torch import Tensor
 from mechprobe.models.base.errors import MechprobeError, short
 from mechprobe.models.base.weights import Weights
 
+__all__ = [
+    "Check",
+    "has",
+    "inside",
+    "read_json",
+    "read_safetensors",
+]
+
 # Files of our own checkpoints, and what makes one a foreign model's.
 CONFIG_FILE, WEIGHTS_FILE, TASK_FILE = "config.json", "model.safetensors", "task.json"
 JSON_BYTES = 2**20

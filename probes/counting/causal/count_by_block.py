@@ -1,4 +1,4 @@
-"""Whose the count is, block by block: written behind each attention, read off the answers."""
+"""Which tokens share a counter, block by block: a count is written after each attention."""
 
 from dataclasses import replace
 from functools import partial
@@ -33,7 +33,7 @@ from mechprobe.probes.results import ProbeResult
     invariances=INVARIANCES,
 )
 def count_by_block(context: CountContext) -> Measurement:
-    """Do tokens share the count behind the attention of every block?"""
+    """Which tokens share a counter after each block's attention?"""
     blocks = range(context.model.cfg.n_layers)
     slopes = np.array([_slopes(context, block) for block in blocks])
     own, other = slopes.mean(-1).T
@@ -91,7 +91,7 @@ def _resid(context: CountContext, block: int) -> Float[Tensor, "token count rep 
 @count_by_block.applies
 def _why_not(model: HookedTransformer, task: HistogramTask) -> str | None:
     if model.cfg.n_layers == 1:
-        return "a single block; count-transport says what there is to say"
+        return "the model has one block; use count-transport"
     return needs_counts(model, task)
 
 
@@ -110,7 +110,7 @@ def _draw(result: ProbeResult) -> Figure:
         )  # fmt: skip
     axes.axhline(0, color=GREY, lw=0.8)
     axes.set(
-        xlabel="block behind whose attention it is written", ylabel="slope of the answer",
+        xlabel="block after whose attention it is written", ylabel="slope of the answer",
         xticks=blocks, title="Whose count moves the answer",
     )  # fmt: skip
     axes.legend(fontsize=7)
@@ -122,10 +122,10 @@ def _say(result: ProbeResult) -> str:
     first, last = (result.metrics[f"{place}_kappa"].value for place in ("first", "last"))
     if first is None or last is None:
         where = "first" if first is None else "last"
-        return f"The answer does not follow a count written behind the {where} block's attention."
+        return f"The answer does not follow a count written after the {where} block's attention."
     said = (
-        f"Behind the first block's attention another token's count moves the answer {first:z.2f}"
-        f" times as far as the own, behind the last one's {last:z.2f} times."
+        f"After the first block's attention another token's count moves the answer {first:z.2f}"
+        f" times as far as the token's own, after the last one's {last:z.2f} times."
     )
     if abs(first) <= PRIVATE and last >= SHARED:
         said += " In between each token's count is looked up and made common."

@@ -149,7 +149,7 @@ def _draw(result: ProbeResult) -> Figure:
     reads = np.nan_to_num(np.stack(by_heads), nan=-np.inf).max(0)
     layers, n_heads = reads.shape
     direct = np.full(layers, np.nan)
-    direct[-1] = result.value("direct_share")  # it reads the stream behind the last block
+    direct[-1] = result.value("direct_share")  # it reads the stream after the last block
     heads = [f"head {head}" if n_heads <= FEW else str(head) for head in range(n_heads)]
     if result.metrics["writer_head"].value is None:
         heads = ["mixing"]

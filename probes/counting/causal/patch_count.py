@@ -27,7 +27,7 @@ from mechprobe.probes.results import ProbeResult
     invariances=INVARIANCES,
 )
 def patch_count(context: CountContext) -> Measurement:
-    """Does the answer follow a count that is written into a full run, behind the last attention?"""
+    """Does the answer follow a count that is written into a full run, after the last attention?"""
     held = context.held_out
     T, C, R = held.predicted.shape
     delta, valid = differences(context.reference.means_for)

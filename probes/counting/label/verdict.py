@@ -61,7 +61,7 @@ def label_in(context: CountContext) -> MechanismLabel:
         reasons.insert(1, f"counters: {shared}")
     if context.model.cfg.n_layers > 1:
         reasons.append(
-            "depth: counts are looked for behind the last attention; an earlier feed-forward layer"
+            "depth: counts are looked for after the last attention; an earlier feed-forward layer"
             " may have looked them up before (probe count-by-block)"
         )
     details: dict[str, JsonValue] = {

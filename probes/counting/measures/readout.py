@@ -144,7 +144,7 @@ def _draw(result: ProbeResult) -> Figure:
     middle.plot(np.arange(1, len(spectrum) + 1), spectrum, marker="o", ms=3)
     if not len(spectrum):
         middle.text(
-            0.5, 0.5, "none behind a LayerNorm", ha="center", transform=middle.transAxes, fontsize=8
+            0.5, 0.5, "none after a LayerNorm", ha="center", transform=middle.transAxes, fontsize=8
         )
     middle.set(
         xlabel="direction",
@@ -197,5 +197,5 @@ def _say(result: ProbeResult) -> str:
     )
     rank = result.metrics["reading_rank"].value
     if rank is None:
-        return text + "behind a LayerNorm they read no fixed directions of the stream."
+        return text + "after a LayerNorm they read no fixed directions of the stream."
     return text + f"the read directions have an effective rank of {rank:.1f}."

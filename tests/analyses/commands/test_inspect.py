@@ -80,7 +80,7 @@ def test_a_student_of_a_teacher(tmp_path: Path) -> None:
     assert found["task"]["name"] == "attention-regression"
     assert found["probes"]["order-parameters"]["possible"]
     assert "attention-regression" in found["probes"]["readout"]["why_not"]
-    assert "from         not said" in run(tmp_path / "m").stdout
+    assert "origin       unknown" in run(tmp_path / "m").stdout
 
 
 @pytest.mark.parametrize(

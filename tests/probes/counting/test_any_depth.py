@@ -218,7 +218,7 @@ def test_norms_leave_no_read_directions() -> None:
     assert found.metrics["reading_rank"].value is None
     assert found.metrics["top_direction"].value is None
     assert 0 < found.value("participation") <= 1
-    assert "behind a LayerNorm they read no fixed directions" in found.words
+    assert "after a LayerNorm they read no fixed directions" in found.words
 
 
 def test_a_mean_pattern_holds_every_head_of_every_block() -> None:

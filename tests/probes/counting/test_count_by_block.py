@@ -48,7 +48,7 @@ def test_a_look_up_in_the_first_block_is_seen_there_alone() -> None:
     assert "looked up and made common" in found.words
     labelled = label(model)
     assert labelled.mechanism == "relation-based"
-    assert labelled.reasons[-1].startswith("depth: counts are looked for behind the last attention")
+    assert labelled.reasons[-1].startswith("depth: counts are looked for after the last attention")
     assert not any("depth" in reason for reason in label(construct("dot", T=T, L=L)).reasons)
 
 
@@ -93,4 +93,4 @@ def test_what_is_not_followed_has_no_kappa() -> None:
 
 def test_a_single_block_is_left_to_count_transport() -> None:
     model = construct("dot", T=T, L=L)
-    assert "single block" in (BY_BLOCK.why_not(model, model.task()) or "")
+    assert "use count-transport" in (BY_BLOCK.why_not(model, model.task()) or "")

@@ -213,7 +213,7 @@ def test_the_answer_counts_what_differs(by_hand: Comparison) -> None:
         " (dot 2 of 3: inventory-based 2; bos cannot be said). Unsolved or missing: 2.",
         "2 blocks: attention differs from the base's in 3 of 4 models"
         " (dot 3 of 3: mixed 3; bos 0 of 1). Unsolved or missing: 2.",
-        "2 blocks: kappa behind the first block's attention, where the label does not look:"
+        "2 blocks: kappa after the first block's attention, where the label does not look:"
         " dot 0.50.",
     ]
     assert fraction(by_hand, "dot", "2 blocks") == "2/3"

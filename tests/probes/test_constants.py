@@ -3,6 +3,10 @@
 import ast
 import importlib
 import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -135,3 +139,24 @@ def test_rules_hold_no_unnamed_thresholds(module: object) -> None:
 def test_one_sided_is_one_number() -> None:
     """Both rules about attention decide by the same share."""
     assert rule.ONE_SIDED is effects.ONE_SIDED
+
+
+def test_the_digest_does_not_depend_on_what_is_loaded(tmp_path: Path) -> None:
+    """A plug-in that imports whole packages has the same constants before and after others load."""
+    (tmp_path / "plugin.py").write_text("from mechprobe import probes\nLEVEL = 3\n")
+    script = (
+        "import plugin; from mechprobe.probes.constants import *;"
+        "print(constants_behind('plugin'));"
+        "import mechprobe; mechprobe.all_probes();"
+        "import mechprobe.probes.constants as c; c._modules_behind.cache_clear();"
+        "print(constants_behind('plugin'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["{'plugin.LEVEL': 3}"] * 2

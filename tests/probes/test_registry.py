@@ -1,12 +1,17 @@
 """Registering, finding and declaring probes; results and their schema."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
 
+import mechprobe
 from mechprobe.models import MechprobeError, construct
 from mechprobe.models.base.registry import Registry
 from mechprobe.probes import (
@@ -210,3 +215,19 @@ def test_ours_declare_what_they_return() -> None:
         assert made.package.startswith("mechprobe ")
         assert all(spec.description for spec in made.specs.values())
         assert (made.kind == "causal") == (made.measure.__module__.split(".")[-2] == "causal")
+
+
+def test_parameters_are_a_function() -> None:
+    """What is recorded follows the constants in force; a dictionary would not. In a process of its
+    own, where types are not checked."""
+    script = "from mechprobe import probes; probes.probe('mine', metrics={}, parameters={'n': 1})"
+    path = os.pathsep.join([str(Path(mechprobe.__file__).parents[1]), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr.splitlines()[-1].endswith(
+        "probe mine: parameters has to be a function, such as `lambda: {...}`"
+    )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mechprobe.models import MechprobeError
-from mechprobe.models.base.registry import HYPHENS, Registry, modules_in
+from mechprobe.models.base.registry import HYPHENS, Registry, modules_in, refuse_lacking
 
 # A package's modules reach the registries of these tests by this name.
 HERE: dict[str, Registry[int]] = {}
@@ -42,9 +42,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     return put
 
 
-def made(kind: str = "thing", group: str = "tests.things", *rooms: str) -> Registry[int]:
+def made(kind: str = "thing", group: str = "tests.things") -> Registry[int]:
     """A registry with two entries."""
-    registry: Registry[int] = Registry(kind, group, rooms)
+    registry: Registry[int] = Registry(kind, group, [])
     registry.add("first", 1, "tests.here")
     registry.add("second-one", 2, "tests.there")
     HERE[kind] = registry
@@ -169,7 +169,8 @@ def test_rooms_are_modules_packages_and_patterns() -> None:
 
 def test_rooms_are_loaded_when_first_looked_into(install: Install) -> None:
     install("a_room", "tests.nothing", "HERE['thing'].add('from-a-room', 5, __name__)\n")
-    registry = made("thing", "tests.things", "a_room")
+    registry: Registry[int] = Registry("thing", "tests.things", ["a_room"])
+    HERE["thing"] = registry
     assert "a_room" not in sys.modules
     assert registry["from-a-room"] == 5
 
@@ -177,3 +178,60 @@ def test_rooms_are_loaded_when_first_looked_into(install: Install) -> None:
 @pytest.mark.parametrize("name", ["a", "a1-b2", "label-free"])
 def test_hyphenated_words(name: str) -> None:
     assert HYPHENS.fullmatch(name)
+
+
+def test_the_order_is_that_of_the_modules_whatever_came_first() -> None:
+    registry: Registry[int] = Registry("thing", "tests.things", [])
+    for name, module in (
+        ("outside", "elsewhere"),
+        ("later", "mechprobe.b"),
+        ("sooner", "mechprobe.a"),
+        ("second", "mechprobe.a"),
+    ):
+        registry.add(name, 0, module)
+    assert list(registry) == ["sooner", "second", "later", "outside"]
+
+
+def test_a_name_of_ours_stays_ours_whoever_comes_first(install: Install) -> None:
+    """Others may register before ours were ever looked for."""
+    registry: Registry[int] = Registry("thing", "tests.things", ["our_room"])
+    HERE["thing"] = registry
+    body = "HERE['thing'].add('ours', 1, 'mechprobe.room')\n"
+    install("our_room", "tests.nothing", body)
+    with pytest.raises(MechprobeError, match=r"by mechprobe .* and by elsewhere"):
+        registry.add("ours", 2, "elsewhere")
+    assert dict(registry) == {"ours": 1}
+
+
+def test_a_room_that_fails_is_told_each_time(install: Install) -> None:
+    registry: Registry[int] = Registry("thing", "tests.things", ["our_room"])
+    HERE["thing"] = registry
+    install("our_room", "tests.nothing", "raise RuntimeError('broken')\n")
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="broken"):
+            list(registry)
+
+
+def test_a_cell_of_a_notebook_may_be_run_again() -> None:
+    registry = made()
+    registry.add("mine", 3, "__main__")
+    registry.add("mine", 4, "__main__")
+    assert registry["mine"] == 4
+    with pytest.raises(MechprobeError, match="registered twice"):
+        registry.add("first", 5, "__main__")
+
+
+def test_an_unknown_name_says_what_could_not_be_loaded(install: Install) -> None:
+    registry = made()
+    install("breaks", "tests.things", "raise RuntimeError('no')\n")
+    with pytest.raises(MechprobeError, match="; package breaks: RuntimeError: no; left out"):
+        registry.find("third")
+
+
+def test_what_lacks_a_part_is_refused() -> None:
+    class Half:
+        present = 1
+
+    refuse_lacking("thing 'half'", Half, ("present",))
+    with pytest.raises(MechprobeError, match=r"^thing 'half': Half lacks absent, gone$"):
+        refuse_lacking("thing 'half'", Half, ("gone", "present", "absent"))

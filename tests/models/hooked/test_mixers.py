@@ -64,6 +64,10 @@ def test_weights_and_the_sentence_why_there_are_none_exclude_each_other():
         Mixing()
     with pytest.raises(ValueError, match="says why"):
         Mixing({"pattern": PATTERN}, no_weights="there are none")
+    with pytest.raises(ValueError, match="one head or more"):
+        Mixing({"pattern": PATTERN})
+    with pytest.raises(ValueError, match="one head or more"):
+        Mixing(heads=1, no_weights="there are none")
     assert Mixing({"pattern": PATTERN}, 1).no_scores == NO_SCORES
     assert Mixing(no_weights="there are none").no_queries == "there are none"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mechprobe.models import HistogramTask, HookedTransformer
+from mechprobe.models import HistogramTask, HookedTransformer, MechprobeError
 from mechprobe.models.hooked.mixers import NO_SCORES
 from mechprobe.probes import all_probes, check_probe, label, study
 from mechprobe.probes.counting.context import CountContext
@@ -120,3 +120,10 @@ def test_made_weights_without_a_main_head_of_their_own_name_a_coordinate() -> No
     model: HookedTransformer = counter(weights="made")
     layer, head = CountContext(model, model.task()).main_head
     assert (layer, 0 <= head < 8) == (0, True)
+
+
+@pytest.mark.parametrize("shared", ["patterns", "variation", "main_head"])
+def test_what_probes_share_says_why_there_is_none(shared: str) -> None:
+    model = counter()
+    with pytest.raises(MechprobeError, match=NO_WEIGHTS):
+        getattr(CountContext(model, model.task()), shared)

@@ -6,11 +6,13 @@ from functools import cache
 from pathlib import Path
 
 import mechprobe
+from mechprobe.models.hooked import family as families
+from mechprobe.probes.reading import READINGS
 
 SOURCE = Path(mechprobe.__file__).parent
 LAYERS = ("models", "probes", "reports", "analyses")  # each may import those before it
-FAMILIES = ("counting", "transformer", "solvable", "foreign")
-TASKS = ("histogram", "attention-regression")
+FAMILIES = tuple(families.FAMILIES)
+TASKS = tuple(READINGS)
 
 
 @cache

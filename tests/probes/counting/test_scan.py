@@ -17,7 +17,7 @@ from tests.models.scan_family import NO_WEIGHTS, counter, registered
 COUNTING = [name for name, probe in all_probes().items() if "histogram" in probe.tasks]
 OF_WEIGHTS = {"attention-dependence", "mean-pattern"}
 OF_QUERIES = {"attention-sources", "keep-source"}
-OTHERS = {"bos-anchoring": "no BOS", "count-by-block": "single block"}
+OTHERS = {"bos-anchoring": "no BOS", "count-by-block": "one block"}
 KINDS = {
     "no weights": {},
     "made weights": {"weights": "made"},

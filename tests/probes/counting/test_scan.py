@@ -81,7 +81,7 @@ def test_every_probe_gives_a_result_or_one_sentence_why_not(name: str, kind: str
     made = "weights" in KINDS[kind]
     if name in OF_QUERIES or (name in OF_WEIGHTS and not made):
         assert reason is not None
-        assert ("no scores" in reason) if made else (NO_WEIGHTS in reason)
+        assert (NO_SCORES if made else NO_WEIGHTS) in reason
     elif name in OTHERS and not (name == "count-by-block" and model.cfg.n_layers > 1):
         assert OTHERS[name] in str(reason)
     else:

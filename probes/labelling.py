@@ -1,6 +1,7 @@
 """The verdict on one model, by the reading of its task."""
 
 from mechprobe.models import HookedTransformer, Task
+from mechprobe.models.base.errors import one_line
 from mechprobe.probes.context import Context
 from mechprobe.probes.reading import READINGS, context_for, reading_of
 from mechprobe.probes.results import MechanismLabel
@@ -26,9 +27,14 @@ def label_in(context: Context) -> MechanismLabel:
     Raises:
         MechprobeError: as `label`.
     """
-    return reading_of(context.task).label(context)
+    reading = reading_of(context.task)
+    with one_line(f"task reading {reading.name!r}"):
+        return reading.label(context)
 
 
 def rule_version(task: Task) -> str:
     """Version of the rule that labels a task's models; empty where there are no labels."""
-    return READINGS[task.name].rule_version() if task.name in READINGS else ""
+    if task.name not in READINGS:
+        return ""
+    with one_line(f"task reading {task.name!r}"):
+        return READINGS[task.name].rule_version()

@@ -37,12 +37,13 @@ def study(
     verdict = label_in(context)
     results, problems = [], []
     for probe in all_probes().values():
-        asked = probes is None or probe.name in probes
-        if asked and probe.why_not(model, context.task) is None:
-            try:
+        if probes is not None and probe.name not in probes:
+            continue
+        try:
+            if probe.why_not(model, context.task) is None:
                 results.append(probe.on(context))
-            except MechprobeError as error:
-                problems.append(str(error))
+        except MechprobeError as error:
+            problems.append(str(error))
     return ModelResult(
         name=name,
         path=path,

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from mechprobe.models import HookedTransformer, MechprobeError, Task
+from mechprobe.models.base.errors import one_line
 from mechprobe.models.base.registry import Registry, refuse_lacking
 from mechprobe.probes.axes import Axis, Column, Item, Performance
 from mechprobe.probes.context import Context
@@ -94,6 +95,8 @@ def task_reading(task: str) -> Callable[[Made], Made]:
 
     def register(made: Made) -> Made:
         refuse_lacking(f"task reading {task!r}", made, ("title", "axes", "columns"))
+        if not (made.axes and made.columns):
+            raise MechprobeError(f"task reading {task!r}: {made.__name__} has no axes or columns")
         made.name = task
         READINGS.add(task, made(), made.__module__)
         return made
@@ -149,4 +152,5 @@ def context_for(model: HookedTransformer, task: Task | None = None, seed: int = 
     asked = model.task() if task is None else task
     if asked.name not in READINGS:
         return Context(model, asked, seed)
-    return READINGS[asked.name].context(model, asked, seed)
+    with one_line(f"task reading {asked.name!r}"):
+        return READINGS[asked.name].context(model, asked, seed)

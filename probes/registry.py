@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from mechprobe.models import HookedTransformer, MechprobeError, Task
+from mechprobe.models.base.errors import one_line
 from mechprobe.models.base.registry import Registry, package_of
 from mechprobe.probes.constants import constants_behind, digest
 from mechprobe.probes.context import Context
@@ -99,7 +100,10 @@ class Probe:
         """Why this probe does not apply to a model, or None where it does."""
         if task.name not in self.tasks:
             return f"reads models of {', '.join(self.tasks)}, this one's task is {task.name}"
-        return None if self.inapplicable is None else self.inapplicable(model, task)
+        if self.inapplicable is None:
+            return None
+        with one_line(f"probe {self.name}: its condition"):
+            return self.inapplicable(model, task)
 
     def __call__(
         self, model: HookedTransformer, task: Task | None = None, seed: int = 0
@@ -121,13 +125,10 @@ class Probe:
         reason = self.why_not(context.model, context.task)
         if reason is not None:
             raise MechprobeError(f"probe {self.name}: {reason}")
-        try:
-            measured = self.measure(context)
-        except MechprobeError:
-            raise
-        except Exception as error:  # a foreign probe may fail in any way
-            text = " ".join(f"{type(error).__name__}: {error}".split())
-            raise MechprobeError(f"probe {self.name}: {text[:300]}") from error
+        with one_line(f"probe {self.name}"):  # a foreign probe may fail in any way
+            return self._result(context, self.measure(context))
+
+    def _result(self, context: Context, measured: Measurement) -> ProbeResult:
         undeclared = measured.metrics.keys() ^ self.specs.keys()
         if undeclared:
             raise MechprobeError(

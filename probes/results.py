@@ -1,7 +1,7 @@
 """Result schemas: what probes return, what runs store, what reports read (pydantic, JSON)."""
 
 import math
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import (
@@ -18,6 +18,7 @@ from pydantic import (
 from mechprobe.probes.upgrade import upgraded
 
 SCHEMA_VERSION = 2
+LARGEST = 2**63  # beyond, a number in a stored result is damage
 
 
 def _to_array(value: object) -> np.ndarray:
@@ -195,19 +196,22 @@ class MechanismLabel(_Schema):
     @property
     def counters(self) -> int | None:
         """Number of counters; None for models that do not count or are unsolved."""
-        return cast(int | None, self._detail("counters"))
+        found = self._detail("counters")
+        return found if isinstance(found, int) and abs(found) < LARGEST else None
 
     @property
     def tokens(self) -> list[str]:
         """Kind of every token of an alphabet; empty for models that do not count."""
-        return cast(list[str], self._detail("tokens") or [])
+        found = self._detail("tokens")
+        return [kind for kind in found if isinstance(kind, str)] if isinstance(found, list) else []
 
     @property
     def kappa(self) -> np.ndarray:
         """Count transport of every token, NaN where it does not follow its own count; empty for
         models that do not count."""
-        found = cast(list[float | None], self._detail("kappa") or [])
-        return np.array([math.nan if value is None else value for value in found])
+        found = self._detail("kappa")
+        values = found if isinstance(found, list) else []
+        return np.array([v if isinstance(v, (int, float)) else math.nan for v in values])
 
     @property
     def accuracy(self) -> float | None:
@@ -235,7 +239,7 @@ class ModelResult(_Schema):
     path: str
     family: str
     architecture: str
-    sizes: dict[str, int]
+    sizes: dict[str, Annotated[int, Field(ge=0, lt=LARGEST)]]
     model_hash: str
     task: dict[str, Any]
     meta: dict[str, Any] = {}
@@ -257,7 +261,7 @@ class RunInfo(_Schema):
     seed: int
     versions: dict[str, str]
     notes: list[str] = []
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = Field(default=SCHEMA_VERSION, ge=1, le=SCHEMA_VERSION, strict=True)
 
     @model_validator(mode="before")
     @classmethod

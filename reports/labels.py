@@ -86,8 +86,11 @@ class Shown:
 
     def cell(self, column: Column, label: MechanismLabel) -> Cell:
         """What a column says of a label; of the kind on an axis, its chip."""
-        value = column.value(label)
-        if value is None:
+        try:
+            value = column.value(label)
+        except Exception:  # a label by another version of a foreign package
+            value = None
+        if not isinstance(value, (str, int, float)):
             return Cell(MISSING, "")
         if isinstance(value, str):
             axis = next((a for a in self.axes if a.title == column.title), None)

@@ -218,8 +218,18 @@ def _section(
             _finding(r, result.name, picture, _summary(probes.get(r.probe)))
             for r, picture in zip(result.probes, pictures, strict=True)
         ],
-        items=READINGS[how.task].items(result.label) if how.known else [],
+        items=_items(result, how),
     )
+
+
+def _items(result: ModelResult, how: Shown) -> list[Item]:
+    """What the task's reading makes of a stored label; nothing where it cannot be read."""
+    if not how.known:
+        return []
+    try:
+        return list(READINGS[how.task].items(result.label))
+    except Exception:  # a label by another version of a foreign package; the page must not fail
+        return []
 
 
 def _finding(result: ProbeResult, model: str, picture: Picture, summary: str) -> Finding:

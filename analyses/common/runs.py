@@ -8,7 +8,7 @@ from pathlib import Path
 from mechprobe.models import HookedTransformer, MechprobeError, load, read_meta
 from mechprobe.models.base.files import printable
 from mechprobe.models.base.parallel import run_all
-from mechprobe.probes import ModelResult, RunInfo, all_probes, study
+from mechprobe.probes import ModelResult, Probe, RunInfo, all_probes, study
 from mechprobe.probes.labelling import rule_version
 from mechprobe.probes.runs import RESULTS, RUN_FILE, load_result, save_result, save_run, title_of
 
@@ -74,11 +74,7 @@ def is_current(
     """Whether a stored result is what studying the model now would give."""
     known = all_probes()
     made = {r.probe: r.provenance for r in kept.probes}
-    wanted = {
-        n
-        for n, p in known.items()
-        if (probes is None or n in probes) and p.why_not(model, model.task()) is None
-    }
+    wanted = {n for n, p in known.items() if (probes is None or n in probes) and _applies(p, model)}
     return (
         kept.model_hash == model.fingerprint()
         and kept.label.seed == seed
@@ -91,6 +87,14 @@ def is_current(
             for n in wanted
         )
     )
+
+
+def _applies(probe: Probe, model: HookedTransformer) -> bool:
+    """Whether a probe is to have a result; one whose condition fails has a problem instead."""
+    try:
+        return probe.why_not(model, model.task()) is None
+    except MechprobeError:
+        return True
 
 
 def study_all(

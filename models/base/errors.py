@@ -1,5 +1,8 @@
 """The one exception the command turns into a single line and exit code 2."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class MechprobeError(ValueError):
     """Bad input: the message says in one line what is wrong, where, and what to do."""
@@ -25,3 +28,26 @@ def short(text: object, most: int = 100) -> str:
     """
     whole = str(text)
     return whole if len(whole) <= most else f"{whole[: most - 3]}..."
+
+
+def reason_of(error: BaseException, most: int = 300) -> str:
+    """What was raised and what it says, in one line."""
+    return short(" ".join(f"{type(error).__name__}: {error}".split()), most)
+
+
+@contextmanager
+def one_line(who: str) -> Iterator[None]:
+    """Turn whatever code of others raises into one line that names it.
+
+    Args:
+        who: what the message starts with, such as "probe sparsity".
+
+    Raises:
+        MechprobeError: in place of any exception that is none.
+    """
+    try:
+        yield
+    except MechprobeError:
+        raise
+    except Exception as error:
+        raise MechprobeError(f"{who}: {reason_of(error)}") from error

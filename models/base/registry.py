@@ -7,6 +7,7 @@ first asked for. A new thing of ours is a new file in its room and no edit anywh
 
 import difflib
 import re
+import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from pkgutil import iter_modules
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 from weakref import WeakSet
 
-from mechprobe.models.base.errors import MechprobeError, short
+from mechprobe.models.base.errors import MechprobeError, reason_of, short
 
 Entry = TypeVar("Entry")
 HYPHENS = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -40,6 +41,7 @@ class Point(Protocol):
         ...
 
 
+_LOADING = threading.RLock()  # who asks while another thread loads waits for the whole
 _EVERY: "WeakSet[Registry[object]]" = WeakSet()
 
 
@@ -156,18 +158,23 @@ class Registry(Mapping[str, Entry]):
 
     def problems(self) -> tuple[str, ...]:
         """One line for each installed package that could not be loaded; the others are there."""
-        self._load_own()
-        if self._problems is None:
-            self._problems = ()  # what is loaded may ask for entries of this kind
-            points = sorted(entry_points(group=self.group), key=str)
-            found = [_load(point) for point in points]
-            self._problems = tuple(line for line in found if line is not None)
-        return self._problems
+        with _LOADING:
+            self._load_own()
+            if self._problems is None:
+                self._problems = ()  # what is loaded may ask for entries of this kind
+                try:
+                    points = sorted(entry_points(group=self.group), key=str)
+                    found = [_load(point) for point in points]
+                except BaseException:
+                    self._problems = None  # stopped on the way: the rest is loaded another time
+                    raise
+                self._problems = tuple(line for line in found if line is not None)
+            return self._problems
 
     @contextmanager
     def isolated(self) -> Iterator["Registry[Entry]"]:
         """What is registered within is gone afterwards; installed packages are looked for anew."""
-        self._load_own()
+        self.problems()  # what installed packages bring stays when this ends
         known, problems = dict(self._known), self._problems
         self._problems = None
         try:
@@ -246,18 +253,27 @@ def package_of(module: str) -> str:
 
 def _load(point: Point) -> str | None:
     """Import what an entry point names; a line about it, and nothing of it kept, if that fails."""
-    before = [(registry, dict(registry._known)) for registry in _EVERY]
+    before = {registry: set(registry._known) for registry in _EVERY}
     try:
         point.load()
-    except Exception as error:  # a foreign package may fail in any way; ours must go on
-        for registry, known in before:
-            registry._known = known
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        return f"package {point.value}: {short(reason, 300)}; left out"
+    except (Exception, SystemExit) as error:  # a foreign package may fail in any way
+        # What else was loaded on the way, ours or another package's, stays.
+        top = point.value.split(":")[0].split(".")[0]
+        for registry in _EVERY:
+            known = before.get(registry, set())
+            registry._known = {
+                name: found
+                for name, found in registry._known.items()
+                if name in known or found.module.split(".")[0] != top
+            }
+        return f"package {point.value}: {reason_of(error)}; left out"
     return None
 
 
 @cache
 def _distributions() -> dict[str, list[str]]:
     # Reading every installed package's file list takes a tenth of a second.
-    return {name: list(found) for name, found in packages_distributions().items()}
+    try:
+        return {name: list(found) for name, found in packages_distributions().items()}
+    except Exception:  # an installed package whose own record is damaged; only names are missed
+        return {}

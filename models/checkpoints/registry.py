@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from mechprobe.models.base.errors import MechprobeError, plain, short
+from mechprobe.models.base.errors import MechprobeError, plain, reason_of
 from mechprobe.models.base.registry import Registry, refuse_lacking
 from mechprobe.models.base.safe.reading import CONFIG_FILE, has
 from mechprobe.models.hooked import HookedTransformer
@@ -94,7 +94,7 @@ def format_of(folder: Path, config: Mapping[str, Any]) -> Format:
         except Exception as error:  # others' readers may fail in any way; the next one is asked
             if FORMATS.registered()[found.name].is_ours:
                 raise
-            failed += f"; {found.name} failed to look ({_reason(error)})"
+            failed += f"; {found.name} failed to look ({reason_of(error, 200)})"
     if not has(folder, CONFIG_FILE):
         raise MechprobeError(f"{folder}: no {CONFIG_FILE}; is this a checkpoint folder?{failed}")
     told = "; ".join(f"{f.name}: {f.summary}" for f in known.values())
@@ -112,13 +112,11 @@ def read_with(found: Format, folder: Path, config: Mapping[str, Any]) -> HookedT
         model: object = found.reader.read(folder, config)
     except MechprobeError as error:
         text = str(error)
-        raise MechprobeError(text if plain(str(folder)) in text else f"{folder}: {text}") from None
+        raise MechprobeError(
+            text if text.startswith(plain(str(folder))) else f"{folder}: {text}"
+        ) from None
     except Exception as error:  # others' readers may fail in any way
-        raise MechprobeError(f"{who} failed ({_reason(error)})") from error
+        raise MechprobeError(f"{who} failed ({reason_of(error, 200)})") from error
     if not isinstance(model, HookedTransformer):
         raise MechprobeError(f"{who} gave a {type(model).__name__}, a HookedTransformer is wanted")
     return model
-
-
-def _reason(error: Exception) -> str:
-    return short(" ".join(f"{type(error).__name__}: {error}".split()), 200)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformer_lens import ActivationCache
 from transformer_lens.hook_points import HookPoint
 
+from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.weights import Weights, fingerprint
 from mechprobe.models.hooked.accessors import WeightAccessors
 from mechprobe.models.hooked.family import FAMILIES, Family, ModelConfig
@@ -137,7 +138,11 @@ class HookedTransformer(WeightAccessors):
     def mixers(self) -> list[Mixing]:
         """What mixes positions in every block, and what there is to measure of it."""
         layers = [block.mixing_layer for block in self.blocks]
-        return [layer.mixing(f"blocks.{i}.{layer.part}.") for i, layer in enumerate(layers)]
+        found = [layer.mixing(f"blocks.{i}.{layer.part}.") for i, layer in enumerate(layers)]
+        for name in (name for mixing in found for name in mixing.hooks.values()):
+            if name not in self.hook_dict:
+                raise MechprobeError(f"a mixer names the hook point {name!r}, which is not there")
+        return found
 
     # -- views and copies -----------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from mechprobe.models.base.errors import MechprobeError, short
+from mechprobe.models.base.errors import MechprobeError, one_line
 from mechprobe.models.base.validation import validated
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.tasks.base import TASKS, Interface, Task
@@ -79,15 +79,8 @@ def task_from(data: Mapping[str, Any], tensors: Weights | None = None) -> Task:
         MechprobeError: an unknown task, or settings that are none of it.
     """
     kind = TASKS.find(data.get("name"), "configuration")
-    try:
+    with one_line(f"task {data['name']!r} cannot be made from its settings"):
         return kind.from_data(data, tensors or {})
-    except MechprobeError:
-        raise
-    except Exception as error:  # others' tasks may fail in any way
-        reason = short(" ".join(f"{type(error).__name__}: {error}".split()), 200)
-        raise MechprobeError(
-            f"task {data['name']!r} cannot be made from its settings ({reason})"
-        ) from error
 
 
 def check_fits(task: Task, interface: Interface) -> None:

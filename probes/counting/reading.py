@@ -108,7 +108,7 @@ class Counting(TaskReading):
 
     def items(self, label: MechanismLabel) -> list[Item]:
         """Every token, and whose count it follows."""
-        return [TOKENS[kind] for kind in label.tokens]
+        return [TOKENS[kind] for kind in label.tokens if kind in TOKENS]
 
     def follow(self) -> Followed:
         """Kappa of the tokens, counters, geometry, and what the rule would say below its bar."""

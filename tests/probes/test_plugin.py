@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -203,3 +204,24 @@ def test_a_broken_package_is_one_line_of_a_command_that_goes_on(group: str, tmp_
     assert done.returncode == 0
     assert "relation-based counting" in done.stdout
     assert done.stderr == "mechprobe: package bad_one: RuntimeError: not today; left out\n"
+
+
+def test_a_reading_that_fails_costs_its_own_models_only(tmp_path: Path) -> None:
+    """The command goes on with the other checkpoints, and says in a line whose fault it is."""
+    text = (Path(__file__).parent / "parity.py").read_text()
+    assert "        even, odd = context.share(0)" in text
+    bad = text.replace(
+        "        even, odd = context", "        raise KeyError('boom')\n        even, odd = context"
+    )
+    install(tmp_path / "task", tmp_path / "site", "parity-task", "parity_task", bad, "tasks")
+    models.save(models.construct("dot", T=6, L=5), tmp_path / "dot")
+    shutil.copytree(tmp_path / "dot", tmp_path / "par")
+    config = json.loads((tmp_path / "par" / "config.json").read_text())
+    config["asked"] = {"name": "parity", "T": 6, "L": 5}
+    (tmp_path / "par" / "config.json").write_text(json.dumps(config))
+    done = run(tmp_path / "site", "label", tmp_path / "par", tmp_path / "dot")
+    assert done.returncode == 2
+    assert "relation-based counting" in done.stdout
+    assert done.stderr == (
+        f"mechprobe: {tmp_path / 'par'}: task reading 'parity': KeyError: 'boom'\n"
+    )

@@ -231,3 +231,20 @@ def test_parameters_are_a_function() -> None:
     assert done.stderr.splitlines()[-1].endswith(
         "probe mine: parameters has to be a function, such as `lambda: {...}`"
     )
+
+
+@pytest.mark.parametrize("part", ["applies", "words", "value"])
+def test_whatever_part_of_a_probe_fails_is_one_line(
+    part: str, own_registry: Registry[Probe]
+) -> None:
+    def fails(*_: object) -> str:
+        raise ZeroDivisionError("in a part")
+
+    value: object = "no number" if part == "value" else 0.5
+    made = probe("mine", metrics=VALUE)(lambda context: Measurement({"value": value}))
+    if part != "value":
+        getattr(made, part)(fails)
+    result = study(construct("dot", T=5, L=4), name="m", probes=["mine", "readout"])
+    assert [found.probe for found in result.probes] == ["readout"]
+    assert len(result.problems) == 1
+    assert result.problems[0].startswith("probe mine: ")

@@ -10,6 +10,7 @@ import pytest
 from mechprobe.models import MechprobeError
 from mechprobe.probes.results import SCHEMA_VERSION, MechanismLabel, ModelResult
 from mechprobe.probes.runs import load_run, save_result, save_run
+from mechprobe.reports import write_report
 
 VERSION_1 = Path(__file__).parents[1] / "data" / "run_version_1"
 # What version 1 kept as fields and today's label offers under the same names.
@@ -102,3 +103,35 @@ def test_a_run_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         f"{run / 'run.json'}: does not fit the result schema (schema version {SCHEMA_VERSION + 1}"
         f" is newer than this mechprobe reads ({SCHEMA_VERSION}); update mechprobe)"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("tokens", ["nope"]),
+        ("tokens", 7),
+        ("tokens", ["shared", None]),
+        ("counters", [1]),
+        ("counters", 10**400),
+        ("kappa", "much"),
+    ],
+    ids=repr,
+)
+def test_damaged_details_leave_a_gap_and_a_report(
+    name: str, damage: object, tmp_path: Path
+) -> None:
+    shutil.copytree(VERSION_1, tmp_path / "run")
+    file = tmp_path / "run" / "results" / "bos-d8-p64.json"
+    result = json.loads(file.read_text())
+    result["label"][name] = damage
+    file.write_text(json.dumps(result))
+    assert write_report(tmp_path / "run").is_file()
+
+
+@pytest.mark.parametrize("version", ["3", 3.0, 0, -1, SCHEMA_VERSION + 1])
+def test_another_schema_version_is_refused(version: object, tmp_path: Path) -> None:
+    shutil.copytree(VERSION_1, tmp_path / "run")
+    file = tmp_path / "run" / "run.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"schema_version": version}))
+    with pytest.raises(MechprobeError, match=r"run\.json: "):
+        load_run(tmp_path / "run")

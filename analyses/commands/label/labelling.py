@@ -10,6 +10,7 @@ from typing import Any
 from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all
 from mechprobe.analyses.common.text import summary
 from mechprobe.models import MechprobeError, load
+from mechprobe.models.base.errors import one_line
 from mechprobe.models.base.files import printable
 from mechprobe.models.base.parallel import one_thread
 from mechprobe.probes import MechanismLabel
@@ -39,11 +40,12 @@ def label_paths(paths: Sequence[Path], seed: int) -> tuple[list[Labelled], list[
         try:
             model = load(path)
             verdict = label_model(model, seed=seed)
+            with one_line("its task's settings are no JSON"):
+                task = json.loads(json.dumps(model.task().describe()))
         except MechprobeError as error:
             text = str(error)
-            problems.append(text if str(path) in text else f"{path}: {text}")
+            problems.append(text if text.startswith(str(path)) else f"{path}: {text}")
         else:
-            task = model.task().describe()
             labelled.append(Labelled(path, model.config.architecture, task, verdict))
     return labelled, problems
 

@@ -4,6 +4,7 @@ import importlib
 import re
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -235,3 +236,34 @@ def test_what_lacks_a_part_is_refused() -> None:
     refuse_lacking("thing 'half'", Half, ("present",))
     with pytest.raises(MechprobeError, match=r"^thing 'half': Half lacks absent, gone$"):
         refuse_lacking("thing 'half'", Half, ("gone", "present", "absent"))
+
+
+@pytest.mark.parametrize("ending", ["raise RuntimeError('bad')", "raise SystemExit(3)"])
+def test_what_a_broken_package_met_on_its_way_stays(ending: str, install: Install) -> None:
+    """Ours, loaded because it asked for them, and another package that it imported."""
+    registry: Registry[int] = Registry("thing", "tests.things", ["our_room"])
+    HERE["thing"] = registry
+    install("our_room", "tests.nothing", "HERE['thing'].add('ours', 1, 'mechprobe.room')\n")
+    install("good", "tests.things", "HERE['thing'].add('good', 2, __name__)\n")
+    half = "import good\nHERE['thing'].add('half', 3, __name__)\nlist(HERE['thing'])\n"
+    install("a_bad_one", "tests.things", half + ending + "\n")
+    (problem,) = registry.problems()
+    assert problem.startswith("package a_bad_one: ")
+    assert dict(registry) == {"ours": 1, "good": 2}
+
+
+def test_isolation_first_keeps_what_is_installed(install: Install) -> None:
+    registry = made()
+    install("installed", "tests.things", "HERE['thing'].add('third', 3, __name__)\n")
+    with registry.isolated():
+        assert "third" in registry
+    assert "third" in registry
+
+
+def test_every_thread_sees_the_whole(install: Install) -> None:
+    registry: Registry[int] = Registry("thing", "tests.things", ["slow_room"])
+    HERE["thing"] = registry
+    body = "import time; time.sleep(0.2)\nHERE['thing'].add('ours', 1, 'mechprobe.room')\n"
+    install("slow_room", "tests.nothing", body)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: len(registry), range(4))) == [1, 1, 1, 1]

@@ -174,7 +174,7 @@ def test_a_foreign_models_task_goes_with_it_into_a_native_twin(registered: None)
     [
         ({"name": "maximum", "T": 5, "L": 7}, "'maximum' does not fit this model: it reads 6 pos"),
         ({"name": "maximum", "T": 8, "L": 6}, "'maximum' does not fit this model: it has no 8 cl"),
-        ({"name": "maximum", "L": 6}, "'maximum' cannot be made from its settings (KeyError: 'T')"),
+        ({"name": "maximum", "L": 6}, "'maximum' cannot be made from its settings: KeyError: 'T'"),
         ({"name": "maximun"}, "task 'maximun' is unknown; did you mean 'maximum'?"),
         ({"name": "attention-regression"}, "the model has no teacher Q_star"),
         ({"name": "histogram", "T": 6, "L": 6}, "it knows 5 token ids, 6 are wanted"),
@@ -221,7 +221,7 @@ def test_a_student_is_asked_of_another_mixture_but_of_no_tokens(tmp_path: Path) 
         (other | {"d": 9}, "d = 9 is 7 here"),
         (other | {"more": 9}, "more = 9 is not a setting"),
         (other | {"sigma": [1.0, 1.0, 1.0], "L": 3}, "A: 3 rows of 3 are wanted"),
-        ({"name": "attention-regression"}, "cannot be made from its settings (KeyError: 'omega')"),
+        ({"name": "attention-regression"}, "cannot be made from its settings: KeyError: 'omega'"),
     ]:
         with pytest.raises(MechprobeError) as caught:
             student(data)

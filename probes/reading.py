@@ -118,7 +118,14 @@ def reading_of(task: Task) -> TaskReading:
 
 def heading_of(task: str) -> str:
     """Heading over the models of a task, by its name; it need not have a reading."""
-    return READINGS[task].title if task in READINGS else f"Models of the task {task or 'unknown'}"
+    if task in READINGS:
+        return READINGS[task].title
+    return f"Models of the task {task}" if task else "Models of a task without a name"
+
+
+def axis_title(name: str) -> str:
+    """Heading of an axis that no reading here knows."""
+    return name[:1].upper() + name[1:]
 
 
 def columns_of(task: str, labels: Iterable[MechanismLabel]) -> tuple[Column, ...]:
@@ -134,7 +141,7 @@ def columns_of(task: str, labels: Iterable[MechanismLabel]) -> tuple[Column, ...
     if task in READINGS:
         return READINGS[task].columns
     names = dict.fromkeys(axis.name for label in labels for axis in label.axes)
-    found = [Column(name.capitalize(), partial(MechanismLabel.kind, name=name)) for name in names]
+    found = [Column(axis_title(name), partial(MechanismLabel.kind, name=name)) for name in names]
     return (*found, Column("Confidence", lambda label: label.certainty, "confidence"))
 
 

@@ -2,11 +2,17 @@
 the words of the label itself."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mechprobe.probes.axes import Axis, Column, Kind, Performance
-from mechprobe.probes.reading import READINGS, TaskReading
+from mechprobe.probes.reading import (
+    READINGS,
+    TaskReading,
+    axis_title,
+    columns_of,
+    heading_of,
+)
 from mechprobe.probes.results import AxisLabel, MechanismLabel, ModelResult
 from mechprobe.reports.colours import NEUTRAL, colour_class
 from mechprobe.reports.formatting import MISSING, number, percent, sort_key
@@ -65,7 +71,7 @@ class Shown:
 
     def axis(self, name: str) -> Axis:
         """An axis by name, one without kinds where the task has none of that name."""
-        return next((a for a in self.axes if a.name == name), Axis(name, _title(name), {}))
+        return next((a for a in self.axes if a.name == name), Axis(name, axis_title(name), {}))
 
     def chip(self, name: str, kind: str) -> Chip:
         """A kind on one of the axes."""
@@ -136,7 +142,7 @@ def shown(results: Sequence[ModelResult]) -> dict[str, Shown]:
     """How to show the models of every task of a run: tasks with a reading here first."""
     by_task: dict[str, list[MechanismLabel]] = {}
     for result in results:
-        by_task.setdefault(task_of(result), []).append(result.label)
+        by_task.setdefault(result.task_name, []).append(result.label)
     names = [*(n for n in READINGS if n in by_task), *(n for n in by_task if n not in READINGS)]
     return {name: _shown(name, by_task[name]) for name in names}
 
@@ -147,11 +153,6 @@ def reading_shown(reading: TaskReading) -> Shown:
     return Shown(
         r.name, r.title, r.axes, r.columns, r.sizes, r.decided, r.performance, r.item, True
     )
-
-
-def task_of(result: ModelResult) -> str:
-    """Name of the task of a result."""
-    return str(result.task.get("name", ""))
 
 
 def written(column: Column, value: float | None) -> str:
@@ -166,20 +167,10 @@ def _shown(task: str, labels: Sequence[MechanismLabel]) -> Shown:
         return reading_shown(READINGS[task])
     names = dict.fromkeys(axis.name for label in labels for axis in label.axes)
     axes = [_own_axis(name, labels) for name in names]
-    columns = [Column(axis.title, _kind_on(axis.name)) for axis in axes]
-    columns.append(Column("Confidence", lambda label: label.certainty, "confidence"))
-    title = f"Models of the task {task}" if task else "Models of a task without a name"
-    return Shown(task, title, axes, columns, {}, {}, None, "item", False)
+    columns = columns_of(task, labels)
+    return Shown(task, heading_of(task), axes, columns, {}, {}, None, "item", False)
 
 
 def _own_axis(name: str, labels: Sequence[MechanismLabel]) -> Axis:
     met = [axis for label in labels for axis in label.axes if axis.name == name]
-    return Axis(name, _title(name), {a.kind: Kind("", a.words, NEUTRAL) for a in met})
-
-
-def _kind_on(name: str) -> Callable[[MechanismLabel], str | None]:
-    return lambda label: label.kind(name)
-
-
-def _title(name: str) -> str:
-    return name[:1].upper() + name[1:]
+    return Axis(name, axis_title(name), {a.kind: Kind("", a.words, NEUTRAL) for a in met})

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from mechprobe.models.base.errors import reason_of
 from mechprobe.models.base.parallel import run_all
 from mechprobe.probes.registry import Probe, all_probes
 from mechprobe.probes.results import ModelResult, ProbeResult
@@ -53,5 +54,4 @@ def _picture(result: ProbeResult, probe: Probe | None) -> Picture:
     try:
         return to_data_uri(probe.draw(result)), ""
     except Exception as error:  # a foreign figure may fail in any way; the report must not
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        return None, f"No figure: drawing it failed ({reason[:200]})."
+        return None, f"No figure: drawing it failed ({reason_of(error, 200)})."

@@ -10,7 +10,7 @@ from mechprobe.probes.registry import Probe
 from mechprobe.probes.results import ModelResult, ProbeResult
 from mechprobe.reports.figures import Image
 from mechprobe.reports.formatting import anchors, first_sentence
-from mechprobe.reports.labels import Chip, Shown, shown, task_of, written
+from mechprobe.reports.labels import Chip, Shown, shown, written
 from mechprobe.reports.pictures import Picture, draw_all
 
 WIDE = 560  # pixels; wider figures would be shrunk beyond reading in one column of the grid
@@ -154,7 +154,7 @@ def sections(results: list[ModelResult], probes: Mapping[str, Probe]) -> list[Se
     drawn = draw_all(results, probes)
     tasks = shown(results)
     return [
-        _section(result, tasks[task_of(result)], anchor, pictures, probes)
+        _section(result, tasks[result.task_name], anchor, pictures, probes)
         for result, anchor, pictures in zip(results, names, drawn, strict=True)
     ]
 
@@ -163,7 +163,7 @@ def overview(sections: Sequence[Section]) -> list[Table]:
     """The overview's tables, one a task."""
     tasks = shown([section.result for section in sections])
     return [
-        Table(how, [section for section in sections if task_of(section.result) == task])
+        Table(how, [section for section in sections if section.result.task_name == task])
         for task, how in tasks.items()
     ]
 

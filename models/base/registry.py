@@ -125,7 +125,8 @@ class Registry(Mapping[str, Entry]):
         return dict(order)
 
     def __getitem__(self, name: str) -> Entry:
-        return self.registered()[name].entry
+        self.problems()  # loads what is not loaded yet
+        return self._known[name].entry
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.registered())
@@ -147,14 +148,13 @@ class Registry(Mapping[str, Entry]):
         Raises:
             MechprobeError: unknown name, with the nearest spelling.
         """
-        known = self.registered()
-        if not isinstance(name, str) or name not in known:
+        if not isinstance(name, str) or name not in self:
             begin = f"{where}: " if where else ""
             broken = "".join(f"; {line}" for line in self.problems())
             raise MechprobeError(
-                f"{begin}{self.kind} {short(repr(name))} is unknown; {nearest(name, known)}{broken}"
+                f"{begin}{self.kind} {short(repr(name))} is unknown; {nearest(name, self)}{broken}"
             )
-        return known[name].entry
+        return self[name]
 
     def problems(self) -> tuple[str, ...]:
         """One line for each installed package that could not be loaded; the others are there."""

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types bench install clean
+.PHONY: demo test lint types bench fuzz install clean
 
 demo: $(STAMP)
 	$(BIN)/mechprobe demo
@@ -31,6 +31,10 @@ bench: $(STAMP)
 	$(BIN)/python -m mechprobe.analyses.bench.hostile
 
 install: $(STAMP)
+
+# 10,000 damaged files and odd command lines, with a fixed seed.
+fuzz: $(STAMP)
+	$(BIN)/python -m mechprobe.analyses.bench.fuzz --cases 10000
 
 # constraints.txt pins every version; torch goes first, so that nothing pulls another build of it.
 $(STAMP): pyproject.toml constraints.txt

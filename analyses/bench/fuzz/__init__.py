@@ -1,0 +1,1 @@
+"""A structure-aware fuzzer of every reader and of the command line: `make fuzz`."""

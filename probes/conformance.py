@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mechprobe.models import HookedTransformer, MechprobeError
+from mechprobe.models.hooked.altered import refuse_altered
 from mechprobe.probes.reading import READINGS
 from mechprobe.probes.registry import Probe
 from mechprobe.probes.results import Metric, ProbeResult
@@ -76,19 +77,19 @@ def _declaration(probe: Probe) -> Iterator[str]:
 
 
 def _on(probe: Probe, model: HookedTransformer) -> Iterator[str]:
-    before, hooks = model.fingerprint(), _hooks(model)
+    before = model.fingerprint()
     try:
-        first, again = probe(model, seed=3), probe(model, seed=3)
+        first = probe(model, seed=3)
+        if fault := _trace(model, before):
+            yield fault
+            return
+        again = probe(model, seed=3)
     except MechprobeError as error:
         yield str(error).removeprefix(f"probe {probe.name}: ")
         return
     except Exception as error:  # an author's function may fail in any way
         yield f"measuring raises {type(error).__name__}: {error}"
         return
-    if model.fingerprint() != before:
-        yield "it changes the model's weights; work on a copy or through hooks"
-    if _hooks(model) != hooks:
-        yield "it leaves hooks on the model; use run_with_hooks"
     if not isinstance(first.words, str):
         yield f"its words are a {type(first.words).__name__}; a string is wanted"
         return
@@ -161,8 +162,17 @@ def _alike(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
     return bool(np.allclose(a, b, 0.0, slack, equal_nan=True))
 
 
-def _hooks(model: HookedTransformer) -> int:
-    return sum(
-        len(module._forward_hooks) + len(module._forward_pre_hooks) + len(module._backward_hooks)
-        for module in model.modules()
-    )
+def _trace(model: HookedTransformer, before: str) -> str | None:
+    """What a probe left on a model, if anything.
+
+    Args:
+        model: after it.
+        before: the model's fingerprint before it.
+    """
+    try:
+        refuse_altered(model, "as it was")
+    except MechprobeError:
+        return "it leaves hooks on the model; use run_with_hooks"
+    if model.fingerprint() != before:
+        return "it changes the model's weights; work on a copy or through hooks"
+    return None

@@ -15,7 +15,10 @@ from transformer_lens.hook_points import HookPoint
 from transformer_lens.utilities import get_act_name
 
 from mechprobe.models import HookedTransformer, MechprobeError, Task
+from mechprobe.models.base.draws import draw_uniform
+from mechprobe.models.base.settled import settled
 from mechprobe.probes import draws
+from mechprobe.probes.admission import admit
 
 N_SEQUENCES = 1024
 
@@ -27,12 +30,19 @@ class Context:
         model: hooked model, in either view.
         task: what it was asked.
         seed: every random draw derives from it.
+
+    Raises:
+        MechprobeError: the model carries hooks, is in training mode where that makes a difference,
+            or does not lie on the CPU.
     """
 
     def __init__(self, model: HookedTransformer, task: Task, seed: int = 0) -> None:
-        # The widened view computes the same; probes read the natural coordinates.
-        natural = not model.cfg.widened
-        self.model = model if natural else model.family.assemble(model.config, model.weights())
+        admit(model)
+        # The widened view computes the same; probes read the natural coordinates. Gradients are
+        # not taken through parameters that were made in torch.inference_mode; a copy's are others.
+        kept = not model.cfg.widened and not any(w.is_inference() for w in model.parameters())
+        with settled():
+            self.model = model if kept else model.family.assemble(model.config, model.weights())
         self.task: Any = task
         self.seed = seed
 
@@ -72,19 +82,22 @@ class Context:
             shape: of the numbers.
             token_axes: axes that are indexed by tokens.
         """
-        return torch.rand(shape, generator=self.generator(purpose), dtype=torch.float64)
+        return draw_uniform(shape, self.generator(purpose), torch.float64)
 
     @cached_property
+    @settled()
     def model_hash(self) -> str:
         """Fingerprint of the model."""
         return self.model.fingerprint()
 
     @cached_property
+    @settled()
     def inputs(self) -> Tensor:
         """Sequences from the task's own distribution."""
         return self.sample("sequences", N_SEQUENCES)
 
     @cached_property
+    @settled()
     def _run(self) -> tuple[Tensor, dict[str, Tensor]]:
         ends: list[Tensor] = []
         kept: dict[str, Tensor] = {}
@@ -126,6 +139,7 @@ class Context:
         return self._run[1][self.hook_name("resid_mid")]
 
     @cached_property
+    @settled()
     def cache(self) -> ActivationCache:
         """All activations on `inputs`, kept from when this is first asked for; where some will
         do, `activations_at` keeps less."""

@@ -9,6 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from mechprobe.models import HistogramTask
+from mechprobe.models.base.settled import settled
 from mechprobe.models.tasks import BalancedSequences
 
 KEPT = 4  # results of each function; a label needs two of `balanced` and one of `sampled`
@@ -21,12 +22,14 @@ def generator(seed: int, purpose: str) -> torch.Generator:
 
 
 @lru_cache(KEPT)
+@settled()
 def sampled(task: HistogramTask, n: int, seed: int, purpose: str) -> Int[Tensor, "n pos"]:
     """Sequences from a task's own distribution; shared, not to be written into."""
     return task.sample(n, generator(seed, purpose))
 
 
 @lru_cache(KEPT)
+@settled()
 def balanced(task: HistogramTask, reps: int, seed: int, purpose: str) -> BalancedSequences:
     """Sequences with every count of every token equally often; shared, not to be written into."""
     return task.balanced(reps, generator(seed, purpose))

@@ -2,6 +2,8 @@
 
 from mechprobe.models import HookedTransformer, Task
 from mechprobe.models.base.errors import one_line
+from mechprobe.models.base.settled import settled
+from mechprobe.probes.admission import admit
 from mechprobe.probes.context import Context
 from mechprobe.probes.reading import READINGS, context_for, reading_of
 from mechprobe.probes.results import MechanismLabel
@@ -16,7 +18,8 @@ def label(model: HookedTransformer, task: Task | None = None, seed: int = 0) -> 
         seed: of every random draw.
 
     Raises:
-        MechprobeError: there are no labels for the task, or none at the model's sizes.
+        MechprobeError: the model cannot be probed (it carries hooks, or lies on another device
+            than the CPU), there are no labels for the task, or none at the model's sizes.
     """
     return label_in(context_for(model, task, seed))
 
@@ -27,8 +30,9 @@ def label_in(context: Context) -> MechanismLabel:
     Raises:
         MechprobeError: as `label`.
     """
+    admit(context.model)  # again, for it may have been given hooks since
     reading = reading_of(context.task)
-    with one_line(f"task reading {reading.name!r}"):
+    with one_line(f"task reading {reading.name!r}"), settled():
         return reading.label(context)
 
 

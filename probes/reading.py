@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar
 from mechprobe.models import HookedTransformer, MechprobeError, Task
 from mechprobe.models.base.errors import one_line
 from mechprobe.models.base.registry import Registry, refuse_lacking
+from mechprobe.models.base.settled import settled
 from mechprobe.probes.axes import Axis, Column, Item, Performance
 from mechprobe.probes.context import Context
 from mechprobe.probes.followed import Followed
@@ -145,6 +146,7 @@ def columns_of(task: str, labels: Iterable[MechanismLabel]) -> tuple[Column, ...
     return (*found, Column("Confidence", lambda label: label.certainty, "confidence"))
 
 
+@settled()
 def context_for(model: HookedTransformer, task: Task | None = None, seed: int = 0) -> Context:
     """The context of a model's task; one without special measurements for tasks without reading.
 
@@ -154,7 +156,8 @@ def context_for(model: HookedTransformer, task: Task | None = None, seed: int = 
         seed: every random draw derives from it.
 
     Raises:
-        MechprobeError: model and task do not fit each other.
+        MechprobeError: the model cannot be probed (it carries hooks, or lies on another device
+            than the CPU), or model and task do not fit each other.
     """
     asked = model.task() if task is None else task
     if asked.name not in READINGS:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from mechprobe.models import HookedTransformer, MechprobeError, Task
 from mechprobe.models.base.errors import one_line
 from mechprobe.models.base.registry import Registry, package_of
+from mechprobe.models.base.settled import settled
+from mechprobe.probes.admission import admit
 from mechprobe.probes.constants import constants_behind, digest
 from mechprobe.probes.context import Context
 from mechprobe.probes.invariances import checked
@@ -102,7 +104,7 @@ class Probe:
             return f"reads models of {', '.join(self.tasks)}, this one's task is {task.name}"
         if self.inapplicable is None:
             return None
-        with one_line(f"probe {self.name}: its condition"):
+        with one_line(f"probe {self.name}: its condition"), settled():
             return self.inapplicable(model, task)
 
     def __call__(
@@ -116,16 +118,23 @@ class Probe:
             seed: of every random draw.
 
         Raises:
-            MechprobeError: the probe does not apply, failed, or broke its own declaration.
+            MechprobeError: the model cannot be probed (it carries hooks, or lies on another device
+                than the CPU), or the probe does not apply, failed, or broke its own declaration.
         """
         return self.on(context_for(model, task, seed))
 
     def on(self, context: Context) -> ProbeResult:
-        """Measure within a context, sharing what other probes there computed."""
+        """Measure within a context, sharing what other probes there computed.
+
+        Raises:
+            MechprobeError: as `__call__`.
+        """
+        admit(context.model)  # again, for it may have been given hooks since
+        _ = context.model_hash  # of the model as it came, whatever the probe does to it
         reason = self.why_not(context.model, context.task)
         if reason is not None:
             raise MechprobeError(f"probe {self.name}: {reason}")
-        with one_line(f"probe {self.name}"):  # a foreign probe may fail in any way
+        with one_line(f"probe {self.name}"), settled():  # a foreign probe may fail in any way
             return self._result(context, self.measure(context))
 
     def _result(self, context: Context, measured: Measurement) -> ProbeResult:

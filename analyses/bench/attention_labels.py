@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 
 from mechprobe.models import HookedTransformer, SolvableConfig
+from mechprobe.models.base.draws import draw_uniform
 from mechprobe.models.base.parallel import run_all
 from mechprobe.models.families.solvable import Dataset, Problems, initial, minimise, start
 from mechprobe.probes import label
@@ -59,7 +60,7 @@ def outcomes(job: Students) -> list[Outcome]:
     config = SolvableConfig.of(d=WIDTH)
     weights = initial(config, generator)
     if job.alpha is None:
-        size = 10 ** (torch.rand((), generator=generator, dtype=torch.float64) - 0.7)
+        size = 10 ** (draw_uniform((), generator, torch.float64) - 0.7)
         noise = weights | {"Q": size * weights["Q"]}
         return [_labelled(config, noise, job, "uninformed")]
     data = Dataset.draw(config, weights, round(job.alpha * WIDTH), generator)

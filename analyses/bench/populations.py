@@ -14,6 +14,7 @@ from mechprobe.models import (
     HookedTransformer,
     MechprobeError,
 )
+from mechprobe.models.base.draws import draw_integers, draw_normal, draw_uniform
 from mechprobe.models.families.counting import initial
 from mechprobe.models.families.counting.constructions import Sizes, construct, find_construction
 from mechprobe.models.hooked import copy_with
@@ -49,7 +50,7 @@ class Member:
         """Make the model."""
         if self.kind == "untrained":
             generator = torch.Generator().manual_seed(self.seed)
-            d, p = (int(2 ** torch.randint(3, 7, (), generator=generator)) for _ in range(2))
+            d, p = (int(2**3 + draw_integers(4, (), generator)) for _ in range(2))
             config = CountingConfig.of(self.name, T=self.T, L=self.L, d=d, p=p)
             return HookedTransformer(config, initial(config, generator))
         model = construct(
@@ -59,7 +60,7 @@ class Member:
             return model
         generator = torch.Generator().manual_seed(self.seed + 1)
         noisy = {
-            name: w + self.noise * w.std(correction=0) * torch.randn(w.shape, generator=generator)
+            name: w + self.noise * w.std(correction=0) * draw_normal(w.shape, generator)
             for name, w in model.weights().items()
         }
         return copy_with(model, **noisy)
@@ -119,7 +120,7 @@ def blends(
     """Blends with alpha drawn uniformly, sizes in turn."""
     generator = torch.Generator().manual_seed(seed)
     names = [n for n, c in CONSTRUCTIONS.items() if c.option == "alpha"]
-    drawn = low + (high - low) * torch.rand(number, generator=generator)
+    drawn = low + (high - low) * draw_uniform((number,), generator)
     return [
         Member(
             "blend",
@@ -137,7 +138,7 @@ def noisy_blends(Ts: Sequence[int], Ls: Sequence[int], number: int, seed: int) -
     """Blends of any alpha with noise on every weight: their tokens differ, as those of trained
     models do, and their evidence lies anywhere between the labels."""
     generator = torch.Generator().manual_seed(seed + 1)
-    noise = 10 ** (-2.5 + 1.5 * torch.rand(number, generator=generator))
+    noise = 10 ** (-2.5 + 1.5 * draw_uniform((number,), generator))
     return [
         replace(member, kind="noisy blend", noise=round(float(size), 5))
         for member, size in zip(blends(Ts, Ls, number, 0.0, 1.0, seed), noise, strict=True)
@@ -162,7 +163,7 @@ def damaged(number: int, seed: int) -> list[Member]:
     """Pure constructions with noise on every weight, from none that matters to ruin."""
     generator = torch.Generator().manual_seed(seed)
     names = [n for n, c in CONSTRUCTIONS.items() if c.option is None and n != "bos+sftm-circle"]
-    noise = 10 ** (-3 + 2.2 * torch.rand(number, generator=generator))
+    noise = 10 ** (-3 + 2.2 * draw_uniform((number,), generator))
     return [
         Member(
             "damaged",

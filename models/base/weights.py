@@ -58,8 +58,30 @@ def check_weights(
             raise MechprobeError(f"{where}: {name} holds NaN or infinite values")
 
 
+def refuse_numberless(weights: Weights, what: str) -> None:
+    """Raise where weights are shapes alone, of the device "meta".
+
+    Args:
+        weights: of a model.
+        what: what is not done then, such as "stored".
+
+    Raises:
+        MechprobeError: says which.
+    """
+    for name, weight in weights.items():
+        if weight.is_meta:
+            raise MechprobeError(
+                f"the model is not {what}: {name} holds no numbers (device meta); load its weights"
+            )
+
+
 def fingerprint(config_json: str, weights: Weights) -> str:
-    """SHA-256 of configuration and weights, the first 16 hex digits: a model's name for ever."""
+    """SHA-256 of configuration and weights, the first 16 hex digits: a model's name for ever.
+
+    Raises:
+        MechprobeError: the weights hold no numbers.
+    """
+    refuse_numberless(weights, "named by a fingerprint")
     digest = hashlib.sha256(config_json.encode())
     for name in sorted(weights):
         digest.update(f"{name}{weights[name].dtype}".encode())

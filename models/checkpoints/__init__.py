@@ -11,6 +11,8 @@ import torch
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.safe.reading import CONFIG_FILE, has, read_json
 from mechprobe.models.base.safe.writing import write_folder
+from mechprobe.models.base.settled import settled
+from mechprobe.models.base.weights import refuse_numberless
 from mechprobe.models.checkpoints.registry import (
     FORMATS,
     Format,
@@ -21,6 +23,7 @@ from mechprobe.models.checkpoints.registry import (
     read_with,
 )
 from mechprobe.models.hooked import HookedTransformer
+from mechprobe.models.hooked.altered import refuse_altered
 
 __all__ = [
     "FORMATS",
@@ -35,6 +38,7 @@ __all__ = [
 ]
 
 
+@settled()
 def load(path: str | Path) -> HookedTransformer:
     """A checkpoint folder of any known format as a hooked model.
 
@@ -75,11 +79,14 @@ def save(model: HookedTransformer, path: str | Path, meta: Mapping[str, Any] | N
 
     Raises:
         MechprobeError: the folder cannot be written, or holds something else than a checkpoint,
-            or the family stores no such model.
+            the model carries hooks or holds no numbers, or the family stores no such model.
     """
+    refuse_altered(model, "stored")
     files = model.family.files(model)
     files[CONFIG_FILE]["meta"] = dict(meta or {})
-    write_folder(Path(path), files, model.weights())
+    weights = model.weights()
+    refuse_numberless(weights, "stored")
+    write_folder(Path(path), files, weights)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class WeightAccessors(HookedRootModule):  # type: ignore[misc]
     @property
     def b_U(self) -> Float[Tensor, " classes"]:
         """Bias of a learned unembedding; zero where none is learned, b_out is the last one then."""
-        zero = torch.zeros(self.cfg.d_vocab_out, dtype=self.cfg.dtype)
+        zero = torch.zeros(self.cfg.d_vocab_out, dtype=self.cfg.dtype, device=self.cfg.device)
         b_U: Tensor = getattr(self.unembed, "b_U", zero)
         return b_U
 
@@ -130,7 +130,7 @@ class WeightAccessors(HookedRootModule):  # type: ignore[misc]
         self, layer: int, mlp_input: bool = False, include_mlp_biases: bool = True
     ) -> Float[Tensor, " d_model"]:
         """Sum of the biases written to the stream before `layer`, or before its feed-forward."""
-        total = torch.zeros(self.cfg.d_model, dtype=self.cfg.dtype)
+        total = torch.zeros(self.cfg.d_model, dtype=self.cfg.dtype, device=self.cfg.device)
         for block in list(self.blocks)[: layer + mlp_input]:
             total = total + getattr(block.mixing_layer, "b_O", 0)
         if include_mlp_biases and not self.cfg.attn_only:
@@ -140,7 +140,7 @@ class WeightAccessors(HookedRootModule):  # type: ignore[misc]
 
     def tokens_to_residual_directions(self, tokens: int | Tensor) -> Float[Tensor, "... d_model"]:
         """Direction of the last residual stream that each answer class is read from."""
-        return self.W_U.T[torch.as_tensor(tokens)]
+        return self.W_U.T[torch.as_tensor(tokens, dtype=torch.int64, device=self.cfg.device)]
 
     def to_tokens(self, tokens: Tensor) -> Tensor:
         """Token ids are the only input; returned as they are."""

@@ -108,7 +108,7 @@ class Attention(nn.Module):
 
     def _constant(self, name: str) -> Tensor:
         size, width = self.cfg.d_value, self.cfg.d_model
-        chosen = torch.zeros(size, width, dtype=self.cfg.dtype)
+        chosen = torch.zeros(size, width, dtype=self.cfg.dtype, device=self.cfg.device)
         chosen.diagonal(self.write_at if name == "W_O" else 0).fill_(1)
         one = chosen if name == "W_O" else chosen.mT
         return one.expand(self.cfg.n_heads, -1, -1)

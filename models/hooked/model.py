@@ -13,8 +13,10 @@ from transformer_lens import ActivationCache
 from transformer_lens.hook_points import HookPoint
 
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.settled import settled
 from mechprobe.models.base.weights import Weights, fingerprint
 from mechprobe.models.hooked.accessors import WeightAccessors
+from mechprobe.models.hooked.altered import refuse_altered
 from mechprobe.models.hooked.family import FAMILIES, Family, ModelConfig
 from mechprobe.models.hooked.mixers import Mixing
 from mechprobe.models.tasks import Interface, Task, check_fits, task_from
@@ -39,6 +41,7 @@ class HookedTransformer(WeightAccessors):
             view.
     """
 
+    @settled()
     def __init__(self, config: ModelConfig, weights: Weights, widened: bool = False) -> None:
         super().__init__()
         self.family = FAMILIES.find(config.family, "configuration")
@@ -189,7 +192,12 @@ class HookedTransformer(WeightAccessors):
         )
 
     def fingerprint(self) -> str:
-        """Hash of configuration and weights, 16 hex digits."""
+        """Hash of configuration and weights, 16 hex digits.
+
+        Raises:
+            MechprobeError: the model carries hooks, so that it is not what its weights say.
+        """
+        refuse_altered(self, "named by a fingerprint")
         return fingerprint(self.config.model_dump_json(), self.weights())
 
     def __deepcopy__(self, memo: dict[int, object]) -> "HookedTransformer":

@@ -25,7 +25,9 @@ class Unembed(nn.Module):
     @property
     def W_U(self) -> Float[Tensor, "d_out classes"]:
         """Constant selection."""
-        chosen = torch.zeros(self.width, self.cfg.d_vocab_out, dtype=self.cfg.dtype)
+        chosen = torch.zeros(
+            self.width, self.cfg.d_vocab_out, dtype=self.cfg.dtype, device=self.cfg.device
+        )
         chosen.diagonal(-self.read_at).fill_(1)
         return chosen
 

@@ -11,7 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mechprobe.models.base.draws import draw_normal
 from mechprobe.models.base.errors import MechprobeError, short
+from mechprobe.models.base.settled import settled
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.tasks.base import Interface, task
 
@@ -99,6 +101,7 @@ class AttentionRegression:
         """Width of a token."""
         return self.Q_star.shape[0]
 
+    @settled()
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n L d"]:
         """Draw n sequences of independent Gaussian tokens, in the type of Q_star.
 
@@ -106,7 +109,7 @@ class AttentionRegression:
             MechprobeError: a covariance is not positive definite.
         """
         dtype = self.Q_star.dtype
-        x: Tensor = torch.randn(n, self.L, self.d, generator=generator, dtype=dtype)
+        x: Tensor = draw_normal((n, self.L, self.d), generator, dtype)
         if self.covariance is None:
             x *= torch.tensor(self.sigma, dtype=dtype).unsqueeze(1)
             return x
@@ -124,7 +127,7 @@ class AttentionRegression:
 
     def mixing(self, x: Float[Tensor, "n L d"]) -> Float[Tensor, "n L L"]:
         """The target mixing matrix T of each sequence; its rows sum to one."""
-        A = torch.tensor(self.A, dtype=x.dtype)
+        A = torch.tensor(self.A, dtype=x.dtype, device=x.device)
         return (1 - self.omega) * self.attention(x) + self.omega * A
 
     def targets(self, x: Float[Tensor, "n L d"]) -> Float[Tensor, "n L d"]:

@@ -13,7 +13,9 @@ from jaxtyping import Bool, Float, Int
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from mechprobe.models.base.draws import draw_integers, draw_uniform
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.settled import settled
 from mechprobe.models.base.validation import validated
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.tasks.base import Interface, task
@@ -104,12 +106,15 @@ class HistogramTask:
         """Classes 0..L; 0 is never right."""
         return self.L + 1
 
+    @settled()
     def sample(self, n: int, generator: torch.Generator) -> Int[Tensor, "n pos"]:
         """Draw n sequences from the task's own distribution, BOS first where there is one."""
         if self.sampler == "uniform":
-            body = torch.randint(self.T, (n, self.L), generator=generator)
+            body = draw_integers(self.T, (n, self.L), generator)
         else:
-            body = partition_sequences(torch.full((n,), self.L), self.T, generator)
+            body = partition_sequences(
+                torch.full((n,), self.L, dtype=torch.int64), self.T, generator
+            )
         return self._with_bos(body)
 
     def targets(self, tokens: Int[Tensor, "*batch pos"]) -> Int[Tensor, "*batch scored"]:
@@ -152,7 +157,7 @@ class HistogramTask:
     def chance(self, tokens: Int[Tensor, "*batch pos"]) -> float:
         """Accuracy of the best constant answer on these sequences, in [0, 1]."""
         counts = self.targets(tokens).flatten().bincount(minlength=self.n_classes)
-        return (counts.max() / counts.sum()).item()
+        return (counts.max().float() / counts.sum().float()).item()
 
     @property
     def counts(self) -> int:
@@ -168,6 +173,7 @@ class HistogramTask:
         share = [comb(others, k) * p**k * (1 - p) ** (others - k) for k in range(others)]
         return max(k + 1 for k, one in enumerate(share) if one >= RARE or k == 0)
 
+    @settled()
     def balanced(self, reps: int, generator: torch.Generator) -> BalancedSequences:
         """Every token with every count of `counts` equally often, the rest as the task draws it.
 
@@ -189,9 +195,9 @@ class HistogramTask:
         padded = torch.nn.functional.pad(filler, (0, self.L - filler.shape[1]))
         own = slot >= (self.L - count).unsqueeze(-1)
         body = torch.where(own, token.unsqueeze(-1), padded)
-        order = torch.rand(body.shape, generator=generator).argsort(-1)
+        order = draw_uniform(body.shape, generator).argsort(-1)
         body = body.gather(-1, order)
-        lottery = torch.rand(body.shape, generator=generator)
+        lottery = draw_uniform(body.shape, generator)
         position = torch.where(body == token.unsqueeze(-1), lottery, -1.0).argmax(-1)
         tokens = self._with_bos(body)
         return BalancedSequences(
@@ -204,7 +210,7 @@ class HistogramTask:
         """Rows of tokens other than the given ones, as the task draws them."""
         if self.sampler == "partition":
             return partition_sequences(lengths, self.T, generator, exclude=token)
-        drawn = torch.randint(self.T - 1, (len(token), int(lengths.max())), generator=generator)
+        drawn = draw_integers(self.T - 1, (len(token), int(lengths.max())), generator)
         return drawn + (drawn >= token.unsqueeze(-1))
 
     def _with_bos(self, body: Int[Tensor, "n length"]) -> Int[Tensor, "n pos"]:
@@ -213,6 +219,7 @@ class HistogramTask:
         return torch.cat([body.new_full((body.shape[0], 1), self.T), body], dim=1)
 
 
+@settled()
 def partition_sequences(
     lengths: Int[Tensor, " n"],
     T: int,
@@ -237,18 +244,18 @@ def partition_sequences(
     part_of_slot = torch.zeros(n, longest, dtype=torch.long)
     slot = torch.arange(longest)
     for _ in range(longest):
-        draw = torch.rand(n, generator=generator)
+        draw = draw_uniform((n,), generator)
         size = (1 + (draw * (left - 1)).floor().long()).clamp(max=(left - 1).clamp(min=1))
         end = lengths - left + size
         # Every slot at or past this part's end belongs to a later part.
         part_of_slot += (slot >= end.unsqueeze(-1)) & (left > 0).unsqueeze(-1)
         left = (left - size).clamp(min=0)
     part_of_slot = part_of_slot.clamp(max=available - 1)
-    tokens = torch.rand(n, available, generator=generator).argsort(-1)
+    tokens = draw_uniform((n, available), generator).argsort(-1)
     if exclude is not None:
         tokens = tokens + (tokens >= exclude.unsqueeze(-1))
     body = tokens.gather(-1, part_of_slot)
     # Padding sorts last, so that the valid tokens stay in front, in random order.
-    key = torch.rand(n, longest, generator=generator)
+    key = draw_uniform((n, longest), generator)
     key = torch.where(slot < lengths.unsqueeze(-1), key, 2.0)
     return body.gather(-1, key.argsort(-1))

@@ -8,6 +8,7 @@ from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
 from mechprobe.models import HistogramTask, HookedTransformer, MechprobeError
+from mechprobe.models.base.settled import settled
 from mechprobe.models.tasks import BalancedSequences
 from mechprobe.probes import draws
 from mechprobe.probes.context import Context, activations
@@ -74,27 +75,32 @@ class CountContext(Context):
         return self.answers
 
     @cached_property
+    @settled()
     def accuracy(self) -> float:
         """Share of right answers on `tokens`."""
         return self.task.accuracy(self.logits, self.tokens)
 
     @cached_property
+    @settled()
     def reference(self) -> CountCells:
         """Balanced sequences that count means are taken from."""
         return self.cells("reference", reps=max(REFERENCE[0], REFERENCE[1] // self.task.T))
 
     @cached_property
+    @settled()
     def held_out(self) -> CountCells:
         """Balanced sequences that nothing was fitted on; fewer a cell for large alphabets."""
         least, most, number = HELD_OUT
         return self.cells("held out", reps=max(least, min(most, number // self.task.T)))
 
     @cached_property
+    @settled()
     def transport(self) -> transport.Transport:
         """Count transport between all tokens."""
         return transport.measure(self.model, self.reference, self.held_out)
 
     @cached_property
+    @settled()
     def patterns(self) -> list[Float[Tensor, "batch head q k"]]:
         """Mixing weights of every block on `tokens`.
 
@@ -105,11 +111,13 @@ class CountContext(Context):
         return self.activations_at([mixing.hooks["pattern"] for mixing in self.model.mixers])
 
     @cached_property
+    @settled()
     def variation(self) -> variation.Variation:
         """How the mixing weights of all heads of all blocks vary on `tokens`."""
         return variation.measure(self.patterns, self.tokens, self.task)
 
     @cached_property
+    @settled()
     def main_head(self) -> tuple[int, int]:
         """Block and head of the mixing weights that change most answers on `tokens` when they are
         made uniform: what probes of one head read. Nothing is run where there is only one.
@@ -125,6 +133,7 @@ class CountContext(Context):
             raise MechprobeError(reason)
 
     @cached_property
+    @settled()
     def activations(self) -> Float[Tensor, "token count neuron"]:
         """Mean activation (the last block's hook_post) of every neuron for each token and count
         that is probed."""
@@ -139,6 +148,7 @@ class CountContext(Context):
         return kept[0].double().mean(2)
 
     @cached_property
+    @settled()
     def output_weights(self) -> Float[Tensor, "token neuron classes"]:
         """How far the logits move with each neuron of the last block, for each token.
 

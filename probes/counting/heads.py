@@ -52,7 +52,7 @@ def main_head(
 def main_head_array(model: HookedTransformer, head: tuple[int, int]) -> dict[str, Tensor]:
     """The main head (block, head) as an array of a result, where a model has several."""
     several = sum(mixing.heads for mixing in model.mixers) > 1
-    return {"main_head": torch.tensor(head)} if several else {}
+    return {"main_head": torch.tensor(head, dtype=torch.int64)} if several else {}
 
 
 def in_main_head(result: ProbeResult) -> str:

@@ -102,7 +102,7 @@ def differences(
 ) -> tuple[Float[Tensor, "target token count dose d"], Bool[Tensor, "count dose"]]:
     """M_s(c + dc) - M_s(c) for every dc, and whether c + dc is a measured count."""
     C = means.shape[2]
-    goal = torch.arange(C).unsqueeze(-1) + torch.tensor(DOSES)
+    goal = torch.arange(C).unsqueeze(-1) + torch.tensor(DOSES, dtype=torch.int64)
     valid = (goal >= 0) & (goal < C)
     return means[:, :, goal.clamp(0, C - 1)] - means.unsqueeze(3), valid
 

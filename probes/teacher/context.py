@@ -15,6 +15,8 @@ from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
 from mechprobe.models import AttentionRegression, HookedTransformer, MechprobeError, SolvableConfig
+from mechprobe.models.base.draws import draw_integers, draw_normal
+from mechprobe.models.base.settled import settled
 from mechprobe.models.families.solvable import Overlaps, overlaps
 from mechprobe.probes.context import Context
 
@@ -55,6 +57,7 @@ class TeacherContext(Context):
         return config
 
     @cached_property
+    @settled()
     def Q(self) -> Float[Tensor, "d r"]:
         """The student's tied queries and keys, its columns turned to the principal axes of Q^T Q,
         largest first, signs so that m (or, without one, theta's largest entry) is positive: a
@@ -71,16 +74,19 @@ class TeacherContext(Context):
         return found
 
     @cached_property
+    @settled()
     def Q_star(self) -> Float[Tensor, "d teacher_rank"]:
         """The teacher."""
         return self.task.Q_star.double()
 
     @cached_property
+    @settled()
     def overlaps(self) -> Overlaps:
         """Order parameters of `Q`."""
         return overlaps(self.Q, self.Q_star)
 
     @cached_property
+    @settled()
     def null(self) -> Mapping[str, Float[Tensor, " draws"]]:
         """|m| and |theta| of random students of the same d and size: what no learning gives.
 
@@ -89,16 +95,17 @@ class TeacherContext(Context):
         generator, lengths = self.generator("null"), self.Q.norm(dim=0)
         m, theta = torch.empty(2, NULL_DRAWS, dtype=torch.float64)
         for i in range(NULL_DRAWS):  # one by one: all at once could fill the memory
-            noise = torch.randn(self.Q.shape, generator=generator, dtype=torch.float64)
+            noise = draw_normal(self.Q.shape, generator, torch.float64)
             o = overlaps(noise * (lengths / noise.norm(dim=0)), self.Q_star)
             m[i], theta[i] = o.m.norm(), o.theta.norm()
         return {"m": m, "theta": theta}
 
     def rows(self, generator: torch.Generator) -> Int[Tensor, " d"]:
         """Coordinates drawn with replacement, for a bootstrap over them."""
-        return torch.randint(self.task.d, (self.task.d,), generator=generator)
+        return draw_integers(self.task.d, (self.task.d,), generator)
 
     @cached_property
+    @settled()
     def test_inputs(self) -> Float[Tensor, "batch pos d"]:
         """Fresh sequences that errors are measured on."""
         return self.sample("test", N_TEST)
@@ -109,6 +116,7 @@ class TeacherContext(Context):
         return self.errors_with(PARTS)
 
     @cached_property
+    @settled()
     def parts(self) -> Mapping[str, Float[Tensor, "batch pos r"]]:
         """What each part of Q gives to the queries (and keys) on `test_inputs`.
 
@@ -155,6 +163,7 @@ class TeacherContext(Context):
         return self._kept[names]
 
     @cached_property
+    @settled()
     def _test_targets(self) -> Float[Tensor, "batch pos d"]:
         return self.task.targets(self.test_inputs)
 

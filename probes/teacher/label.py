@@ -9,8 +9,8 @@ there, their effects on the answers decide.
 import math
 
 import numpy as np
-import torch
 
+from mechprobe.models.base.draws import draw_integers
 from mechprobe.probes.attention import ATTENTION, AttentionKind
 from mechprobe.probes.constants import constants_behind, digest
 from mechprobe.probes.effects import (
@@ -100,7 +100,7 @@ def _same(
     generator, n = context.generator("label"), len(effects.whole)
     same = 0
     for m, theta in zip(order.m.replicates, order.theta.replicates, strict=True):
-        sizes = effects.sizes(torch.randint(n, (n,), generator=generator).numpy())
+        sizes = effects.sizes(draw_integers(n, (n,), generator).numpy())
         passed = bool(m > order.m.threshold), bool(theta > order.theta.threshold)
         same += attention_axis(*_there(passed, sizes), semantic_share(sizes)) == kind
     return same

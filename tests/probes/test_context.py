@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mechprobe.models import MechprobeError, construct
+from mechprobe.models.hooked.attention import Attention
 from mechprobe.probes import CountContext, context_for, label
 from mechprobe.probes.context import activations
 from tests.models.scan_family import counter, registered
@@ -47,16 +48,18 @@ def test_hooks_of_a_mixer_are_found_where_it_has_them() -> None:
 
 
 @pytest.mark.parametrize("ask", [lambda c: c.answers, lambda c: c.cache, lambda c: c.resid_mid])
-def test_overflow_is_seen_wherever_it_happens(ask) -> None:
+def test_overflow_is_seen_wherever_it_happens(ask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scores of minus infinity are zeros behind a softmax: no answer shows them."""
     model = construct("dot+sftm", T=8, L=6)
 
-    def overflow(scores: torch.Tensor, hook: object) -> torch.Tensor:
-        out = scores.clone()
+    scores = Attention.scores
+
+    def overflow(self: Attention, x: torch.Tensor) -> torch.Tensor:
+        out = scores(self, x).clone()
         out[..., 0] = -torch.inf
         return out
 
-    model.hook_dict["blocks.0.attn.hook_attn_scores"].add_hook(overflow, is_permanent=True)
+    monkeypatch.setattr(Attention, "scores", overflow)
     with pytest.raises(MechprobeError, match="activations overflow on its own sequences"):
         ask(context_for(model))
     with pytest.raises(MechprobeError, match="overflow"):

@@ -127,7 +127,7 @@ def _pair(shares: Shares) -> str:
 
 
 def _patterns(job: Job, name: str) -> list[list[list[float]]]:
-    tokens = torch.tensor(job.budget.examples)
+    tokens = torch.tensor(job.budget.examples, dtype=torch.int64)
     with torch.no_grad():
         _, cache = load(job.checkpoint(name)).run_with_cache(tokens, names_filter=PATTERN)
     patterns: list[list[list[float]]] = cache[PATTERN][:, 0].double().tolist()

@@ -9,11 +9,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from mechprobe.models.base.draws import draw_normal, draw_order, draw_uniform
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.settled import settled
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.hooked import HookedTransformer, copy_with
 
 
+@settled()
 def residual_gl(model: HookedTransformer, G: Float[Tensor, "d d"]) -> HookedTransformer:
     """Change the basis of the residual stream: W_E -> W_E G; W_Q, W_K, W_in -> G^-1 W.
 
@@ -26,6 +29,7 @@ def residual_gl(model: HookedTransformer, G: Float[Tensor, "d d"]) -> HookedTran
     return copy_with(model, W_E=w["W_E"] @ G, **changed)
 
 
+@settled()
 def qk_gauge(model: HookedTransformer, H: Float[Tensor, "d d"]) -> HookedTransformer:
     """W_Q -> W_Q H, W_K -> W_K H^-T: the same scores.
 
@@ -39,6 +43,7 @@ def qk_gauge(model: HookedTransformer, H: Float[Tensor, "d d"]) -> HookedTransfo
     return copy_with(model, W_Q=w["W_Q"] @ H, W_K=w["W_K"] @ inverse.T)
 
 
+@settled()
 def permute_neurons(model: HookedTransformer, order: Int[Tensor, " p"]) -> HookedTransformer:
     """Reorder the hidden neurons.
 
@@ -52,6 +57,7 @@ def permute_neurons(model: HookedTransformer, order: Int[Tensor, " p"]) -> Hooke
     )
 
 
+@settled()
 def rescale_neurons(model: HookedTransformer, scale: Float[Tensor, " p"]) -> HookedTransformer:
     """Multiply each neuron's input and divide its output by a positive number.
 
@@ -69,6 +75,7 @@ def rescale_neurons(model: HookedTransformer, scale: Float[Tensor, " p"]) -> Hoo
     )
 
 
+@settled()
 def split_neurons(
     model: HookedTransformer, neurons: Int[Tensor, " k"], share: Float[Tensor, " k"]
 ) -> HookedTransformer:
@@ -90,13 +97,14 @@ def split_neurons(
     )
 
 
+@settled()
 def add_dead_neurons(
     model: HookedTransformer, number: int, generator: torch.Generator
 ) -> HookedTransformer:
     """Add neurons that never fire: zero input weights and a negative bias."""
     w = _counting(model)
     dtype = w["W_in"].dtype
-    noise = torch.randn(number, w["W_out"].shape[1], generator=generator).to(dtype)
+    noise = draw_normal((number, w["W_out"].shape[1]), generator).to(dtype)
     return _with_neurons(
         model,
         torch.cat([w["W_in"], w["W_in"].new_zeros(w["W_in"].shape[0], number)], dim=1),
@@ -105,6 +113,7 @@ def add_dead_neurons(
     )
 
 
+@settled()
 def relabel_tokens(model: HookedTransformer, order: Int[Tensor, " T"]) -> HookedTransformer:
     """Token t of the new model is token order[t] of the old one; BOS stays.
 
@@ -117,11 +126,13 @@ def relabel_tokens(model: HookedTransformer, order: Int[Tensor, " T"]) -> Hooked
     return copy_with(model, W_E=torch.cat([w["W_E"][:T][order], w["W_E"][T:]]))
 
 
+@settled()
 def shift_logits(model: HookedTransformer, constant: float) -> HookedTransformer:
     """Add a constant to every logit."""
     return copy_with(model, b_out=model.weights()["b_out"] + constant)
 
 
+@settled()
 def shift_scores(
     model: HookedTransformer, row: Float[Tensor, " rows"] | Float[Tensor, " d"]
 ) -> HookedTransformer:
@@ -159,13 +170,14 @@ def common_direction(model: HookedTransformer) -> Float[Tensor, " d"] | None:
 
 def random_invertible(d: int, generator: torch.Generator) -> Float[Tensor, "d d"]:
     """A random matrix with singular values between 1/2 and 2 (condition number at most 4)."""
-    u, _ = torch.linalg.qr(torch.randn(d, d, generator=generator, dtype=torch.float64))
-    v, _ = torch.linalg.qr(torch.randn(d, d, generator=generator, dtype=torch.float64))
-    s = 2 ** (2 * torch.rand(d, generator=generator, dtype=torch.float64) - 1)
+    u, _ = torch.linalg.qr(draw_normal((d, d), generator, torch.float64))
+    v, _ = torch.linalg.qr(draw_normal((d, d), generator, torch.float64))
+    s = 2 ** (2 * draw_uniform((d,), generator, torch.float64) - 1)
     product: Tensor = (u * s) @ v
     return product
 
 
+@settled()
 def random_symmetry(
     model: HookedTransformer, generator: torch.Generator, relabel: bool = True
 ) -> HookedTransformer:
@@ -181,19 +193,19 @@ def random_symmetry(
     out = model.with_dtype(torch.float64)
     if c.softmax and (c.mixing == "lin" or common_direction(out) is not None):
         length = c.n_ctx if c.mixing == "lin" else c.d
-        out = shift_scores(out, torch.randn(length, generator=generator, dtype=torch.float64))
+        out = shift_scores(out, draw_normal((length,), generator, torch.float64))
     out = residual_gl(out, random_invertible(c.d, generator))
     if c.mixing == "dot":
         out = qk_gauge(out, random_invertible(c.d, generator))
-    twins = torch.randperm(c.p, generator=generator)[: max(1, c.p // 4)]
-    out = split_neurons(out, twins, torch.rand(len(twins), generator=generator).double())
+    twins = draw_order(c.p, generator)[: max(1, c.p // 4)]
+    out = split_neurons(out, twins, draw_uniform((len(twins),), generator).double())
     out = add_dead_neurons(out, 2, generator)
     p = out.config.p
-    out = permute_neurons(out, torch.randperm(p, generator=generator))
-    out = rescale_neurons(out, 0.2 + 3 * torch.rand(p, generator=generator).double())
-    out = shift_logits(out, torch.randn((), generator=generator).item())
+    out = permute_neurons(out, draw_order(p, generator))
+    out = rescale_neurons(out, 0.2 + 3 * draw_uniform((p,), generator).double())
+    out = shift_logits(out, draw_normal((), generator).item())
     if relabel:
-        out = relabel_tokens(out, torch.randperm(c.T, generator=generator))
+        out = relabel_tokens(out, draw_order(c.T, generator))
     return out.with_dtype(dtype)
 
 

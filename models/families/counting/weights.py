@@ -9,6 +9,7 @@ import math
 import torch
 from torch import Tensor
 
+from mechprobe.models.base.draws import draw_normal, draw_uniform
 from mechprobe.models.base.weights import Weights as Weights
 from mechprobe.models.base.weights import check_weights
 from mechprobe.models.families.counting.config import CountingConfig
@@ -38,7 +39,7 @@ def initial(config: CountingConfig, generator: torch.Generator) -> Weights:
     uniform within 1/sqrt(fan in)."""
 
     def uniform(shape: tuple[int, ...], fan_in: int) -> Tensor:
-        draw: Tensor = 2 * torch.rand(shape, generator=generator) - 1
+        draw: Tensor = 2 * draw_uniform(shape, generator) - 1
         return draw / math.sqrt(fan_in)
 
     fan_in = {
@@ -51,9 +52,7 @@ def initial(config: CountingConfig, generator: torch.Generator) -> Weights:
         "b_out": config.p,
     }
     return {
-        name: torch.randn(shape, generator=generator)
-        if name == "W_E"
-        else uniform(shape, fan_in[name])
+        name: draw_normal(shape, generator) if name == "W_E" else uniform(shape, fan_in[name])
         for name, shape in shapes(config).items()
     }
 

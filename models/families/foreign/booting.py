@@ -7,6 +7,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from mechprobe.models.base.errors import MechprobeError, short
+from mechprobe.models.base.settled import settled
 
 Size = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -46,6 +47,7 @@ class NativeConfig(BaseModel):
         return {**kept, "normalization_type": self.normalization_type, "init_weights": False}
 
 
+@settled()
 def booted(fields: Mapping[str, Any], device: str = "cpu") -> Any:
     """A `TransformerBridge` of TransformerLens's own kind of model.
 

@@ -6,10 +6,13 @@ map from that number to the count. Every variable has directions of the residual
 It counts by relation, with semantic attention: each position looks for its token, none remembers.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.settled import settled
 from mechprobe.models.families.foreign.booting import booted
 from mechprobe.models.families.foreign.description import TaskDescription
 from mechprobe.models.families.foreign.wrapped import ForeignTransformer
@@ -23,6 +26,7 @@ SURE = 10.0
 LONGEST = 100
 
 
+@settled()
 def compiled_counter(T: int, L: int) -> ForeignTransformer:
     """A standard transformer (softmax, residual, relu, no normalisation) that counts exactly.
 
@@ -58,17 +62,18 @@ def compiled_counter(T: int, L: int) -> ForeignTransformer:
             "init_weights": False,
         }
     )
+    eye = partial(torch.eye, dtype=torch.float32)
     w = {name: torch.zeros_like(value) for name, value in model.state_dict().items()}
-    w["embed.weight"][:, :n_vocab] = torch.eye(n_vocab)
+    w["embed.weight"][:, :n_vocab] = eye(n_vocab)
     # Rows are outputs, columns directions of the stream, as torch's Linear keeps them.
-    w["blocks.0.attn.q.weight"][:, :n_vocab] = SELECTED * n_vocab**0.5 * torch.eye(n_vocab)
-    keys = torch.eye(n_vocab)
+    w["blocks.0.attn.q.weight"][:, :n_vocab] = SELECTED * n_vocab**0.5 * eye(n_vocab)
+    keys = eye(n_vocab)
     keys[:, is_bos] = 1  # every query selects BOS as well
     w["blocks.0.attn.k.weight"][:, :n_vocab] = keys
     w["blocks.0.attn.v.weight"][0, is_bos] = 1
     w["blocks.0.attn.o.weight"][fraction, 0] = 1
     _steps(w, L, fraction, count)
-    w["unembed.weight"][:, count:] = SURE * torch.eye(L + 1)
+    w["unembed.weight"][:, count:] = SURE * eye(L + 1)
     model.load_state_dict(w)
     return wrap(model, TaskDescription(L=L, tokens=tuple(range(T)), bos=T))
 

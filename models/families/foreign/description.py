@@ -128,11 +128,11 @@ class TaskDescription(BaseModel):
     def ids(self) -> Int[Tensor, " n_vocab"]:
         """The model's id of each of ours: tokens 0..T-1, BOS last."""
         bos = () if self.bos is None else (self.bos,)
-        return torch.tensor([*self.tokens, *bos])
+        return torch.tensor([*self.tokens, *bos], dtype=torch.int64, device="cpu")
 
     def to_ids(self, tokens: Int[Tensor, "..."]) -> Int[Tensor, "..."]:
         """Our token ids (0..T-1, BOS = T) as the model's."""
-        return self.ids()[tokens]
+        return self.ids().to(tokens.device)[tokens]
 
     def to_classes(self, logits: Float[Tensor, "... n_logits"]) -> Float[Tensor, "... classes"]:
         """The model's logits as ours, one a count 0..L.

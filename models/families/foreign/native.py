@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.settled import settled
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.families.foreign.wrapped import ForeignTransformer
 from mechprobe.models.families.transformer import TransformerConfig
@@ -14,6 +15,7 @@ from mechprobe.models.hooked import HookedTransformer
 NEVER = -1e4
 
 
+@settled()
 def to_native(model: ForeignTransformer) -> HookedTransformer:
     """A `HookedTransformer` of `TransformerConfig.standard` with a foreign model's weights.
 

@@ -4,6 +4,7 @@ import torch
 from tqdm import tqdm
 
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.settled import settled
 from mechprobe.models.families.foreign.booting import booted
 from mechprobe.models.families.foreign.description import TaskDescription
 from mechprobe.models.families.foreign.wrapped import ForeignTransformer
@@ -14,6 +15,7 @@ BATCH = 128
 RATE = 3e-3
 
 
+@settled()
 def train_boot_native(
     description: TaskDescription,
     *,

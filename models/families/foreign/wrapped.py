@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from transformer_lens import HookedRootModule
 
 from mechprobe.models.base.errors import MechprobeError, short
+from mechprobe.models.base.settled import settled
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.families.foreign.config import ForeignConfig
 from mechprobe.models.families.foreign.description import TaskDescription
@@ -141,6 +142,7 @@ class ForeignTransformer(HookedTransformer):
 
     # -- views and copies -----------------------------------------------------------------------
 
+    @settled()
     def rebuilt(self, weights: Weights) -> "ForeignTransformer":
         """The same model with another state dict of its own; a copy.
 

@@ -11,7 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mechprobe.models.base.draws import draw_normal
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.settled import settled
 from mechprobe.models.families.solvable.data import Dataset
 from mechprobe.models.tasks import AttentionRegression
 
@@ -34,6 +36,7 @@ class LinearBaseline:
         return ((gap @ data.G * gap).sum((-2, -1)).mean() / 2).item()
 
 
+@settled()
 def linear_baseline(data: Dataset, omega: float, A: Sequence[Sequence[float]]) -> LinearBaseline:
     """Least squares over a data set: W minimises the sum of |y - W x|^2."""
     T = data.mixing(omega, A)
@@ -41,6 +44,7 @@ def linear_baseline(data: Dataset, omega: float, A: Sequence[Sequence[float]]) -
     return LinearBaseline(W, LinearBaseline(W, 0.0).error_on(data, omega, A))
 
 
+@settled()
 def linear_population(
     task: AttentionRegression, n: int, generator: torch.Generator
 ) -> LinearBaseline:
@@ -73,7 +77,7 @@ def linear_population(
     if (scales < -1e-9 * scales.abs().amax()).any():
         raise MechprobeError("covariance: not positive definite as the teacher sees it")
     factor = axes * scales.clamp(min=0).sqrt().unsqueeze(-2)
-    xi = torch.randn(n, task.L, Q.shape[1], generator=generator, dtype=torch.float64)
+    xi = draw_normal((n, task.L, Q.shape[1]), generator, torch.float64)
     h = (xi.unsqueeze(-2) @ factor.mT).squeeze(-2)
     A = torch.tensor(task.A, dtype=torch.float64)
     T = (1 - task.omega) * (h @ h.mT).softmax(-1) + task.omega * A

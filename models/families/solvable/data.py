@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.settled import settled
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.families.solvable.config import SolvableConfig
 from mechprobe.models.families.solvable.weights import task_of
@@ -36,6 +37,7 @@ class Dataset:
     attention: Float[Tensor, "n L L"]
 
     @classmethod
+    @settled()
     def draw(
         cls, config: SolvableConfig, weights: Weights, n: int, generator: torch.Generator
     ) -> "Dataset":
@@ -70,7 +72,9 @@ class Dataset:
 
     def mixing(self, omega: float, A: Sequence[Sequence[float]]) -> Float[Tensor, "n L L"]:
         """The target mixing T = (1 - omega) softmax + omega A of each sequence."""
-        return (1 - omega) * self.attention + omega * torch.tensor(A, dtype=torch.float64)
+        return (1 - omega) * self.attention + omega * torch.tensor(
+            A, dtype=torch.float64, device="cpu"
+        )
 
     def targets(
         self, omegas: Sequence[float], A: Sequence[Sequence[float]]

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from mechprobe.models.base.settled import settled
 from mechprobe.models.families.solvable.problems import Problems
 
 MEMORY = 10
@@ -46,6 +47,7 @@ class Fit:
     converged: Bool[Tensor, " p"]
 
 
+@settled()
 def minimise(
     problems: Problems,
     starts: Float[Tensor, "p d r"],

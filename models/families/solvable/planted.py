@@ -4,7 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mechprobe.models.base.draws import draw_normal
+from mechprobe.models.base.settled import settled
 
+
+@settled()
 def planted(
     Q_star: Float[Tensor, "d teacher_rank"],
     rank: int,
@@ -27,7 +31,7 @@ def planted(
         noise: standard deviation of the rest.
     """
     d = Q_star.shape[0]
-    Q = noise * torch.randn(d, rank, generator=generator, dtype=Q_star.dtype)
+    Q = noise * draw_normal((d, rank), generator, Q_star.dtype)
     Q[:, 0] += m
     both = min(rank, Q_star.shape[1])
     Q[:, :both] += theta * Q_star[:, :both]

@@ -12,7 +12,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from mechprobe.models.base.draws import draw_normal
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.settled import settled
 from mechprobe.models.families.solvable.config import SolvableConfig
 from mechprobe.models.families.solvable.overlaps import overlaps
 from mechprobe.models.families.solvable.problems import Problems
@@ -24,6 +26,7 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 LOST = 1e4  # entries of this size (root mean square) come back from nowhere
 
 
+@settled()
 def start(
     kind: str | Tensor,
     config: SolvableConfig,
@@ -54,7 +57,7 @@ def start(
         raise MechprobeError(
             f"start {kind!r} is unknown; choose from {', '.join(STARTS)} or a tensor"
         )
-    noise = torch.randn(d, rank, generator=generator, dtype=torch.float64)
+    noise = draw_normal((d, rank), generator, torch.float64)
     if kind == "random":
         return noise
     if kind == "semantic":
@@ -87,6 +90,7 @@ class Trajectory:
     diverged: Bool[Tensor, " p"]
 
 
+@settled()
 def descend(
     problems: Problems,
     starts: Float[Tensor, "p d r"],
@@ -148,7 +152,7 @@ def descend(
             progress(1)
     return Trajectory(
         Q=Q,
-        steps=torch.tensor([record[0] for record in records]),
+        steps=torch.tensor([record[0] for record in records], dtype=torch.int64),
         m=torch.stack([record[1] for record in records], dim=1),
         theta=torch.stack([record[2] for record in records], dim=1),
         loss=torch.stack([record[3] for record in records], dim=1),

@@ -10,7 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mechprobe.models.base.draws import draw_normal
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.settled import settled
 from mechprobe.models.base.weights import Weights, check_weights
 from mechprobe.models.families.solvable.config import SolvableConfig
 from mechprobe.models.tasks import AttentionRegression, task_from
@@ -31,6 +33,7 @@ def shapes(config: SolvableConfig) -> dict[str, tuple[int, ...]]:
     }
 
 
+@settled()
 def positions(config: SolvableConfig) -> Float[Tensor, "L d"]:
     """Positional encodings p_l = c_l ones / sqrt(d), c from 1 down to -1 in equal steps; at L=2
     the paper's (1, -1). Double precision."""
@@ -42,9 +45,10 @@ def teacher(
     config: SolvableConfig, generator: torch.Generator, dtype: torch.dtype = torch.float64
 ) -> Float[Tensor, "d teacher_rank"]:
     """A teacher Q_star with independent N(0, 1) entries (arXiv:2402.03902, section 3)."""
-    return torch.randn(config.d, config.teacher_rank, generator=generator, dtype=dtype)
+    return draw_normal((config.d, config.teacher_rank), generator, dtype)
 
 
+@settled()
 def initial(
     config: SolvableConfig, generator: torch.Generator, dtype: torch.dtype = torch.float64
 ) -> Weights:
@@ -52,7 +56,7 @@ def initial(
     configuration asks for covariances, sigma_l^2 times the identity."""
     weights = {
         "Q_star": teacher(config, generator, dtype),
-        "Q": torch.randn(config.d, config.rank, generator=generator, dtype=dtype),
+        "Q": draw_normal((config.d, config.rank), generator, dtype),
         "W_pos": positions(config).to(dtype),
     }
     if config.full_covariance:

@@ -8,7 +8,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from mechprobe.models.base.draws import draw_order
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.settled import settled
 from mechprobe.models.tasks import HistogramTask, Task
 
 TRAINING_SHARE = 0.7
@@ -70,6 +72,7 @@ def epoch_generator(seed: int, epoch: int, stream: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
 
 
+@settled()
 def histogram_split(
     task: HistogramTask, n: int, generator: torch.Generator
 ) -> tuple[Int[Tensor, "train pos"], Int[Tensor, "validation pos"]]:
@@ -88,6 +91,6 @@ def histogram_split(
     tokens = torch.unique(uniform.sample(max(n, 0), generator), dim=0)
     if len(tokens) < 2:
         raise MechprobeError(f"n={n}: {len(tokens)} different sequences cannot be split")
-    tokens = tokens[torch.randperm(len(tokens), generator=generator)]
+    tokens = tokens[draw_order(len(tokens), generator)]
     cut = max(1, int(TRAINING_SHARE * len(tokens)))
     return tokens[:cut], tokens[cut:]

@@ -12,8 +12,10 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from mechprobe.models.base.draws import draw_order
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.resume import keep_state, kept_state
+from mechprobe.models.base.settled import settled
 from mechprobe.models.base.weights import fingerprint
 from mechprobe.models.families.transformer.config import TransformerConfig
 from mechprobe.models.families.transformer.data import Data, epoch_generator
@@ -84,6 +86,7 @@ class Trained:
     accuracies: list[float] = field(default_factory=list)
 
 
+@settled()
 def train(
     config: TransformerConfig,
     weights: Weights,
@@ -139,7 +142,7 @@ def train(
         progress(len(run.losses))
     for epoch in range(len(run.losses), plan.epochs):
         tokens = data.epoch(epoch)
-        order = torch.randperm(len(tokens), generator=epoch_generator(seed, epoch))
+        order = draw_order(len(tokens), epoch_generator(seed, epoch))
         run.epoch(epoch, tokens[order])
         if validation is not None:
             run.accuracies.append(accuracy(config, run.weights, validation))
@@ -153,6 +156,7 @@ def train(
     return Trained(final, run.losses, run.accuracies)
 
 
+@settled()
 def accuracy(config: TransformerConfig, weights: Weights, tokens: Int[Tensor, "n pos"]) -> float:
     """Share of scored positions answered rightly, in [0, 1]."""
     task = config.task()

@@ -3,13 +3,16 @@
 import torch
 from torch import Tensor
 
+from mechprobe.models.base.draws import draw_normal
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.settled import settled
 from mechprobe.models.families.transformer.config import TransformerConfig
 from mechprobe.models.families.transformer.weights import Weights, check, halves
 
 NOISY = ("W_E", "W_pos", "blocks.0.W_Q", "blocks.0.W_K")
 
 
+@settled()
 def unfreeze(
     config: TransformerConfig, weights: Weights, generator: torch.Generator, noise: float = 1e-3
 ) -> tuple[TransformerConfig, Weights]:
@@ -39,7 +42,7 @@ def unfreeze(
     free = {name: weight.clone() for name, weight in weights.items()}
     for name in NOISY:
         own = torch.where(kept[name], weights[name], torch.zeros_like(weights[name]))
-        drawn = torch.randn(own.shape, generator=generator, dtype=torch.float64)
+        drawn = draw_normal(own.shape, generator, torch.float64)
         free[name] = own + noise * drawn.to(own.dtype)
     return config.model_copy(update={"attends": "both"}), free
 

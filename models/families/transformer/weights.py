@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from mechprobe.models.base.draws import draw_normal, draw_uniform
 from mechprobe.models.base.weights import Weights as Weights
 from mechprobe.models.base.weights import check_weights
 from mechprobe.models.families.transformer.config import TransformerConfig, shapes
@@ -25,12 +26,12 @@ def initial(config: TransformerConfig, generator: torch.Generator) -> Weights:
     def draw(name: str, shape: tuple[int, ...]) -> Tensor:
         kind = name.removeprefix("blocks.").split(".", 1)[-1]
         if kind in ("W_E", "W_pos"):
-            return torch.randn(shape, generator=generator)
+            return draw_normal(shape, generator)
         if kind in ("ln1.w", "ln2.w", "w"):
-            return torch.ones(shape)
+            return torch.ones(shape, dtype=torch.float32, device="cpu")
         if kind in ("ln1.b", "ln2.b", "b"):
-            return torch.zeros(shape)
-        uniform: Tensor = 2 * torch.rand(shape, generator=generator) - 1
+            return torch.zeros(shape, dtype=torch.float32, device="cpu")
+        uniform: Tensor = 2 * draw_uniform(shape, generator) - 1
         return uniform / math.sqrt(fan_in.get(kind, config.d))
 
     return {name: draw(name, shape) for name, shape in shapes(config).items()}

@@ -117,7 +117,7 @@ class GeneralEvolution:
         # With every xi its mirror image: m = 0 and theta = 0 stay exact solutions.
         flat = normal_points(points.bit_length() - 2, number, L * (p.rank + p.teacher_rank))
         # The quantile of a point at zero would be infinite.
-        normal = torch.tensor(flat.clip(-8, 8)).view(points // 2, L, -1)
+        normal = torch.tensor(flat.clip(-8, 8), dtype=torch.float64).view(points // 2, L, -1)
         xi, eta = normal[..., : p.rank], normal[..., p.rank :]
         self.xi, self.eta = torch.cat([xi, -xi]), torch.cat([eta, eta])
         self.sigma = torch.tensor(p.sigma, dtype=torch.float64).view(-1, 1)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.settled import settled
 from mechprobe.models.theory.branch import BRANCHES, Branch, Quantity
 from mechprobe.models.theory.general.evolution import (
     GeneralEvolution,
@@ -64,6 +65,7 @@ class GeneralPoint:
     reason: str
 
 
+@settled()
 def solve_general(
     problem: GeneralProblem,
     branch: Branch,

@@ -73,7 +73,7 @@ def _slopes(context: CountContext, block: int) -> Float[np.ndarray, "2 token"]:
                 )
             shift = logits[row, at].argmax(-1).view(T, C, R) - held.predicted
             moved[which] += dose * (shift * valid[:, i, None]).sum((1, 2)).double().numpy()
-    weight = R * (valid * torch.tensor(DOSES).square()).sum().item()
+    weight = R * (valid * torch.tensor(DOSES, dtype=torch.int64).square()).sum().item()
     found: Float[np.ndarray, "2 token"] = moved / weight
     return found
 

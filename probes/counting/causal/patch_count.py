@@ -57,7 +57,7 @@ def patch_count(context: CountContext) -> Measurement:
         return answered
 
     before = count + 1
-    after = before + torch.tensor(DOSES)[dose]
+    after = before + torch.tensor(DOSES, dtype=torch.int64)[dose]
     own, foreign = answers(target), answers(other)
     return Measurement(
         metrics={

@@ -65,7 +65,7 @@ def attention_sources(context: CountContext) -> Measurement:
     for name, matrix in matrices.items():
         centred = matrix - matrix.mean(0) - matrix.mean(1, keepdim=True) + matrix.mean()
         metrics[f"{name}_identity"] = identity_cosine(centred) if seen[name] else None
-    arrays = {"terms": split.terms, "head": torch.tensor(head)} | matrices
+    arrays = {"terms": split.terms, "head": torch.tensor(head, dtype=torch.int64)} | matrices
     return Measurement({"token_identity": None, "position_identity": None} | metrics, arrays)
 
 

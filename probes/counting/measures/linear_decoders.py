@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
+from mechprobe.models.base.draws import draw_order
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.neurons import needs_neurons
 from mechprobe.probes.drawing import BLUE, GREY, ORANGE, blank
@@ -112,7 +113,7 @@ def linear_decoders(context: CountContext) -> Measurement:
     token = torch.arange(shape[0]).view(-1, 1, 1).expand(shape).flatten()[chosen].numpy()
     count = cells.counts.view(1, -1, 1).expand(shape).flatten()[chosen].numpy() - 1
     points = {p: whitened(cache[h][row, at].double().numpy()) for p, h in hooks.items()}
-    shuffle = torch.randperm(len(token), generator=context.generator("shuffled labels")).numpy()
+    shuffle = draw_order(len(token), context.generator("shuffled labels")).numpy()
     metrics: dict[str, float] = {}
     curves: dict[str, list[float]] = {}
     for target, labels in (("count", count), ("token", token)):

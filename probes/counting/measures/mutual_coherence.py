@@ -58,7 +58,7 @@ def mutual_coherence(context: CountContext) -> Measurement:
             "bos_overlap_max": None if bos is None else bos.abs().max(),
             "norm_spread": norms.std() / norms.mean(),
         },
-        arrays={"cosines": gram, "T": torch.tensor(T)},
+        arrays={"cosines": gram, "T": torch.tensor(T, dtype=torch.int64)},
     )
 
 

@@ -92,7 +92,7 @@ def readout(context: CountContext) -> Measurement:
             "regions": regions,
             "extent": torch.tensor(extent, dtype=torch.float64),
             "path": path,
-            "second_is_bos": torch.tensor(int(context.task.bos)),
+            "second_is_bos": torch.tensor(int(context.task.bos), dtype=torch.int64),
         },
     )
 

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mechprobe.models.base.draws import draw_normal
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.families.counting import CountingConfig, Weights, forward
 
@@ -33,7 +34,7 @@ class Code:
 
 def orthonormal(rows: int, d: int, generator: torch.Generator) -> Float[Tensor, "rows d"]:
     """Random orthonormal rows (Haar)."""
-    q, r = torch.linalg.qr(torch.randn(d, d, generator=generator, dtype=torch.float64))
+    q, r = torch.linalg.qr(draw_normal((d, d), generator, torch.float64))
     turned: Tensor = q * r.diagonal().sign()
     return turned[:rows]
 

@@ -2,6 +2,7 @@
 
 import torch
 
+from mechprobe.models.base.draws import draw_uniform
 from mechprobe.models.families.counting import CountingConfig, Weights
 from mechprobe.models.families.counting.constructions.assemble import Code, assemble, reading
 from mechprobe.models.families.counting.constructions.designs import (
@@ -23,7 +24,7 @@ def _blend(
     embedding = basis(config, generator)
     mixing = dot_mixing(embedding, relational_scores(config, generator))
     rho = torch.cat([private_reading(config), shared_reading(config).unsqueeze(0)])
-    scale = 0.5 + torch.rand(T, generator=generator, dtype=torch.float64)
+    scale = 0.5 + draw_uniform((T,), generator, torch.float64)
     one = torch.ones(1, dtype=torch.float64)
     W_in = reading(embedding, torch.cat([scale, one]).unsqueeze(-1) * rho)
     b_in = torch.cat([-scale, 0 * one])

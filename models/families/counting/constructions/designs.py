@@ -4,13 +4,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mechprobe.models.base.draws import draw_uniform
 from mechprobe.models.families.counting import CountingConfig, Weights
 from mechprobe.models.families.counting.constructions.assemble import bilinear, orthonormal
 
 
 def uniform(low: float, high: float, generator: torch.Generator) -> float:
     """One free scale of a construction."""
-    return low + (high - low) * torch.rand((), generator=generator, dtype=torch.float64).item()
+    return low + (high - low) * draw_uniform((), generator, torch.float64).item()
 
 
 def basis(config: CountingConfig, generator: torch.Generator) -> Float[Tensor, "vocab d"]:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.settled import settled
 from mechprobe.models.families.counting import CountingConfig, Weights
 from mechprobe.models.families.counting.constructions.assemble import Code, assemble, orthonormal
 from mechprobe.models.families.counting.constructions.designs import uniform
@@ -50,6 +51,7 @@ def _coherence(gram: Float[Tensor, "T T"]) -> float:
     return (gram - gram.diag().diag()).abs().max().item()
 
 
+@settled()
 def find_frame(T: int, L: int) -> Float[Tensor, "T d"]:
     """The smallest tabulated frame whose first T vectors count to L under dot mixing.
 

@@ -2,6 +2,7 @@
 
 import torch
 
+from mechprobe.models.base.draws import draw_uniform
 from mechprobe.models.families.counting import CountingConfig, Weights
 from mechprobe.models.families.counting.constructions.assemble import Code, assemble, reading
 from mechprobe.models.families.counting.constructions.designs import (
@@ -33,7 +34,7 @@ def look_up(
     else:
         scores = relational_scores(config, generator) if relational else constant_scores(config)
         mixing = dot_mixing(embedding, scores)
-    scale = 0.5 + torch.rand(T, generator=generator, dtype=torch.float64)
+    scale = 0.5 + draw_uniform((T,), generator, torch.float64)
     W_in = reading(embedding, scale.unsqueeze(-1) * private_reading(config))
     codes = [Code(range(T), 1 / scale)]
     return config, assemble(config, embedding, mixing, W_in, -scale * bias, codes)

@@ -10,6 +10,7 @@ import torch
 
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.registry import Registry
+from mechprobe.models.base.settled import settled
 from mechprobe.models.families.counting import CountingConfig, Weights
 from mechprobe.models.hooked import HookedTransformer
 
@@ -98,6 +99,7 @@ def construction(
     return register
 
 
+@settled()
 def construct(
     name: str,
     *,

@@ -2,6 +2,7 @@
 
 import torch
 
+from mechprobe.models.base.draws import draw_order, draw_uniform
 from mechprobe.models.families.counting import CountingConfig, Weights
 from mechprobe.models.families.counting.constructions.assemble import Code, assemble, reading
 from mechprobe.models.families.counting.constructions.designs import (
@@ -64,13 +65,13 @@ def _split(
     low, high = value.min().item(), value.max().item()
     thresholds = torch.cat(
         [
-            low - torch.rand(T, generator=generator, dtype=torch.float64) * low,
-            low + torch.rand(T, generator=generator, dtype=torch.float64) * (high - low) * 0.9,
+            low - draw_uniform((T,), generator, torch.float64) * low,
+            low + draw_uniform((T,), generator, torch.float64) * (high - low) * 0.9,
         ]
     )
-    scale = 0.5 + torch.rand(2 * T, generator=generator, dtype=torch.float64)
+    scale = 0.5 + draw_uniform((2 * T,), generator, torch.float64)
     W_in = reading(embedding, scale.unsqueeze(-1) * rho)
-    gain = (0.5 + torch.rand(2 * T, generator=generator, dtype=torch.float64)) / (2 * T)
+    gain = (0.5 + draw_uniform((2 * T,), generator, torch.float64)) / (2 * T)
     codes = [Code(range(2 * T), gain)]
     mixing = dot_mixing(embedding, scores)
     return config, assemble(config, embedding, mixing, W_in, -scale * thresholds, codes)
@@ -101,7 +102,7 @@ def _dot_groups(sizes: Sizes, generator: torch.Generator) -> tuple[CountingConfi
     config = CountingConfig.of("dot", T=T, L=L, d=T, p=k)
     embedding = basis(config, generator)
     mixing = dot_mixing(embedding, relational_scores(config, generator))
-    member = torch.arange(T)[torch.randperm(T, generator=generator)] % k
+    member = torch.arange(T)[draw_order(T, generator)] % k
     # The neuron of a group reads the mass of its tokens and is silent for the others'.
     rho = torch.stack([private_reading(config)[member == g].sum(0) for g in range(k)])
     scale = torch.tensor([uniform(0.5, 1.5, generator) for _ in range(k)], dtype=torch.float64)

@@ -41,7 +41,7 @@ class StackEngine:
     def __init__(self, device: str, places: int = PLACES) -> None:
         try:
             self.device = torch.device(device)
-            torch.empty(1, device=self.device)
+            torch.empty(1, dtype=torch.float32, device=self.device)
         except (RuntimeError, AssertionError) as error:
             first = str(error).split("\n")[0][:80]
             raise MechprobeError(f"device {device!r} is not at hand ({first}); use cpu") from None
@@ -210,7 +210,7 @@ class _Stack:
             if one:
                 for tensor, was in zip(now, kept, strict=True):
                     tensor[i] = was[i]
-        stopped = torch.tensor([s.diverged_at is not None for s in self.filled])
+        stopped = torch.tensor([s.diverged_at is not None for s in self.filled], dtype=torch.bool)
         self.active.copy_(~stopped.unsqueeze(1))
         self.bad.fill_(-1)
 

@@ -11,6 +11,7 @@ import torch
 
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.resume import keep_state, kept_state
+from mechprobe.models.base.settled import settled
 from mechprobe.models.families.counting.training.core import CoreEngine
 from mechprobe.models.families.counting.training.state import Standing, Trained, Trainee
 from mechprobe.models.families.counting.training.stream import BLOCK
@@ -44,6 +45,7 @@ def engine_for(device: str) -> Engine:
     return StackEngine(device)
 
 
+@settled()
 def train(
     trainees: Sequence[Trainee],
     *,

@@ -10,10 +10,13 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from mechprobe.models import ARCHITECTURES, CountingConfig, MechprobeError, Trainee, TrainingPlan
-from mechprobe.models.base.validation import validated
+from mechprobe.models.base.errors import short
+from mechprobe.models.base.validation import known_version, validated
 from mechprobe.models.families.counting import log_spaced
 from mechprobe.models.families.counting.training import Schedule
 
+VERSION = 2  # of sweep.toml; version 1 had no earlier grids, and did not say its version
+EARLIER = "earlier"  # in it: grids that the sweep was asked for before it grew
 LARGEST = 1_000_000  # models; more is a slip of the hand
 _Size = Annotated[int, Field(ge=1)]
 
@@ -110,12 +113,14 @@ class Grid(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> "Grid":
-        """A grid from a TOML file.
+        """A grid from a TOML file; of a sweep's own file, all that is swept.
 
         Raises:
             MechprobeError: no such file, not TOML, or not a grid.
         """
-        return cls.checked(read_toml(path), str(path))
+        data = read_toml(path)
+        data.pop(EARLIER, None)
+        return cls.checked(data, str(path))
 
     def write(self, path: Path) -> None:
         """As TOML; the caller renames."""
@@ -163,14 +168,19 @@ class Grid(BaseModel):
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file.
+    """A grid's file, whose version is looked at and left out.
 
     Raises:
-        MechprobeError: no such file, or not TOML.
+        MechprobeError: no such file, not TOML, or of a newer mechprobe.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise MechprobeError(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MechprobeError(f"{path}: not TOML ({error})") from None
+    except (ValueError, RecursionError) as error:  # of text, of TOML, of numbers too long
+        raise MechprobeError(f"{path}: not TOML ({short(error, 200)})") from None
+    try:
+        known_version(data.pop("version", 1), VERSION)
+    except ValueError as error:
+        raise MechprobeError(f"{path}: {error}") from None
+    return data

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -17,6 +18,7 @@ from mechprobe.models.base.errors import Ended
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
+PATIENCE = 10.0  # seconds to unwind in; workers take up to three
 GOES_ON = "the same command goes on where it was"
 
 
@@ -24,6 +26,7 @@ class _State:
     """What is known of the command that this process runs."""
 
     met: int | None = None  # the signal that ended it
+    since = 0.0  # when, as time.monotonic tells it
     over = False  # whether it has said all it had to say
     keeps = False  # whether it keeps its work as it goes
 
@@ -78,6 +81,8 @@ def listening(to_the_end: bool) -> Iterator[None]:
 def starting() -> Iterator[None]:
     """While the command's own modules are imported, a signal ends the process with a line."""
     before = _take(lambda number, _: _leave(number))
+    # The package held them back (mechprobe/__init__.py); one that came is told now.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     try:
         yield
     finally:
@@ -103,10 +108,14 @@ def _take(handler: Any) -> dict[int, Any]:
 
 def _on_signal(number: int, frame: FrameType | None) -> None:
     # Importing, there is nothing to unwind, and imported code may swallow what is raised in it.
-    # A second signal is from somebody who does not want to wait.
-    if _STATE.over or _STATE.met is not None or _importing(frame):
+    if _STATE.over or _importing(frame):
         _leave(number)
-    _STATE.met = number
+    # One more while the first is at work changes nothing, unless that takes very long.
+    if _STATE.met is not None:
+        if time.monotonic() - _STATE.since < PATIENCE:
+            return
+        _leave(number)
+    _STATE.met, _STATE.since = number, time.monotonic()
     raise Ended(_code(number))
 
 

@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.process import BaseProcess
 from types import ModuleType
@@ -55,8 +55,8 @@ class Process(ForkServerProcess):
         if cls.without_main:
             sys.modules["__main__"] = ModuleType("__main__")
         try:
-            with _deaf():
-                return ForkServerProcess._Popen(process_obj)
+            _ensure_server()
+            return ForkServerProcess._Popen(process_obj)
         finally:
             sys.modules["__main__"] = script
 
@@ -77,10 +77,10 @@ class Worker:
 
     def __init__(self, work: Work, begin: Callable[[], object]) -> None:
         self.work = work
-        context = _context(self._started, work.__module__ == "__main__")
+        self.processes: list[Process] = []
+        context = _context(self.processes.append, work.__module__ == "__main__")
         # The server imports the heavy packages once; later workers start from it.
         context.set_forkserver_preload([work.__module__])
-        self.processes: list[Process] = []
         self.pool = ProcessPoolExecutor(
             1, mp_context=context, initializer=_begun, initargs=(begin,)
         )
@@ -102,7 +102,7 @@ class Worker:
     def ask_to_end(self) -> None:
         """Have it unwind what it is at, so that nothing half-written stays."""
         self.pool.shutdown(wait=False, cancel_futures=True)
-        for process in self.processes:
+        for process in self.started:
             process.terminate()
 
     def end(self, until: float) -> None:
@@ -111,13 +111,15 @@ class Worker:
         Args:
             until: time, as `time.monotonic` tells it.
         """
-        for process in self.processes:
+        for process in self.started:
             process.join(max(0.0, until - time.monotonic()))
             if process.is_alive():
                 process.kill()
 
-    def _started(self, process: Process) -> None:
-        self.processes.append(process)
+    @property
+    def started(self) -> list[Process]:
+        """Its processes that began; one whose start was interrupted never does."""
+        return [process for process in self.processes if process.pid is not None]
 
 
 def outcomes(
@@ -190,11 +192,21 @@ def _outcome(future: "Future[Any]") -> Any | Loss:
 
 def _end(workers: list[Worker]) -> None:
     """All of them at once, now."""
+    if any(len(worker.started) < len(worker.processes) for worker in workers):
+        _end_server()
     for worker in workers:
         worker.ask_to_end()
     until = time.monotonic() + PATIENCE
     for worker in workers:
         worker.end(until)
+
+
+def _end_server() -> None:
+    """The server imports what workers need, for seconds; nobody waits for that any more."""
+    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)
+    if pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
 
 
 def _context(started: Callable[[Process], object], of_main: bool) -> ForkServerContext:
@@ -210,13 +222,12 @@ def _context(started: Callable[[Process], object], of_main: bool) -> ForkServerC
     return Context()
 
 
-@contextmanager
-def _deaf() -> Iterator[None]:
-    """What is started within never hears Ctrl-C; this process still does, afterwards."""
+def _ensure_server() -> None:
+    """Start what makes the workers, unless it is there; neither ever hears Ctrl-C."""
     resource_tracker.ensure_running()  # it would unblock the signal again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        yield
+        forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

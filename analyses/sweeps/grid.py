@@ -92,7 +92,9 @@ class Grid(BaseModel):
         # TOML writers may drop the point of 1.0; the plan refuses what is out of range.
         if not isinstance(value, list):
             return value
-        return [float(entry) if type(entry) is int else entry for entry in value]
+        # A longer one has no float; it is refused as it is.
+        short_ones = (type(entry) is int and abs(entry) < 2**53 for entry in value)
+        return [float(v) if fits else v for v, fits in zip(value, short_ones, strict=True)]
 
     @classmethod
     def checked(cls, data: object, where: str = "grid") -> "Grid":
@@ -104,11 +106,16 @@ class Grid(BaseModel):
         grid = validated(cls, data, where)
         number = len(grid.arch) * len(grid.d) * len(grid.p) * len(grid.lr) * grid.seeds
         if number > LARGEST:
-            raise MechprobeError(f"{where}: {number:,} models; at most {LARGEST:,} are taken")
-        for arch, d, p in itertools.product(grid.arch, grid.d, grid.p):
-            grid.config(arch, d, p)
-        for lr in grid.lr:
-            grid.plan(lr)
+            raise MechprobeError(
+                f"{where}: {short(f'{number:,}', 40)} models; at most {LARGEST:,} are taken"
+            )
+        try:
+            for arch, d, p in itertools.product(grid.arch, grid.d, grid.p):
+                grid.config(arch, d, p)
+            for lr in grid.lr:
+                grid.plan(lr)
+        except MechprobeError as error:
+            raise MechprobeError(f"{where}: {error}") from None
         return grid
 
     @classmethod

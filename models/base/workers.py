@@ -148,6 +148,7 @@ def outcomes(
     """
     waiting, costs = list(reversed(range(len(jobs)))), [0] * len(jobs)
     here: dict[int, Worker] = {}
+    leaving: list[Worker] = []  # that lost a job
     running: dict[Future[Any], tuple[int, int]] = {}
     whole = False
     try:
@@ -163,7 +164,8 @@ def outcomes(
                 i, job = running.pop(future)
                 found = _outcome(future)
                 if isinstance(found, Loss):
-                    here.pop(i).ask_to_end()
+                    leaving.append(here.pop(i))
+                    leaving[-1].ask_to_end()
                     costs[job] += 1
                     lost(job, costs[job])
                     if costs[job] < tries:
@@ -175,8 +177,8 @@ def outcomes(
         if whole:
             for worker in here.values():
                 worker.leave()
-        else:
-            _end(list(here.values()))
+            here.clear()
+        _end([*here.values(), *leaving])
 
 
 def _outcome(future: "Future[Any]") -> Any | Loss:

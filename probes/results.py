@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from mechprobe.models.base.validation import known_version
 from mechprobe.probes.upgrade import upgraded
 
 SCHEMA_VERSION = 2
@@ -261,18 +262,14 @@ class RunInfo(_Schema):
     seed: int
     versions: dict[str, str]
     notes: list[str] = []
-    schema_version: int = Field(default=SCHEMA_VERSION, ge=1, le=SCHEMA_VERSION, strict=True)
+    schema_version: int = SCHEMA_VERSION
 
     @model_validator(mode="before")
     @classmethod
     def _known(cls, data: object) -> object:
         # Before the fields are looked at: it may have some that this version does not know.
-        found = data.get("schema_version") if isinstance(data, dict) else None
-        if isinstance(found, int) and found > SCHEMA_VERSION:
-            raise ValueError(
-                f"schema version {found} is newer than this mechprobe reads ({SCHEMA_VERSION});"
-                " update mechprobe"
-            )
+        if isinstance(data, dict) and "schema_version" in data:
+            known_version(data["schema_version"], SCHEMA_VERSION, "schema_version")
         return data
 
 

@@ -1,15 +1,18 @@
 """The command `mechprobe`. Errors are one line on standard error and exit code 2."""
 
-import sys
-from importlib import import_module
-from pathlib import Path
-from pkgutil import iter_modules
-from typing import NoReturn
+from mechprobe.analyses.common import stopping
 
-import click
+with stopping.starting():  # Ctrl-C may come at once
+    import sys
+    from importlib import import_module
+    from pathlib import Path
+    from pkgutil import iter_modules
+    from typing import NoReturn
 
-from mechprobe.analyses.common.console import report_broken_packages, say
-from mechprobe.models.base.errors import MechprobeError
+    import click
+
+    from mechprobe.analyses.common.console import report_broken_packages, say
+    from mechprobe.models.base.errors import Ended, MechprobeError
 
 PACKAGE = "mechprobe.analyses.commands"
 
@@ -35,6 +38,11 @@ class Verbs(click.Group):
 
     def main(self, *args: object, **kwargs: object) -> NoReturn:
         """Run the command and leave the process."""
+        # Called without arguments the command is all that this process is there for.
+        with stopping.listening(to_the_end=not args and "args" not in kwargs):
+            self._main(*args, **kwargs)
+
+    def _main(self, *args: object, **kwargs: object) -> NoReturn:
         try:
             code = super().main(*args, **{**kwargs, "standalone_mode": False})  # type: ignore[call-overload]
             report_broken_packages()
@@ -49,11 +57,20 @@ class Verbs(click.Group):
             _fail(f"{error.format_message()} (see {where or 'mechprobe'} --help)")
         except MechprobeError as error:
             _fail(str(error))
-        except (click.Abort, KeyboardInterrupt):
-            say("stopped; the same command goes on where it was")
-            sys.exit(130)
+        except click.Abort as error:
+            if isinstance(error.__cause__, EOFError):
+                _fail("something ended before all of it was read; try the same command again")
+            _stop()
+        except (Ended, KeyboardInterrupt):
+            _stop()
         except BrokenPipeError:
             sys.exit(1)
+
+
+def _stop() -> NoReturn:
+    text, code = stopping.last_words()
+    say(text)
+    sys.exit(code)
 
 
 def _fail(text: str) -> NoReturn:

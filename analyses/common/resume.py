@@ -14,8 +14,9 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ValidationError
 
+from mechprobe.analyses.common.stopping import goes_on
 from mechprobe.models import HookedTransformer, MechprobeError, load, read_meta, save
-from mechprobe.models.base.files import write_text
+from mechprobe.models.base.files import refuse_unreadable, write_text
 from mechprobe.models.base.parallel import run_all
 
 __all__ = [
@@ -49,7 +50,8 @@ def kept_or_made(
         make: is given the file in which training may keep its state, to go on where it stopped.
 
     Raises:
-        MechprobeError: the model cannot be made, or not be saved.
+        MechprobeError: the model cannot be made, or not be saved, or is there and cannot be read
+            now.
     """
     # As when they are read back: tuples become lists.
     wanted: dict[str, Any] = json.loads(json.dumps(settings))
@@ -78,8 +80,9 @@ def _kept(checkpoint: Path, wanted: Mapping[str, Any]) -> HookedTransformer | No
         meta = read_meta(checkpoint)
         same = {name: value for name, value in meta.items() if name != FOUND} == wanted
         return load(checkpoint) if same else None
-    except MechprobeError:  # not there, or damaged
-        return None
+    except MechprobeError:
+        refuse_unreadable(checkpoint)
+        return None  # not there, or damaged
 
 
 @runtime_checkable
@@ -117,10 +120,15 @@ class Piece:
         return self.folder / FOLDER / f"{type(self.job).__name__}-{name}.json"
 
     def read(self) -> Any | None:
-        """The stored result; None where there is none, or a damaged one."""
+        """The stored result; None where there is none, or a damaged one.
+
+        Raises:
+            MechprobeError: it is there and cannot be read now.
+        """
         try:
             return self.job.result.model_validate_json(self.file.read_bytes())
         except (OSError, ValidationError):
+            refuse_unreadable(self.file)
             return None
 
 
@@ -158,6 +166,7 @@ def finish(folder: Path, jobs: Sequence[AnyJob], title: str, version: int) -> di
         MechprobeError: the folder holds something else, or a result cannot be stored or read.
     """
     claim(folder)
+    goes_on()
     pieces = {job: Piece(folder, job, version) for job in jobs}
     missing = [piece for piece in pieces.values() if piece.read() is None]
     if missing:

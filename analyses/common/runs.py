@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
 
+from mechprobe.analyses.common.stopping import goes_on
 from mechprobe.models import HookedTransformer, MechprobeError, load, read_meta
 from mechprobe.models.base.files import printable
-from mechprobe.models.base.parallel import run_all
+from mechprobe.models.base.parallel import WorkersLostError, run_all
 from mechprobe.probes import ModelResult, Probe, RunInfo, all_probes, study
 from mechprobe.probes.labelling import rule_version
 from mechprobe.probes.runs import RESULTS, RUN_FILE, load_result, save_result, save_run, title_of
@@ -103,12 +104,19 @@ def study_all(
     """Study checkpoints on all cores.
 
     Returns:
-        Results, and one line for each bad checkpoint and each probe that failed.
+        Results, and one line for each bad checkpoint, each whose worker died and each probe that
+        failed.
     """
-    found = dict(run_all(study_checkpoint, jobs, title))
-    results = [found[job] for job in jobs]
+    found: dict[StudyJob, ModelResult | str] = {}
+    lost: list[str] = []
+    try:
+        for job, result in run_all(study_checkpoint, jobs, title):
+            found[job] = result
+    except WorkersLostError as error:
+        lost = [f"{problem}; the same command tries it again" for problem in error.problems]
+    results = [found[job] for job in jobs if job in found]
     good = [r for r in results if isinstance(r, ModelResult)]
-    problems = [r for r in results if isinstance(r, str)]
+    problems = [r for r in results if isinstance(r, str)] + lost
     problems += [f"{r.name}: {problem}" for r in good for problem in r.problems]
     return good, problems
 
@@ -129,6 +137,7 @@ def begin_run(folder: Path, info: RunInfo, names: Sequence[str]) -> None:
         raise MechprobeError(f"{folder}: holds other files and no run; choose a new folder")
     if (title := title_of(folder)) not in (None, info.title):
         raise MechprobeError(f"{folder}: holds another run ({title}); choose a new folder")
+    goes_on()
     save_run(folder, info)
     for file in (folder / RESULTS).glob("*.json"):
         if file.stem not in names:

@@ -1,8 +1,6 @@
 """Where shards run: processes of this machine, or an existing Dask or Ray cluster by joblib."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, get_args
@@ -13,7 +11,8 @@ from mechprobe.analyses.sweeps.shards import Shard
 from mechprobe.analyses.sweeps.store import Store
 from mechprobe.analyses.sweeps.work import do_shard
 from mechprobe.models import MechprobeError
-from mechprobe.models.base.parallel import cores, worker_pool
+from mechprobe.models.base.parallel import cores, one_thread
+from mechprobe.models.base.workers import Loss, outcomes
 
 Engine = Literal["local", "dask", "ray"]
 ENGINES: tuple[Engine, ...] = get_args(Engine)
@@ -57,50 +56,22 @@ def run_shards(
 
 
 def _run_here(folder: Path, order: list[Shard], workers: int) -> None:
-    """A process of its own for each worker: one that is killed takes no other with it."""
-    store, waiting = Store(folder), list(reversed(order))
-    lost = {shard.index: 0 for shard in order}
-    pools: dict[int, ProcessPoolExecutor] = {}
-    running: dict[Future[None], tuple[int, Shard]] = {}
-    try:
-        while waiting or running:
-            for i in set(range(workers)) - {i for i, _ in running.values()}:
-                if waiting:
-                    if i not in pools:
-                        pools[i] = worker_pool(1, do_shard)
-                    shard = waiting.pop()
-                    running[_submit(pools[i], folder, shard)] = (i, shard)
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                i, shard = running.pop(future)
-                try:
-                    future.result()
-                except BrokenProcessPool:
-                    pools.pop(i).shutdown(wait=False)
-                    lost[shard.index] += 1
-                    store.log(
-                        f"shard {shard.index:05d}: its worker was lost, {lost[shard.index]} times"
-                    )
-                    if lost[shard.index] == TRIES:
-                        raise MechprobeError(
-                            f"shard {shard.index} ({shard.members[0].name} and"
-                            f" {len(shard.members) - 1} more): its worker was lost {TRIES} times,"
-                            " for want of memory perhaps; fewer --workers may help"
-                        ) from None
-                    waiting.append(shard)
-    finally:
-        for pool in pools.values():
-            pool.shutdown(wait=True, cancel_futures=True)
+    """A shard that loses its worker is given to others; one that kills all of them harms none."""
+    store, jobs = Store(folder), [(folder, shard) for shard in order]
 
+    def lost(job: int, times: int) -> None:
+        store.log(f"shard {order[job].index:05d}: its worker was lost, {times} times")
 
-def _submit(pool: ProcessPoolExecutor, folder: Path, shard: Shard) -> Future[None]:
-    try:
-        return pool.submit(do_shard, folder, shard)
-    except (BrokenProcessPool, EOFError, ConnectionError) as error:
-        # The process that makes the workers was killed itself; the next pool starts a new one.
-        failed: Future[None] = Future()
-        failed.set_exception(BrokenProcessPool(str(error)))
-        return failed
+    found = outcomes(do_shard, jobs, workers, one_thread, TRIES, lost)
+    bad = [(order[job], loss) for job, loss in found if isinstance(loss, Loss)]
+    if bad:
+        shard, loss = bad[0]
+        more = f" (so for {len(bad) - 1} more shards)" if len(bad) > 1 else ""
+        raise MechprobeError(
+            f"shard {shard.index} ({shard.members[0].name} and {len(shard.members) - 1} more):"
+            f" its worker was lost {TRIES} times: {loss.why}{more}; fewer --workers may help. All"
+            " other shards are stored, the same command goes on"
+        )
 
 
 @contextmanager

@@ -10,10 +10,13 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from mechprobe.models import ARCHITECTURES, CountingConfig, MechprobeError, Trainee, TrainingPlan
-from mechprobe.models.base.validation import validated
+from mechprobe.models.base.errors import short
+from mechprobe.models.base.validation import known_version, validated
 from mechprobe.models.families.counting import log_spaced
 from mechprobe.models.families.counting.training import Schedule
 
+VERSION = 2  # of sweep.toml; version 1 had no earlier grids, and did not say its version
+EARLIER = "earlier"  # in it: grids that the sweep was asked for before it grew
 LARGEST = 1_000_000  # models; more is a slip of the hand
 _Size = Annotated[int, Field(ge=1)]
 
@@ -89,7 +92,9 @@ class Grid(BaseModel):
         # TOML writers may drop the point of 1.0; the plan refuses what is out of range.
         if not isinstance(value, list):
             return value
-        return [float(entry) if type(entry) is int else entry for entry in value]
+        # A longer one has no float; it is refused as it is.
+        short_ones = (type(entry) is int and abs(entry) < 2**53 for entry in value)
+        return [float(v) if fits else v for v, fits in zip(value, short_ones, strict=True)]
 
     @classmethod
     def checked(cls, data: object, where: str = "grid") -> "Grid":
@@ -101,21 +106,28 @@ class Grid(BaseModel):
         grid = validated(cls, data, where)
         number = len(grid.arch) * len(grid.d) * len(grid.p) * len(grid.lr) * grid.seeds
         if number > LARGEST:
-            raise MechprobeError(f"{where}: {number:,} models; at most {LARGEST:,} are taken")
-        for arch, d, p in itertools.product(grid.arch, grid.d, grid.p):
-            grid.config(arch, d, p)
-        for lr in grid.lr:
-            grid.plan(lr)
+            raise MechprobeError(
+                f"{where}: {short(f'{number:,}', 40)} models; at most {LARGEST:,} are taken"
+            )
+        try:
+            for arch, d, p in itertools.product(grid.arch, grid.d, grid.p):
+                grid.config(arch, d, p)
+            for lr in grid.lr:
+                grid.plan(lr)
+        except MechprobeError as error:
+            raise MechprobeError(f"{where}: {error}") from None
         return grid
 
     @classmethod
     def read(cls, path: Path) -> "Grid":
-        """A grid from a TOML file.
+        """A grid from a TOML file; of a sweep's own file, all that is swept.
 
         Raises:
             MechprobeError: no such file, not TOML, or not a grid.
         """
-        return cls.checked(read_toml(path), str(path))
+        data = read_toml(path)
+        data.pop(EARLIER, None)
+        return cls.checked(data, str(path))
 
     def write(self, path: Path) -> None:
         """As TOML; the caller renames."""
@@ -163,14 +175,19 @@ class Grid(BaseModel):
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file.
+    """A grid's file, whose version is looked at and left out.
 
     Raises:
-        MechprobeError: no such file, or not TOML.
+        MechprobeError: no such file, not TOML, or of a newer mechprobe.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise MechprobeError(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MechprobeError(f"{path}: not TOML ({error})") from None
+    except (ValueError, RecursionError) as error:  # of text, of TOML, of numbers too long
+        raise MechprobeError(f"{path}: not TOML ({short(error, 200)})") from None
+    try:
+        known_version(data.pop("version", 1), VERSION)
+    except ValueError as error:
+        raise MechprobeError(f"{path}: {error}") from None
+    return data

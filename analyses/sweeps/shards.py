@@ -1,7 +1,9 @@
 """A grid cut into shards: what one worker does at a time, and what a kill may lose."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from mechprobe.analyses.sweeps.grid import Grid, Member
 from mechprobe.models.families.counting.training.layout import size
@@ -20,13 +22,15 @@ class Shard:
 
     Args:
         index: its number; the shard's file is named by it.
-        grid: all of what is swept.
+        grid: that it is cut from; it says how the models are trained.
         members: its models.
+        digest: of all the grids that decide which models are in it.
     """
 
     index: int
     grid: Grid
     members: tuple[Member, ...]
+    digest: str
 
     @property
     def cost(self) -> float:
@@ -40,25 +44,43 @@ def cost(member: Member) -> float:
     return plan.steps * (STEP * plan.batch / BATCH + WEIGHT * size(config)) + LABEL
 
 
-def shards_of(grid: Grid) -> list[Shard]:
-    """The same cut whenever and wherever the grid is swept.
+def shards_of(*grids: Grid) -> list[Shard]:
+    """The same cut whenever and wherever a grid is swept.
+
+    Args:
+        grids: of a sweep, the oldest first; what a larger grid adds is cut by itself, so that the
+            shards of the earlier ones stay as they are.
+    """
+    found: list[Shard] = []
+    seen: set[str] = set()
+    for at, grid in enumerate(grids, 1):
+        new = [member for member in grid.members() if member.name not in seen]
+        seen |= {member.name for member in new}
+        texts = "".join(one.model_dump_json() for one in grids[:at])
+        digest = sha256(texts.encode()).hexdigest()[:16]
+        found += [Shard(i, grid, one, digest) for i, one in enumerate(_cut(grid, new), len(found))]
+    return found
+
+
+def _cut(grid: Grid, members: Sequence[Member]) -> list[tuple[Member, ...]]:
+    """Models of a grid that are trained together, for each shard.
 
     On a device a shard is a stack of models that share a padded shape.
     """
     groups: dict[tuple[object, ...], list[Member]] = defaultdict(list)
-    for member in grid.members():
+    for member in members:
         c = member.trainee.config
         groups[(c.architecture, padded_width(c.d), padded_width(c.p))].append(member)
     pieces: list[tuple[Member, ...]] = []
-    for members in groups.values():
+    for group in groups.values():
         piece: list[Member] = []
-        for member in members:
+        for member in group:
             if piece and _is_full(grid, piece, member):
                 pieces.append(tuple(piece))
                 piece = []
             piece.append(member)
         pieces.append(tuple(piece))
-    return [Shard(index, grid, piece) for index, piece in enumerate(pieces)]
+    return pieces
 
 
 def _is_full(grid: Grid, piece: list[Member], coming: Member) -> bool:

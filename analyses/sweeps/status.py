@@ -11,9 +11,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from mechprobe.analyses.sweeps.shards import Shard, shards_of
+from mechprobe.analyses.sweeps.shards import Shard
 from mechprobe.analyses.sweeps.store import LOCK_FILE, LOG_FILE, Store
-from mechprobe.analyses.sweeps.table import TABLE_FILE
+from mechprobe.analyses.sweeps.table import TABLE_FILE, rows_in
+from mechprobe.models import MechprobeError
 from mechprobe.probes.counting.label.rule import SOLVED
 
 LOOK = 0.5  # seconds between two looks at the folder
@@ -32,7 +33,7 @@ class Status:
         accuracy, solved: mean over the stored models, and the share above the bar; None: no model.
         left: estimated seconds; None where nothing tells.
         running: whether a sweep is at work on it now.
-        finished: whether the table is there.
+        finished: whether the table is there, with all models.
     """
 
     models: int
@@ -72,22 +73,22 @@ def status(store: Store) -> Status:
     Raises:
         MechprobeError: no sweep there.
     """
-    shards = shards_of(store.grid())
+    shards = store.stages().shards
     found = [store.rows(shard) for shard in shards]
     rows = [row for some in found for row in some or []]
     pairs = zip(shards, found, strict=True)
     done = sum(shard.cost for shard, some in pairs if some is not None)
-    number = len(rows)
+    number, models = len(rows), sum(len(shard.members) for shard in shards)
     return Status(
-        models=sum(len(shard.members) for shard in shards),
+        models=models,
         done=number,
-        diverged=sum(row["diverged_at"] is not None for row in rows),
-        unlabelled=sum("problem" in row for row in rows),
+        diverged=sum(row.get("diverged_at") is not None for row in rows),
+        unlabelled=sum(row.get("problem") is not None for row in rows),
         accuracy=sum(row["accuracy"] for row in rows) / number if number else None,
         solved=sum(row["accuracy"] >= SOLVED for row in rows) / number if number else None,
         left=_left(store, done, sum(shard.cost for shard in shards)),
         running=_is_running(store),
-        finished=(store.folder / TABLE_FILE).is_file(),
+        finished=number == models == rows_in(store.folder / TABLE_FILE),
     )
 
 
@@ -102,13 +103,22 @@ def _left(store: Store, done: float, total: float) -> float | None:
         lines = (store.folder / LOG_FILE).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return None
-    begun = [match for line in lines if (match := _BEGIN.match(line))]
+    begun = [found for line in lines if (found := _beginning(line)) is not None]
     if not begun:
         return None
-    before = float(begun[-1].group(2))
-    since = datetime.now().astimezone() - datetime.fromisoformat(begun[-1].group(1))
-    passed = max(0.0, since.total_seconds())
+    passed, before = begun[-1]
     return (total - done) / (done - before) * passed if done > before else None
+
+
+def _beginning(line: str) -> tuple[float, float] | None:
+    """Seconds since a sweep began, and those of work done before; None of any other line."""
+    if (match := _BEGIN.match(line)) is None:
+        return None
+    try:
+        since = datetime.now().astimezone() - datetime.fromisoformat(match.group(1))
+    except (ValueError, OverflowError):  # digits that are no date
+        return None
+    return max(0.0, since.total_seconds()), float(match.group(2))
 
 
 def _is_running(store: Store) -> bool:
@@ -179,7 +189,10 @@ class Progress:
         for shard in list(self.todo):
             if self.store.path(shard).name not in stored:
                 continue
-            rows: list[dict[str, Any]] = self.store.rows(shard) or []
+            try:
+                rows: list[dict[str, Any]] = self.store.rows(shard) or []
+            except MechprobeError:  # not to be read now; the end of the sweep tells
+                continue
             self.todo.remove(shard)
             self.number += len(rows)
             self.accuracies += [row["accuracy"] for row in rows]

@@ -1,30 +1,22 @@
-"""A sweep's folder: sweep.toml, shards/NNNNN.safetensors, results.parquet, sweep.log.
+"""A sweep's folder: sweep.toml, shards/NNNNN.safetensors, results.parquet, sweep.log."""
 
-A shard's file holds the weights of its models, and their rows of the table as JSON in its
-header: it is there whole or not at all, and is all a finished shard leaves.
-"""
-
-import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import FileLock, Timeout
-from safetensors import SafetensorError, safe_open
 
 from mechprobe.analyses.sweeps.grid import Grid
+from mechprobe.analyses.sweeps.shard_file import Header, read_header, write_shard
 from mechprobe.analyses.sweeps.shards import Shard
+from mechprobe.analyses.sweeps.stages import Stages
 from mechprobe.analyses.sweeps.table import TABLE_FILE
 from mechprobe.models import MechprobeError, Trained
-from mechprobe.models.base.files import write_tensors, write_whole
-from mechprobe.models.families.counting import Weights
+from mechprobe.models.base.files import write_whole
 
 GRID_FILE, LOG_FILE, LOCK_FILE, SHARDS = "sweep.toml", "sweep.log", ".lock", "shards"
-HEADER = "sweep"  # entry of a shard's header: the grid's digest, and the rows
 FIRST = {LOCK_FILE, LOG_FILE}  # what may be there before the grid is
 PATIENCE = 1.0  # seconds; `status` holds the lock for a moment to see whether it is free
 
@@ -39,8 +31,8 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def grid(self) -> Grid:
-        """What is swept there.
+    def stages(self) -> Stages:
+        """The grids that are swept there, one after another.
 
         Raises:
             MechprobeError: no sweep there.
@@ -51,37 +43,48 @@ class Store:
                 f"{self.folder}: no sweep here (no {GRID_FILE});"
                 " give a folder that `mechprobe sweep counting --out` wrote"
             )
-        return Grid.read(path)
+        return Stages.read(path)
 
-    def begin(self, grid: Grid) -> None:
-        """Take the folder for a grid, or find that it is its already.
+    def grid(self) -> Grid:
+        """All of what is swept there.
+
+        Raises:
+            MechprobeError: no sweep there.
+        """
+        return self.stages().grid
+
+    def begin(self, grid: Grid) -> Stages:
+        """Take the folder for a grid, find that it is its already, or let its sweep grow to it.
 
         Raises:
             MechprobeError: the folder belongs to another grid or holds other files, or cannot be
                 written.
         """
-        self.refuse_foreign(grid)
+        stages = self.refuse_foreign(grid)
         path = self.folder / GRID_FILE
-        if not path.is_file() or grid.difference(self.grid()) is not None:
-            write_whole(path, grid.write)  # nothing of another grid was stored
+        if not path.is_file() or stages != self.stages():
+            write_whole(path, stages.write)
         self.clean()
+        return stages
 
-    def refuse_foreign(self, grid: Grid) -> None:
+    def refuse_foreign(self, grid: Grid) -> Stages:
         """Look whether the folder is this grid's or free, and touch nothing.
+
+        Returns:
+            What is swept there with this grid.
 
         Raises:
             MechprobeError: the folder belongs to another grid or holds other files.
         """
         if self.folder.exists() and not self.folder.is_dir():
             raise MechprobeError(f"{self.folder}: is a file, a folder is wanted")
-        path = self.folder / GRID_FILE
-        if path.is_file():
-            difference = grid.difference(self.grid())
-            if difference is not None and self.stored():
-                raise MechprobeError(
-                    f"{self.folder}: holds the sweep of another grid ({difference});"
-                    " choose another --out"
-                )
+        if (self.folder / GRID_FILE).is_file():
+            there = self.stages()
+            try:
+                return there.with_grid(grid)
+            except MechprobeError as error:
+                if self.stored():
+                    raise MechprobeError(f"{self.folder}: {error}; choose another --out") from None
         elif self.folder.is_dir():
             others = {entry.name for entry in self.folder.iterdir()} - FIRST
             if any(not name.startswith(f".{GRID_FILE}.") for name in others):
@@ -89,6 +92,7 @@ class Store:
                     f"{self.folder}: holds other files and no sweep (no {GRID_FILE});"
                     " choose a new folder"
                 )
+        return Stages((grid,))  # nothing of another grid was stored
 
     def clean(self) -> None:
         """Remove what writers that were killed left: temporary files, never whole ones."""
@@ -139,58 +143,30 @@ class Store:
         Raises:
             MechprobeError: it cannot be written, the disk is full.
         """
-        tensors: dict[str, torch.Tensor] = {}
-        for member, one in zip(shard.members, trained, strict=True):
-            shots = {None: one.weights} | one.snapshots
-            for step, weights in shots.items():
-                at = member.name if step is None else f"{member.name}@{step}"
-                tensors |= {f"{at}/{name}": w for name, w in weights.items()}
+        models = {m.name: one for m, one in zip(shard.members, trained, strict=True)}
+        write_shard(self.path(shard), shard.digest, rows, models)
 
-        # One entry: safetensors writes several in any order, and equal sweeps are equal bytes.
-        meta = {HEADER: json.dumps({"grid": _digest(shard.grid), "rows": rows})}
-        write_tensors(self.path(shard), tensors, meta)
-
-    def rows(self, shard: Shard) -> list[dict[str, Any]] | None:
-        """A finished shard's rows; None for one that is not done, or whose file is damaged.
+    def header(self, shard: Shard) -> Header | None:
+        """What a finished shard's file says; None for one that is not done or is damaged.
 
         Raises:
-            MechprobeError: the file is another grid's.
+            MechprobeError: the file is another grid's, or cannot be read now.
         """
-        try:
-            with safe_open(self.path(shard), framework="pt") as file:
-                header = json.loads((file.metadata() or {})[HEADER])
-            grid, rows = header["grid"], list(header["rows"])
-            fits = [row["model"] for row in rows] == [m.name for m in shard.members]
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        found = read_header(self.path(shard))
+        if found is None:
             return None
-        if grid != _digest(shard.grid):
+        if found.grid != shard.digest:
             raise MechprobeError(
                 f"{self.path(shard)}: was made for another grid than {GRID_FILE} says;"
                 " restore that file, or choose another --out"
             )
-        return rows if fits else None
+        fits = [row["model"] for row in found.rows] == [m.name for m in shard.members]
+        return found if fits else None  # the file of another shard
 
-    def weights(self, shard: Shard, name: str) -> dict[int | None, Weights]:
-        """A model's weights by step; None is the end.
-
-        Raises:
-            MechprobeError: the shard is not done.
-        """
-        found: dict[int | None, Weights] = {}
-        try:
-            with safe_open(self.path(shard), framework="pt") as file:
-                for key in file.keys():  # noqa: SIM118
-                    model, weight = key.rsplit("/", 1)
-                    of, _, step = model.partition("@")
-                    if of == name:
-                        at = int(step) if step else None
-                        found.setdefault(at, {})[weight] = file.get_tensor(key)
-        except (OSError, SafetensorError, ValueError) as error:
-            raise MechprobeError(
-                f"{self.path(shard)}: cannot be read ({str(error).splitlines()[0]});"
-                " let the sweep finish first"
-            ) from None
-        return found
+    def rows(self, shard: Shard) -> list[dict[str, Any]] | None:
+        """A finished shard's rows; None and errors as of `header`."""
+        found = self.header(shard)
+        return None if found is None else found.rows
 
     def log(self, text: str) -> None:
         """Add a line to the log; a full disk does not end a sweep for it."""
@@ -200,7 +176,3 @@ class Store:
                 file.write(line)
         except OSError:
             return
-
-
-def _digest(grid: Grid) -> str:
-    return hashlib.sha256(grid.model_dump_json().encode()).hexdigest()[:16]

@@ -9,7 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mechprobe.models import MechprobeError
+from mechprobe.models.base.errors import short
 from mechprobe.models.base.files import write_whole
+from mechprobe.models.base.validation import known_version
 from mechprobe.probes.attention import ATTENTION
 from mechprobe.probes.counting.kinds import COUNTING
 from mechprobe.probes.quick import MEASURE
@@ -61,8 +63,7 @@ def to_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
     """
     extra = sorted({name for row in rows for name in row} - COLUMNS.keys())
     for name in extra:
-        if not name.startswith(EVIDENCE) and MEASURE not in name:
-            raise MechprobeError(f"sweep table: column {name!r} is unknown")
+        _refuse_unknown(name, "sweep table: ")
     fields = [pa.field(n, t, metadata={"meaning": text}) for n, (t, text) in COLUMNS.items()]
     fields += [pa.field(name, pa.float64()) for name in extra]
     schema = pa.schema(fields, metadata={"mechprobe_table": str(TABLE_VERSION)})
@@ -83,27 +84,57 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a table.
 
     Raises:
-        MechprobeError: no such file, not a table of a sweep, or of another version.
+        MechprobeError: no such file, not a table of a sweep, of another version, or with columns
+            that are none of ours.
     """
     try:
         table = pq.read_table(path)
+        schema = {name: table.schema.field(name).type for name in table.schema.names}
     except FileNotFoundError:
         raise MechprobeError(f"{path}: no such table; let the sweep finish first") from None
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise MechprobeError(f"{path}: not a readable table ({_first_line(error)})") from None
     found = (table.schema.metadata or {}).get(b"mechprobe_table", b"").decode("utf-8", "replace")
-    if found != str(TABLE_VERSION):
-        raise MechprobeError(
-            f"{path}: version {found or 'unknown'} of the sweep table, {TABLE_VERSION} is wanted;"
-            " make it again with this mechprobe"
-        )
+    try:
+        known_version(int(found) if found.isdecimal() and len(found) < 20 else found, TABLE_VERSION)
+    except ValueError as error:
+        raise MechprobeError(f"{path}: {error}") from None
     for name, (kind, _) in COLUMNS.items():
-        if name not in table.schema.names or table.schema.field(name).type != kind:
+        if schema.get(name) != kind:
             raise MechprobeError(
-                f"{path}: column {name} is not there or not {kind}; not a table of ours"
+                f"{path}: column {name}: {schema.get(name, 'nothing')} stands there, {kind} is"
+                " wanted; not a table of ours"
             )
-    rows: list[dict[str, Any]] = table.to_pylist()
+    for name in schema.keys() - COLUMNS.keys():
+        _refuse_unknown(name, f"{path}: ")
+        if schema[name] != pa.float64():
+            raise MechprobeError(
+                f"{path}: column {name}: {schema[name]} stands there, {pa.float64()} is wanted;"
+                " not a table of ours"
+            )
+    try:
+        rows: list[dict[str, Any]] = table.to_pylist()
+    except (ValueError, pa.ArrowException) as error:  # texts that are none
+        raise MechprobeError(f"{path}: not a readable table ({_first_line(error)})") from None
     return rows
+
+
+def rows_in(path: Path) -> int:
+    """How many rows a table has, its content not looked at; 0 where there is no such table."""
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowException):
+        return 0
+
+
+def is_extra(name: str) -> bool:
+    """Whether a column is evidence or a measure, beside those that every table has."""
+    return name.startswith(EVIDENCE) or MEASURE in name
+
+
+def _refuse_unknown(name: str, where: str) -> None:
+    if not is_extra(name):
+        raise MechprobeError(f"{where}column {short(name)!r} is unknown; not a table of ours")
 
 
 def read_frame(path: Path) -> pd.DataFrame:

@@ -11,6 +11,13 @@ class MechprobeError(ValueError):
         super().__init__(plain(" ".join(message.splitlines())))
 
 
+class Ended(SystemExit):
+    """This process was asked to end, by a signal or by its parent.
+
+    Code of others that calls `sys.exit` has merely failed; this goes through to the end.
+    """
+
+
 def plain(text: str) -> str:
     """Text that is safe on a terminal: names out of hostile files may hold line breaks and
     escape sequences. Blanks become spaces, other characters that cannot be printed U+FFFD."""

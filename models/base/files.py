@@ -115,6 +115,29 @@ def _replace_folder(path: Path, new: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
+def refuse_unreadable(path: Path) -> None:
+    """Look whether a file, or all files of a folder, can be read now; whole or damaged, or not
+    there at all, is no matter.
+
+    Raises:
+        MechprobeError: one cannot: it may be whole, and must not be taken for damaged.
+    """
+    try:
+        for file in [path] if path.is_file() else sorted(path.iterdir()):
+            if file.is_file():
+                with file.open("rb") as stream:
+                    while stream.read(2**20):
+                        pass
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        where = path if error.filename is None else error.filename
+        raise MechprobeError(
+            f"{where}: cannot be read ({error.strerror or error}); it stays as it is, make it"
+            " readable and try again"
+        ) from None
+
+
 def _put(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 

@@ -1,16 +1,8 @@
 """Run independent jobs on every core, one torch thread each, with a progress bar."""
 
-import multiprocessing
-import multiprocessing.connection
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing.context import ForkServerContext, ForkServerProcess
-from multiprocessing.process import BaseProcess
-from types import ModuleType
 from typing import Any, TypeVar
 
 import scipy.linalg.cython_blas  # noqa: F401  # numba's; what is not loaded yet is not limited
@@ -18,8 +10,27 @@ import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from mechprobe.models.base.errors import MechprobeError, short
+from mechprobe.models.base.workers import Loss, outcomes
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+
+
+class WorkersLostError(MechprobeError):
+    """Jobs whose workers died; all the others are done.
+
+    Args:
+        lost: the jobs, and what is known of each.
+    """
+
+    def __init__(self, lost: Sequence[tuple[Any, Loss]]) -> None:
+        self.problems = [f"{name_of(job)}: {loss.why}" for job, loss in lost]
+        more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+        super().__init__(
+            f"{self.problems[0]}{more}; the others are done, and what they stored is kept: try the"
+            " same command again"
+        )
 
 
 def one_thread() -> None:
@@ -31,63 +42,15 @@ def one_thread() -> None:
     threadpool_limits(limits=1, user_api="blas")
 
 
-def _begin() -> None:
-    one_thread()
-    # On Ctrl-C a worker unwinds, so that nothing half-written stays, and leaves without a word.
-    signal.signal(signal.SIGINT, _leave)
-    threading.Thread(target=_follow, daemon=True).start()
-
-
-def _follow() -> None:
-    """A worker whose parent was killed would wait for work for ever; it ends instead."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-
-def _leave(*_: object) -> None:
-    raise SystemExit(130)
-
-
 def cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class _ProcessWithoutMain(ForkServerProcess):
-    """A process that leaves the script alone which asked for it.
-
-    Python runs a script's file again in every worker, for functions that are defined there: a
-    user's few lines without `if __name__ == "__main__"` would start the whole work once more.
-    """
-
-    @staticmethod
-    def _Popen(process_obj: BaseProcess) -> Any:
-        script = sys.modules["__main__"]
-        sys.modules["__main__"] = ModuleType("__main__")
-        try:
-            return ForkServerProcess._Popen(process_obj)
-        finally:
-            sys.modules["__main__"] = script
-
-
-class _WithoutMain(ForkServerContext):
-    Process = _ProcessWithoutMain
-
-
-def worker_pool(workers: int, work: Callable[..., object]) -> ProcessPoolExecutor:
-    """Processes of one torch thread each that end with this one.
-
-    Args:
-        workers: how many.
-        work: a module-level function that they will run; its module is imported once for all.
-    """
-    ours = work.__module__ != "__main__"
-    context = _WithoutMain() if ours else multiprocessing.get_context("forkserver")
-    # The server imports the heavy packages once; workers of every later pool start from it.
-    context.set_forkserver_preload([work.__module__])
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
+def name_of(job: object) -> str:
+    """What a message calls a job: its name where it has one, else all that it says of itself."""
+    name = getattr(job, "name", None)
+    return short(name if isinstance(name, str) else repr(job))
 
 
 def run_all(
@@ -103,24 +66,28 @@ def run_all(
         jobs: picklable arguments.
         title: of the progress bar, on standard error.
         weights: relative length of each job, for an honest estimate.
+
+    Raises:
+        WorkersLostError: in the end, where workers died (out of memory, mostly); whatever the
+            others found has been given before.
     """
     share = list(weights) if weights is not None else [1.0] * len(jobs)
     order = sorted(range(len(jobs)), key=lambda i: -share[i])
-    bar = tqdm(
+    lost: list[tuple[Job, Loss]] = []
+    with tqdm(
         total=sum(share),
         desc=title,
         file=sys.stderr,
         bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
         mininterval=0.5,
-    )
-    workers = max(1, min(cores(), len(jobs)))
-    pool = worker_pool(workers, work)
-    try:
-        futures = {pool.submit(work, jobs[i]): i for i in order}
-        for future in as_completed(futures):
-            index = futures[future]
-            yield jobs[index], future.result()
+    ) as bar:
+        arguments = [(jobs[i],) for i in order]
+        for place, found in outcomes(work, arguments, min(cores(), len(jobs)), one_thread):
+            index = order[place]
+            if isinstance(found, Loss):
+                lost.append((jobs[index], found))
+            else:
+                yield jobs[index], found
             bar.update(share[index])
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-        bar.close()
+    if lost:
+        raise WorkersLostError(lost)

@@ -9,6 +9,16 @@ Below is what is public, and all of it: names load when they are first used, so 
 package nor the command's help waits for torch. docs/api.md is made from it.
 """
 
+import sys
+
+# Of the command this is the first line of ours that runs: signals wait until they can be told in a
+# line (analyses/common/stopping.py). Programs that import this package are not touched.
+if sys.orig_argv[1:3] == ["-m", "mechprobe"] or "".join(sys.argv[:1]).endswith("/mechprobe"):
+    # Built in; `signal` around it takes a while to import.
+    import _signal  # type: ignore[import-not-found]
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT, _signal.SIGTERM})
+
 from typing import TYPE_CHECKING
 
 from mechprobe.models.base.lazy import lazy

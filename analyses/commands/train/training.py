@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from mechprobe.analyses.common.stopping import goes_on
 from mechprobe.models import (
     PRESETS,
     CountingConfig,
@@ -130,6 +131,7 @@ def _train(
     trainees = [Trainee(config, seed, plan) for seed in seeds]
     total = plan.steps * len(trainees)
     bar = tqdm(total=total, desc="training", unit=" steps", unit_scale=True, file=sys.stderr)
+    goes_on()
     with bar:
         return train(trainees, snapshots=snapshots, progress=bar.update, state_path=state)
 

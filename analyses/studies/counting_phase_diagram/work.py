@@ -21,7 +21,7 @@ from mechprobe.analyses.studies.counting_phase_diagram.contents import PhaseDiag
 from mechprobe.analyses.studies.counting_phase_diagram.page import write_pages
 from mechprobe.analyses.sweeps import Grid, sweep
 from mechprobe.analyses.sweeps.store import GRID_FILE, Store
-from mechprobe.analyses.sweeps.table import TABLE_FILE, read_rows
+from mechprobe.analyses.sweeps.table import TABLE_FILE, read_rows, rows_in
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.files import printable, write_text
 
@@ -66,7 +66,7 @@ def study(run: Path, command: str) -> PhaseDiagram:
 
 
 def ensure_table(folder: Path, coarse: bool) -> None:
-    """Finish a sweep that has no table yet.
+    """Finish a sweep that has no table yet, or only that of a smaller grid.
 
     Args:
         folder: of the sweep.
@@ -76,13 +76,15 @@ def ensure_table(folder: Path, coarse: bool) -> None:
         MechprobeError: no sweep there, the folder holds something else, or another sweep is at
             work there.
     """
-    if (folder / TABLE_FILE).is_file():
+    table, begun = folder / TABLE_FILE, (folder / GRID_FILE).is_file()
+    if table.is_file() and not begun:
         return
-    begun = (folder / GRID_FILE).is_file()
     grid = Grid.read(COARSE) if coarse and not begun else Store(folder).grid()
     done = "goes on" if begun else "begins"
     number = len(grid.members())
-    say(f"{folder}: no table yet; its sweep of {number:,} models {done}")
+    if table.is_file() and (number <= rows_in(table) or not Store(folder).stored()):
+        return
+    say(f"{folder}: no table of it yet; its sweep of {number:,} models {done}")
     sweep(folder, grid)
 
 

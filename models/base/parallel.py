@@ -18,6 +18,8 @@ import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from mechprobe.models.base.errors import Ended
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -47,7 +49,7 @@ def _follow() -> None:
 
 
 def _leave(*_: object) -> None:
-    raise SystemExit(130)
+    raise Ended(130)
 
 
 def cores() -> int:

@@ -9,7 +9,7 @@ from typing import NoReturn
 import click
 
 from mechprobe.analyses.common.console import report_broken_packages, say
-from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.errors import MechprobeError, out_of_memory, reason_of_os
 
 PACKAGE = "mechprobe.analyses.commands"
 
@@ -54,10 +54,17 @@ class Verbs(click.Group):
             sys.exit(130)
         except BrokenPipeError:
             sys.exit(1)
+        except OSError as error:  # whichever file it is, and whatever the system has against it
+            _fail(reason_of_os(error))
+        except (MemoryError, RuntimeError) as error:
+            if (lacking := out_of_memory(error)) is None:
+                raise
+            _fail(lacking)
 
 
 def _fail(text: str) -> NoReturn:
     say(text)
+    report_broken_packages()
     sys.exit(2)
 
 

@@ -10,6 +10,7 @@ import click
 
 from mechprobe.analyses.common.console import report_broken_packages, say
 from mechprobe.models.base.errors import MechprobeError, out_of_memory, reason_of_os
+from mechprobe.models.base.temporary import find_temporary
 
 PACKAGE = "mechprobe.analyses.commands"
 
@@ -35,6 +36,7 @@ class Verbs(click.Group):
 
     def main(self, *args: object, **kwargs: object) -> NoReturn:
         """Run the command and leave the process."""
+        find_temporary()
         try:
             code = super().main(*args, **{**kwargs, "standalone_mode": False})  # type: ignore[call-overload]
             report_broken_packages()

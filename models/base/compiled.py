@@ -59,6 +59,8 @@ class _Forgiving:
 
 def _not_kept(error: BaseException) -> None:
     why = error.strerror if isinstance(error, OSError) else None
+    if "no locator available" in str(error):
+        why = "neither its folder nor the home can be written"
     notice(
         f"compiled code cannot be kept ({why or reason_of(error, 120)}), so that every start"
         " compiles anew; set NUMBA_CACHE_DIR to a folder with room"

@@ -103,8 +103,9 @@ def out_of_memory(error: BaseException) -> str | None:
 
 def reason_of_os(error: OSError) -> str:
     """What the system says of a file, in one line that names it."""
-    where = "" if error.filename is None else f"{_name(error.filename)}: "
-    return f"{where}cannot be used ({error.strerror or reason_of(error)})"
+    if error.filename is None:
+        return reason_of(error) if error.strerror is None else error.strerror
+    return f"{_name(error.filename)}: cannot be used ({error.strerror or reason_of(error)})"
 
 
 @contextmanager

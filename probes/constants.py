@@ -20,7 +20,6 @@ NOT_MEASURING = (
     "mechprobe.probes.results",
     "mechprobe.probes.drawing",
     "mechprobe.probes.checking",
-    "mechprobe.probes.chunks",
 )
 
 

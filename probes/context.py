@@ -15,8 +15,8 @@ from transformer_lens.hook_points import HookPoint
 from transformer_lens.utilities import get_act_name
 
 from mechprobe.models import HookedTransformer, MechprobeError, Task
+from mechprobe.models.base.chunks import pieces
 from mechprobe.probes import draws
-from mechprobe.probes.chunks import pieces
 
 N_SEQUENCES = 1024
 

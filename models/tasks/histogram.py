@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from mechprobe.models.base.chunks import pieces
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.validation import validated
 from mechprobe.models.base.weights import Weights
@@ -244,10 +245,15 @@ def partition_sequences(
         part_of_slot += (slot >= end.unsqueeze(-1)) & (left > 0).unsqueeze(-1)
         left = (left - size).clamp(min=0)
     part_of_slot = part_of_slot.clamp(max=available - 1)
-    tokens = torch.rand(n, available, generator=generator).argsort(-1)
-    if exclude is not None:
-        tokens = tokens + (tokens >= exclude.unsqueeze(-1))
-    body = tokens.gather(-1, part_of_slot)
+    # Some rows at a time: a lot for every token of a large alphabet takes much more than the rows.
+    bodies = []
+    for some in pieces(n, 8 * available):
+        rows = some.stop - some.start
+        tokens = torch.rand(rows, available, generator=generator).argsort(-1)
+        if exclude is not None:
+            tokens = tokens + (tokens >= exclude[some].unsqueeze(-1))
+        bodies.append(tokens.gather(-1, part_of_slot[some]))
+    body = torch.cat(bodies)
     # Padding sorts last, so that the valid tokens stay in front, in random order.
     key = torch.rand(n, longest, generator=generator)
     key = torch.where(slot < lengths.unsqueeze(-1), key, 2.0)

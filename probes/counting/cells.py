@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from mechprobe.models.base.chunks import pieces
 from mechprobe.models.tasks import BalancedSequences
-from mechprobe.probes.chunks import pieces
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
 from mechprobe.models import HistogramTask, HookedTransformer, MechprobeError
+from mechprobe.models.base.chunks import joined
 from mechprobe.models.tasks import BalancedSequences
 from mechprobe.probes import draws
-from mechprobe.probes.chunks import joined
 from mechprobe.probes.context import Context, activations
 from mechprobe.probes.counting import transport, variation
 from mechprobe.probes.counting.cells import CountCells

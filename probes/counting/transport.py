@@ -17,7 +17,7 @@ from sklearn.cluster import AgglomerativeClustering
 from torch import Tensor
 
 from mechprobe.models import HookedTransformer
-from mechprobe.probes.chunks import joined
+from mechprobe.models.base.chunks import joined
 from mechprobe.probes.counting.cells import CountCells
 
 DOSES = (-2, -1, 1, 2)

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
 from mechprobe.models import HistogramTask, HookedTransformer
-from mechprobe.probes.chunks import joined
+from mechprobe.models.base.chunks import joined
 from mechprobe.probes.counting.context import CountContext, needs_counts
 from mechprobe.probes.counting.label.rule import PRIVATE, SHARED
 from mechprobe.probes.counting.transport import DOSES, LEAST_SLOPE, admissible, differences

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
-from mechprobe.probes.chunks import joined
+from mechprobe.models.base.chunks import joined
 from mechprobe.probes.counting.bars import accuracy_bars
 from mechprobe.probes.counting.context import CountContext, needs_counts
 from mechprobe.probes.counting.transport import DOSES, admissible, differences

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from mechprobe.models import MechprobeError
 from mechprobe.models.base.errors import short
+from mechprobe.models.base.registry import OURS, guarded
 from mechprobe.probes.results import AxisLabel, MechanismLabel
 
 
@@ -71,6 +72,16 @@ class Column:
     title: str
     value: Callable[[MechanismLabel], str | float | None]
     show: Literal["text", "share", "number", "confidence"] = "text"
+
+    def says(self, label: MechanismLabel) -> str | float | None:
+        """What it says of a label; None also where it cannot say, for the label may be by another
+        version of a package that is not ours."""
+        try:
+            with guarded(self.title, getattr(self.value, "__module__", OURS)):
+                found: object = self.value(label)
+        except MechprobeError:
+            return None
+        return found if isinstance(found, (str, int, float)) else None
 
 
 @dataclass(frozen=True)

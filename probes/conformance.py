@@ -5,12 +5,13 @@ check_probe(find_probe("my-probe"))
 """
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from mechprobe.models import HookedTransformer, MechprobeError
+from mechprobe.models.base.registry import guarded
 from mechprobe.models.hooked.altered import refuse_altered
 from mechprobe.probes.reading import READINGS
 from mechprobe.probes.registry import Probe
@@ -47,11 +48,12 @@ def check_probe(probe: Probe, models: Mapping[str, HookedTransformer] | None = N
             break
         if model.task().name not in probe.tasks:
             continue
-        condition: Callable[..., object] = probe.inapplicable or (lambda *_: None)
-        reason = condition(model, model.task())
-        if not (reason is None or isinstance(reason, str)):
-            faults.append(f"its condition returns {reason!r}; a reason or None is wanted")
-        elif reason is None:
+        try:
+            reason = probe.why_not(model, model.task())
+        except MechprobeError as error:
+            faults.append(str(error).removeprefix(f"probe {probe.name}: "))
+            continue
+        if reason is None:
             applied = True
             faults += [f"on {name}: {fault}" for fault in _on(probe, model)][:1]
     if not faults and not applied:
@@ -87,9 +89,6 @@ def _on(probe: Probe, model: HookedTransformer) -> Iterator[str]:
     except MechprobeError as error:
         yield str(error).removeprefix(f"probe {probe.name}: ")
         return
-    except Exception as error:  # an author's function may fail in any way
-        yield f"measuring raises {type(error).__name__}: {error}"
-        return
     if not isinstance(first.words, str):
         yield f"its words are a {type(first.words).__name__}; a string is wanted"
         return
@@ -117,13 +116,15 @@ def _picture(probe: Probe, stored: ProbeResult) -> Iterator[str]:
     if probe.draw is None:
         return
     try:
-        figure = probe.draw(stored)
-        if isinstance(figure, Figure):
-            figure.savefig(io.BytesIO())
-        else:
-            yield f"its figure is a {type(figure).__name__}; a matplotlib Figure is wanted"
-    except Exception as error:  # an author's function may fail in any way
-        yield f"its figure raises {type(error).__name__}: {error}"
+        with guarded("its figure raises", probe.measure.__module__):
+            figure: object = probe.draw(stored)
+            if isinstance(figure, Figure):
+                figure.savefig(io.BytesIO())
+                return
+    except MechprobeError as error:
+        yield str(error).replace("raises: ", "raises ", 1)
+    else:
+        yield f"its figure is a {type(figure).__name__}; a matplotlib Figure is wanted"
 
 
 def differing(first: ProbeResult, second: ProbeResult, tolerance: float) -> list[str]:

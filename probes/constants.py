@@ -13,9 +13,14 @@ from functools import cache
 from importlib import import_module
 from types import ModuleType
 
-# Where measuring and deciding is done; what files look like is no constant of a measurement.
+# Where measuring and deciding is done; what files look like, what is refused and how much is done
+# at once are no constants of a measurement.
 MEASURING = ("mechprobe.probes", "mechprobe.models.tasks")
-NOT_MEASURING = ("mechprobe.probes.results", "mechprobe.probes.drawing")
+NOT_MEASURING = (
+    "mechprobe.probes.results",
+    "mechprobe.probes.drawing",
+    "mechprobe.probes.checking",
+)
 
 
 def constants_behind(module: str) -> dict[str, object]:

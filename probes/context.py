@@ -8,13 +8,14 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens import ActivationCache
 from transformer_lens.hook_points import HookPoint
 from transformer_lens.utilities import get_act_name
 
 from mechprobe.models import HookedTransformer, MechprobeError, Task
+from mechprobe.models.base.chunks import pieces
 from mechprobe.models.base.draws import draw_uniform
 from mechprobe.models.base.settled import settled
 from mechprobe.probes import draws
@@ -45,6 +46,35 @@ class Context:
             self.model = model if kept else model.family.assemble(model.config, model.weights())
         self.task: Any = task
         self.seed = seed
+
+    @property
+    def run_bytes(self) -> int:
+        """Bytes of the largest activation that a run makes of one sequence, by the model's sizes:
+        what runs of many sequences are cut by (`chunks.py`)."""
+        cfg = self.model.cfg
+        names = ("d_model", "d_mlp", "d_vocab_out")
+        widths = [getattr(cfg, name, None) or 0 for name in names]
+        heads = max([getattr(cfg, "n_heads", None) or 1, *(one.heads for one in self.model.mixers)])
+        return 4 * int(cfg.n_ctx) * max(*widths, heads * int(cfg.n_ctx))
+
+    def marked(
+        self, tokens: Int[Tensor, "n pos"], at: Int[Tensor, " n"], names: Iterable[str]
+    ) -> dict[str, Tensor]:
+        """Activations at one position of each sequence, run in pieces of bounded memory.
+
+        Args:
+            tokens: the sequences.
+            at: the position in each.
+            names: full names of hook points [n, pos, ...].
+        """
+        names = list(names)
+        found: dict[str, list[Tensor]] = {name: [] for name in names}
+        for piece in pieces(len(tokens), self.run_bytes):
+            ran = activations(self.model, tokens[piece], names)
+            row = torch.arange(len(tokens[piece]))
+            for name in names:
+                found[name].append(ran[name][row, at[piece]])
+        return {name: torch.cat(parts) for name, parts in found.items()}
 
     def hook_name(self, name: str, layer: int = -1) -> str:
         """Full name of a hook point of a block, of the last one where no layer is said.

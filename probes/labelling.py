@@ -1,10 +1,12 @@
 """The verdict on one model, by the reading of its task."""
 
-from mechprobe.models import HookedTransformer, Task
-from mechprobe.models.base.errors import one_line
+from mechprobe.models import HookedTransformer, MechprobeError, Task
+from mechprobe.models.base.errors import one_line, short
+from mechprobe.models.base.registry import is_ours
 from mechprobe.models.base.settled import settled
 from mechprobe.probes.admission import admit
 from mechprobe.probes.context import Context
+from mechprobe.probes.guard import guarded
 from mechprobe.probes.reading import READINGS, context_for, reading_of
 from mechprobe.probes.results import MechanismLabel
 
@@ -32,8 +34,15 @@ def label_in(context: Context) -> MechanismLabel:
     """
     admit(context.model)  # again, for it may have been given hooks since
     reading = reading_of(context.task)
-    with one_line(f"task reading {reading.name!r}"), settled():
-        return reading.label(context)
+    who, ours = f"task reading {reading.name!r}", is_ours(type(reading).__module__)
+    with guarded(who, ours, context.model, context), settled():
+        found: object = reading.label(context)
+    if not isinstance(found, MechanismLabel):
+        raise MechprobeError(f"{who} gave {short(repr(found))}, a MechanismLabel is wanted")
+    if not ours:
+        with one_line(f"{who}: its label cannot be stored"):
+            found.model_dump_json()
+    return found
 
 
 def rule_version(task: Task) -> str:
@@ -41,4 +50,4 @@ def rule_version(task: Task) -> str:
     if task.name not in READINGS:
         return ""
     with one_line(f"task reading {task.name!r}"):
-        return READINGS[task.name].rule_version()
+        return str(READINGS[task.name].rule_version())

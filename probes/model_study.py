@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from mechprobe.models import HookedTransformer, MechprobeError
+from mechprobe.models.tasks import described
 from mechprobe.probes.labelling import label_in
 from mechprobe.probes.reading import context_for
 from mechprobe.probes.registry import all_probes
@@ -44,6 +45,8 @@ def study(
                 results.append(probe.on(context))
         except MechprobeError as error:
             problems.append(str(error))
+            if not probe.is_ours:  # what it may have left of its own work is not for others
+                context = context_for(model, seed=seed)
     return ModelResult(
         name=name,
         path=path,
@@ -51,7 +54,7 @@ def study(
         architecture=config.architecture,
         sizes=config.sizes,
         model_hash=context.model_hash,
-        task=context.task.describe(),
+        task=described(context.task),
         meta=dict(meta or {}),
         label=verdict,
         probes=results,

@@ -11,12 +11,13 @@ from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from mechprobe.models import HookedTransformer, MechprobeError, Task
-from mechprobe.models.base.errors import one_line
-from mechprobe.models.base.registry import Registry, refuse_lacking
+from mechprobe.models.base.errors import short
+from mechprobe.models.base.registry import Registry, is_ours, refuse_lacking
 from mechprobe.models.base.settled import settled
 from mechprobe.probes.axes import Axis, Column, Item, Performance
 from mechprobe.probes.context import Context
 from mechprobe.probes.followed import Followed
+from mechprobe.probes.guard import guarded
 from mechprobe.probes.results import MechanismLabel
 
 
@@ -98,6 +99,11 @@ def task_reading(task: str) -> Callable[[Made], Made]:
         refuse_lacking(f"task reading {task!r}", made, ("title", "axes", "columns"))
         if not (made.axes and made.columns):
             raise MechprobeError(f"task reading {task!r}: {made.__name__} has no axes or columns")
+        for what, kind in ((made.axes, Axis), (made.columns, Column)):
+            if not (isinstance(what, tuple) and all(isinstance(one, kind) for one in what)):
+                raise MechprobeError(
+                    f"task reading {task!r}: {made.__name__} needs tuples of Axis and of Column"
+                )
         made.name = task
         READINGS.add(task, made(), made.__module__)
         return made
@@ -162,5 +168,10 @@ def context_for(model: HookedTransformer, task: Task | None = None, seed: int = 
     asked = model.task() if task is None else task
     if asked.name not in READINGS:
         return Context(model, asked, seed)
-    with one_line(f"task reading {asked.name!r}"):
-        return READINGS[asked.name].context(model, asked, seed)
+    reading = READINGS[asked.name]
+    who, ours = f"task reading {asked.name!r}", is_ours(type(reading).__module__)
+    with guarded(who, ours, model):
+        found: object = reading.context(model, asked, seed)
+    if not isinstance(found, Context):
+        raise MechprobeError(f"{who} gave {short(repr(found))} as context, a Context is wanted")
+    return found

@@ -5,34 +5,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from mechprobe.models import HookedTransformer, MechprobeError, Task
-from mechprobe.models.base.errors import one_line
-from mechprobe.models.base.registry import Registry, package_of
+from mechprobe.models.base.errors import short
+from mechprobe.models.base.registry import Registry, is_ours, package_of
 from mechprobe.models.base.settled import settled
 from mechprobe.probes.admission import admit
+from mechprobe.probes.checking import MetricSpec as MetricSpec
+from mechprobe.probes.checking import (
+    check_declaration,
+    check_parameters,
+    check_words,
+    number_of,
+)
 from mechprobe.probes.constants import constants_behind, digest
 from mechprobe.probes.context import Context
+from mechprobe.probes.guard import guarded
 from mechprobe.probes.invariances import checked
 from mechprobe.probes.reading import context_for
 from mechprobe.probes.results import Metric, ProbeResult, Provenance
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-@dataclass(frozen=True)
-class MetricSpec:
-    """What a metric means.
-
-    Args:
-        description: one clause for readers.
-        unit: "1" for a pure number.
-        low, high: possible range, None for unbounded.
-    """
-
-    description: str
-    unit: str = "1"
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +68,11 @@ class Probe:
         return (self.measure.__doc__ or "").strip().split("\n")[0]
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it comes with this package."""
+        return is_ours(self.measure.__module__)
+
+    @property
     def constants(self) -> str:
         """Digest of the numbers in force behind the measure: a stored result of another one is
         out of date."""
@@ -104,8 +101,12 @@ class Probe:
             return f"reads models of {', '.join(self.tasks)}, this one's task is {task.name}"
         if self.inapplicable is None:
             return None
-        with one_line(f"probe {self.name}: its condition"), settled():
-            return self.inapplicable(model, task)
+        who = f"probe {self.name}: its condition"
+        with guarded(who, self.is_ours, model), settled():
+            reason: object = self.inapplicable(model, task)
+        if not (reason is None or isinstance(reason, str)):
+            raise MechprobeError(f"{who} returns {short(repr(reason))}; a reason or None is wanted")
+        return reason
 
     def __call__(
         self, model: HookedTransformer, task: Task | None = None, seed: int = 0
@@ -134,19 +135,25 @@ class Probe:
         reason = self.why_not(context.model, context.task)
         if reason is not None:
             raise MechprobeError(f"probe {self.name}: {reason}")
-        with one_line(f"probe {self.name}"), settled():  # a foreign probe may fail in any way
+        # A foreign probe may fail in any way, and change what is not its own.
+        with guarded(f"probe {self.name}", self.is_ours, context.model, context), settled():
             return self._result(context, self.measure(context))
 
-    def _result(self, context: Context, measured: Measurement) -> ProbeResult:
+    def _result(self, context: Context, measured: object) -> ProbeResult:
+        who = f"probe {self.name}"
+        if not (isinstance(measured, Measurement) and isinstance(measured.metrics, Mapping)):
+            raise MechprobeError(f"{who}: gave {short(repr(measured))}, a Measurement is wanted")
         undeclared = measured.metrics.keys() ^ self.specs.keys()
         if undeclared:
             raise MechprobeError(
-                f"probe {self.name}: metrics declared and returned differ in"
-                f" {', '.join(sorted(undeclared))}"
+                f"{who}: metrics declared and returned differ in"
+                f" {', '.join(sorted(map(str, undeclared)))}"
             )
         metrics = {
             name: Metric(
-                value=_number(measured.metrics[name]),
+                value=number_of(
+                    measured.metrics[name], spec.low, spec.high, f"{who}: metric {name}"
+                ),
                 unit=spec.unit,
                 low=spec.low,
                 high=spec.high,
@@ -162,14 +169,14 @@ class Probe:
             provenance=Provenance(
                 probe=self.name,
                 version=self.version,
-                parameters=dict(self.parameters()),
+                parameters=check_parameters(self.parameters(), who),
                 constants=self.constants,
                 seed=context.seed,
                 model_hash=context.model_hash,
                 package=self.package,
             ),
         )
-        result.words = self.say(result) if self.say is not None else ""
+        result.words = check_words(self.say(result), who) if self.say is not None else ""
         return result
 
 
@@ -211,6 +218,8 @@ def probe(
             f"probe {name}: parameters has to be a function, such as `lambda: {{...}}`"
         )
 
+    check_declaration(f"probe {short(repr(name))}", metrics, tasks)
+
     def register(measure: Measure) -> Probe:
         made = Probe(
             name=name,
@@ -246,8 +255,3 @@ def find_probe(name: str) -> Probe:
         MechprobeError: unknown name, with the nearest spelling.
     """
     return PROBES.find(name)
-
-
-def _number(value: Any) -> float | None:
-    number = float(value) if value is not None else None
-    return None if number is None or number != number else number

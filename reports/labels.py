@@ -92,11 +92,8 @@ class Shown:
 
     def cell(self, column: Column, label: MechanismLabel) -> Cell:
         """What a column says of a label; of the kind on an axis, its chip."""
-        try:
-            value = column.value(label)
-        except Exception:  # a label by another version of a foreign package
-            value = None
-        if not isinstance(value, (str, int, float)):
+        value = column.says(label)
+        if value is None:
             return Cell(MISSING, "")
         if isinstance(value, str):
             axis = next((a for a in self.axes if a.title == column.title), None)

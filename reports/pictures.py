@@ -1,9 +1,17 @@
 """Figures of the probes of a run, drawn by several processes where there are many."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from warnings import catch_warnings, simplefilter
 
-from mechprobe.models.base.errors import reason_of
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from mechprobe.models import MechprobeError
+from mechprobe.models.base.errors import short
 from mechprobe.models.base.parallel import run_all
+from mechprobe.models.base.registry import guarded
 from mechprobe.probes.registry import Probe, all_probes
 from mechprobe.probes.results import ModelResult, ProbeResult
 from mechprobe.reports.figures import Image, to_data_uri
@@ -52,6 +60,20 @@ def _picture(result: ProbeResult, probe: Probe | None) -> Picture:
     if probe.draw is None:
         return None, ""
     try:
-        return to_data_uri(probe.draw(result)), ""
-    except Exception as error:  # a foreign figure may fail in any way; the report must not
-        return None, f"No figure: drawing it failed ({reason_of(error, 200)})."
+        # A foreign figure may fail in any way; the report must not. It is given a copy, and
+        # settings of matplotlib that it changes are its own.
+        with guarded("drawing it failed", probe.measure.__module__), rc_context(), _quiet():
+            figure: object = probe.draw(result.model_copy(deep=True))
+            if not isinstance(figure, Figure):
+                raise MechprobeError(f"it gave a {type(figure).__name__}, no matplotlib Figure")
+            return to_data_uri(figure), ""
+    except MechprobeError as error:
+        return None, f"No figure: {short(error, 240)}."
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Numbers too large to draw make matplotlib warn; what it can draw, it draws."""
+    with catch_warnings(), np.errstate(all="ignore"):
+        simplefilter("ignore")
+        yield

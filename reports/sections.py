@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mechprobe.models import MechprobeError
+from mechprobe.models.base.registry import guarded
 from mechprobe.probes.axes import Axis, Item
 from mechprobe.probes.reading import READINGS
 from mechprobe.probes.registry import Probe
@@ -73,7 +75,7 @@ class Section:
     def performance(self) -> str:
         """How well the model does its task; empty where nothing says so."""
         measured = self.shown.performance
-        value = None if measured is None else measured.column.value(self.result.label)
+        value = None if measured is None else measured.column.says(self.result.label)
         if measured is None or value is None or isinstance(value, str):
             return ""
         return f"{measured.name} {written(measured.column, value)}"
@@ -226,10 +228,14 @@ def _items(result: ModelResult, how: Shown) -> list[Item]:
     """What the task's reading makes of a stored label; nothing where it cannot be read."""
     if not how.known:
         return []
+    reading = READINGS[how.task]
     try:
-        return list(READINGS[how.task].items(result.label))
-    except Exception:  # a label by another version of a foreign package; the page must not fail
+        # A label by another version of a foreign package may do anything; the page must not fail.
+        with guarded(f"task reading {reading.name!r}", type(reading).__module__):
+            found = list(reading.items(result.label))
+    except MechprobeError:
         return []
+    return found if all(isinstance(item, Item) for item in found) else []
 
 
 def _finding(result: ProbeResult, model: str, picture: Picture, summary: str) -> Finding:

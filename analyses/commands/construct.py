@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from mechprobe.analyses.common.console import tell
+
 
 @click.command()
 @click.argument("name", required=False)
@@ -25,7 +27,7 @@ def construct(
     if listing:
         for known in CONSTRUCTIONS.values():
             option = f" [--{known.option}]" if known.option else ""
-            click.echo(
+            tell(
                 f"{known.name:24s} {known.counting:16s} {known.attention:11s}"
                 f" {known.summary}{option}"
             )
@@ -39,4 +41,4 @@ def construct(
     }
     save(model, out, meta | options)
     c = model.config
-    click.echo(f"{out}  {c.architecture} T={c.T} L={c.L} d={c.d} p={c.p}")
+    tell(f"{out}  {c.architecture} T={c.T} L={c.L} d={c.d} p={c.p}")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from mechprobe.analyses.common.console import say, tell
+
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
@@ -28,11 +30,11 @@ def dynamics(path: Path, out: Path, seed: int, as_json: bool) -> int:
     found = follow(path, out, seed)
     page = write_page(found, out / "dynamics.html")
     if as_json:
-        click.echo(json.dumps(as_object(found, page), indent=2, allow_nan=False))
+        tell(json.dumps(as_object(found, page), indent=2, allow_nan=False))
     else:
         for run in found.runs:
-            click.echo(as_text(run, found) + "\n")
-        click.echo(f"page: {page}")
+            tell(as_text(run, found) + "\n")
+        tell(f"page: {page}")
     for problem in found.problems:
-        click.echo(f"mechprobe: {problem}", err=True)
+        say(problem)
     return 2 if found.problems else 0

@@ -12,7 +12,8 @@ with stopping.starting():  # Ctrl-C may come at once
     import click
 
     from mechprobe.analyses.common.console import report_broken_packages, say
-    from mechprobe.models.base.errors import Ended, MechprobeError
+    from mechprobe.models.base.errors import Ended, MechprobeError, out_of_memory, reason_of_os
+    from mechprobe.models.base.temporary import find_temporary
 
 PACKAGE = "mechprobe.analyses.commands"
 
@@ -43,6 +44,7 @@ class Verbs(click.Group):
             self._main(*args, **kwargs)
 
     def _main(self, *args: object, **kwargs: object) -> NoReturn:
+        find_temporary()
         try:
             code = super().main(*args, **{**kwargs, "standalone_mode": False})  # type: ignore[call-overload]
             report_broken_packages()
@@ -65,6 +67,12 @@ class Verbs(click.Group):
             _stop()
         except BrokenPipeError:
             sys.exit(1)
+        except OSError as error:  # whichever file it is, and whatever the system has against it
+            _fail(reason_of_os(error))
+        except (MemoryError, RuntimeError) as error:
+            if (lacking := out_of_memory(error)) is None:
+                raise
+            _fail(lacking)
 
 
 def _stop() -> NoReturn:
@@ -75,6 +83,7 @@ def _stop() -> NoReturn:
 
 def _fail(text: str) -> NoReturn:
     say(text)
+    report_broken_packages()
     sys.exit(2)
 
 

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from mechprobe.analyses.common.console import report_problems
+from mechprobe.analyses.common.console import report_problems, tell
 
 
 @click.command()
@@ -16,10 +16,10 @@ def probes(schema: bool) -> int:
     from mechprobe.probes.registry import PROBES
 
     if schema:
-        click.echo(json.dumps(json_schema(), indent=2))
+        tell(json.dumps(json_schema(), indent=2))
         return 0
     known = all_probes()
     width = max(len(name) for name in known)
     for probe in known.values():
-        click.echo(f"{probe.name:{width}s}  {probe.kind:7s}  {probe.summary}  [{probe.package}]")
+        tell(f"{probe.name:{width}s}  {probe.kind:7s}  {probe.summary}  [{probe.package}]")
     return report_problems([*PROBES.problems(), *READINGS.problems()])

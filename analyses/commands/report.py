@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from mechprobe.analyses.common.console import tell
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
@@ -11,4 +13,4 @@ def report(run: Path) -> None:
     """Write the HTML report of a RUN folder."""
     from mechprobe.reports import write_report
 
-    click.echo(f"report: {write_report(run)}")
+    tell(f"report: {write_report(run)}")

@@ -2,7 +2,7 @@
 
 import click
 
-from mechprobe.analyses.common.console import report_problems
+from mechprobe.analyses.common.console import report_problems, tell
 from mechprobe.analyses.studies import STUDIES
 
 
@@ -36,5 +36,5 @@ def study(ctx: click.Context) -> int:
         width = max(len(name) for name in known)
         for name, one in sorted(known.items()):
             summary = one.entry.get_short_help_str(100)
-            click.echo(f"{name:{width}s}  {summary}  [{one.source}]")
+            tell(f"{name:{width}s}  {summary}  [{one.source}]")
     return code

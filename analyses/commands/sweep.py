@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
+from mechprobe.analyses.common.console import tell
+
 Command = TypeVar("Command", bound=Callable[..., object])
 # As in analyses.sweeps.engines and models, whose import takes longer than a help page may.
 ENGINES, SCHEDULES, PRESETS = (
@@ -76,8 +78,8 @@ def counting(
     else:
         grid = _grid_of(given, preset or "fast")
     rows = run(out, grid, engine=engine, workers=workers, address=address)  # type: ignore[arg-type]
-    click.echo(summary(rows))
-    click.echo(f"table: {out / 'results.parquet'}")
+    tell(summary(rows))
+    tell(f"table: {out / 'results.parquet'}")
 
 
 def _grid_of(given: dict[str, Any], preset: str) -> Any:
@@ -101,7 +103,7 @@ def status(run: Path) -> None:
     from mechprobe.analyses.sweeps.status import status as look
     from mechprobe.analyses.sweeps.store import Store
 
-    click.echo(look(Store(run)).text())
+    tell(look(Store(run)).text())
 
 
 @sweep.command()
@@ -113,4 +115,4 @@ def extract(run: Path, model: str, out: Path) -> None:
     from mechprobe.analyses.sweeps.extract import extract as take
 
     for path in take(run, model, out):
-        click.echo(str(path))
+        tell(str(path))

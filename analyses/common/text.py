@@ -43,7 +43,7 @@ def summary(label: MechanismLabel, task: str) -> str:
 
 def cell(column: Column, label: MechanismLabel) -> str:
     """What a label says in a column."""
-    value = column.value(label)
+    value = column.says(label)
     if value is None or value != value:
         return MISSING
     if isinstance(value, str | int):

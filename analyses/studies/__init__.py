@@ -5,10 +5,13 @@ listing the studies takes no torch.
 """
 
 from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 import click
 
-from mechprobe.models.base.registry import Registry
+from mechprobe.models.base.errors import Ended, MechprobeError, reason_of
+from mechprobe.models.base.registry import Registry, is_ours
 
 __all__ = [
     "STUDIES",
@@ -18,6 +21,9 @@ __all__ = [
 STUDIES: Registry[click.Command] = Registry(
     "study", "mechprobe.studies", ["mechprobe.analyses.studies.*"]
 )
+# How click ends a command, and what goes through to the end.
+CLICKS = (click.ClickException, click.exceptions.Exit, click.Abort)
+THROUGH = (MechprobeError, KeyboardInterrupt, BrokenPipeError, Ended)
 
 
 def study(name: str) -> Callable[[Callable[..., int]], click.Command]:
@@ -35,7 +41,18 @@ def study(name: str) -> Callable[[Callable[..., int]], click.Command]:
     """
 
     def register(work: Callable[..., int]) -> click.Command:
-        command = click.command(name)(work)
+        @wraps(work)
+        def one(*args: Any, **options: Any) -> int:
+            try:
+                return int(work(*args, **options) or 0)
+            except CLICKS:
+                raise
+            except BaseException as error:  # a foreign study may fail in any way
+                if is_ours(work.__module__) or isinstance(error, THROUGH):
+                    raise
+                raise MechprobeError(f"study {name}: {reason_of(error)}") from error
+
+        command = click.command(name)(one)
         STUDIES.add(name, command, work.__module__)
         return command
 

@@ -9,7 +9,7 @@ import difflib
 import re
 import threading
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -19,7 +19,8 @@ from pkgutil import iter_modules
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 from weakref import WeakSet
 
-from mechprobe.models.base.errors import MechprobeError, reason_of, short
+from mechprobe.models.base.errors import MechprobeError, one_line, short
+from mechprobe.models.base.foreign import foreign
 
 Entry = TypeVar("Entry")
 HYPHENS = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -60,7 +61,7 @@ class Registered(Generic[Entry]):
     @property
     def is_ours(self) -> bool:
         """Whether it comes with this package."""
-        return self.module.split(".")[0] == OURS
+        return is_ours(self.module)
 
 
 class Registry(Mapping[str, Entry]):
@@ -243,6 +244,22 @@ def nearest(name: object, known: Collection[str]) -> str:
     return f"choose from {', '.join(list(known)[:MOST])}{f' and {more} more' if more > 0 else ''}"
 
 
+def is_ours(module: str) -> bool:
+    """Whether a module comes with this package."""
+    return module.split(".")[0] == OURS
+
+
+def guarded(who: str, module: str) -> AbstractContextManager[None]:
+    """Within it, whatever code of a module raises is one line; see `foreign` for what else is
+    caught of others'.
+
+    Args:
+        who: what the message starts with.
+        module: where the code comes from.
+    """
+    return one_line(who) if is_ours(module) else foreign(who)
+
+
 def package_of(module: str) -> str:
     """The distribution that a module belongs to, with its version; the top name if to none."""
     top = module.split(".")[0]
@@ -255,8 +272,9 @@ def _load(point: Point) -> str | None:
     """Import what an entry point names; a line about it, and nothing of it kept, if that fails."""
     before = {registry: set(registry._known) for registry in _EVERY}
     try:
-        point.load()
-    except (Exception, SystemExit) as error:  # a foreign package may fail in any way
+        with foreign(f"package {point.value}"):
+            point.load()
+    except MechprobeError as error:  # a foreign package may fail in any way
         # What else was loaded on the way, ours or another package's, stays.
         top = point.value.split(":")[0].split(".")[0]
         for registry in _EVERY:
@@ -266,7 +284,8 @@ def _load(point: Point) -> str | None:
                 for name, found in registry._known.items()
                 if name in known or found.module.split(".")[0] != top
             }
-        return f"package {point.value}: {reason_of(error)}; left out"
+        begin = f"package {point.value}: "
+        return f"{begin}{str(error).removeprefix(begin)}; left out"
     return None
 
 

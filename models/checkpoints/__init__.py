@@ -92,20 +92,12 @@ def save(model: HookedTransformer, path: str | Path, meta: Mapping[str, Any] | N
 def _read_config(folder: Path) -> dict[str, Any]:
     try:
         there = stat.S_ISDIR(os.stat(folder).st_mode)
-    except (OSError, ValueError):
-        there = False
+        if there:
+            os.scandir(folder).close()  # whether it may be looked into
+    except (FileNotFoundError, ValueError):  # a null byte is in no name
+        raise MechprobeError(f"{folder}: no such checkpoint folder") from None
+    except OSError as error:  # it may be there, but cannot be entered, or the name is too long
+        raise MechprobeError(f"{folder}: cannot be read ({error.strerror})") from None
     if not there:
-        what = (
-            "is a file; give the folder it lies in"
-            if _exists(folder)
-            else "no such checkpoint folder"
-        )
-        raise MechprobeError(f"{folder}: {what}")
+        raise MechprobeError(f"{folder}: is a file; give the folder it lies in")
     return read_json(folder, CONFIG_FILE) if has(folder, CONFIG_FILE) else {}
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False

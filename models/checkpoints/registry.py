@@ -1,12 +1,13 @@
 """Checkpoint formats by name, and which of them a folder is of."""
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from mechprobe.models.base.errors import MechprobeError, plain, reason_of
-from mechprobe.models.base.registry import Registry, refuse_lacking
+from mechprobe.models.base.errors import MechprobeError, begins_with, short
+from mechprobe.models.base.registry import Registry, guarded, is_ours, refuse_lacking
 from mechprobe.models.base.safe.reading import CONFIG_FILE, has
 from mechprobe.models.hooked import HookedTransformer
 
@@ -89,12 +90,12 @@ def format_of(folder: Path, config: Mapping[str, Any]) -> Format:
     failed = ""
     for found in known.values():
         try:
-            if found.reader.recognises(folder, config):
+            if _recognises(found, folder, config):
                 return found
-        except Exception as error:  # others' readers may fail in any way; the next one is asked
-            if FORMATS.registered()[found.name].is_ours:
+        except MechprobeError as error:  # others' readers may fail in any way; the next is asked
+            if is_ours(type(found.reader).__module__):
                 raise
-            failed += f"; {found.name} failed to look ({reason_of(error, 200)})"
+            failed += f"; {short(error, 200)}"
     if not has(folder, CONFIG_FILE):
         raise MechprobeError(f"{folder}: no {CONFIG_FILE}; is this a checkpoint folder?{failed}")
     told = "; ".join(f"{f.name}: {f.summary}" for f in known.values())
@@ -109,14 +110,17 @@ def read_with(found: Format, folder: Path, config: Mapping[str, Any]) -> HookedT
     """
     who = f"{folder}: the reader of the format {found.name}"
     try:
-        model: object = found.reader.read(folder, config)
+        with guarded(f"{who} failed", type(found.reader).__module__):
+            # A copy: what one reader does to it is not what the next one sees.
+            model: object = found.reader.read(folder, deepcopy(config))
     except MechprobeError as error:
         text = str(error)
-        raise MechprobeError(
-            text if text.startswith(plain(str(folder))) else f"{folder}: {text}"
-        ) from None
-    except Exception as error:  # others' readers may fail in any way
-        raise MechprobeError(f"{who} failed ({reason_of(error, 200)})") from error
+        raise MechprobeError(text if begins_with(text, folder) else f"{folder}: {text}") from None
     if not isinstance(model, HookedTransformer):
         raise MechprobeError(f"{who} gave a {type(model).__name__}, a HookedTransformer is wanted")
     return model
+
+
+def _recognises(found: Format, folder: Path, config: Mapping[str, Any]) -> bool:
+    with guarded(f"{found.name} failed to look", type(found.reader).__module__):
+        return bool(found.reader.recognises(folder, deepcopy(config)))

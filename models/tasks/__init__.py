@@ -2,7 +2,13 @@
 
 from mechprobe.models.tasks.attention import AttentionRegression, paper_mixing
 from mechprobe.models.tasks.base import TASKS, Interface, Task, task
-from mechprobe.models.tasks.data import AskedConfig, TaskData, check_fits, task_from
+from mechprobe.models.tasks.data import (
+    AskedConfig,
+    TaskData,
+    check_fits,
+    described,
+    task_from,
+)
 from mechprobe.models.tasks.histogram import BalancedSequences, HistogramTask, partition_sequences
 
 __all__ = [
@@ -15,6 +21,7 @@ __all__ = [
     "Task",
     "TaskData",
     "check_fits",
+    "described",
     "paper_mixing",
     "partition_sequences",
     "task",

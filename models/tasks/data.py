@@ -1,12 +1,14 @@
 """A task as data of a model's configuration: any model can be asked any task that fits it."""
 
+import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from mechprobe.models.base.errors import MechprobeError, one_line
+from mechprobe.models.base.errors import MechprobeError, short
+from mechprobe.models.base.registry import guarded
 from mechprobe.models.base.validation import validated
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.tasks.base import TASKS, Interface, Task
@@ -79,14 +81,28 @@ def task_from(data: Mapping[str, Any], tensors: Weights | None = None) -> Task:
         MechprobeError: an unknown task, or settings that are none of it.
     """
     kind = TASKS.find(data.get("name"), "configuration")
-    with one_line(f"task {data['name']!r} cannot be made from its settings"):
+    with guarded(f"task {data['name']!r} cannot be made from its settings", kind.__module__):
         return kind.from_data(data, tensors or {})
+
+
+def described(task: Task) -> dict[str, Any]:
+    """A task's settings, as they are stored.
+
+    Raises:
+        MechprobeError: they cannot be told, or are no object of JSON.
+    """
+    with guarded(f"task {short(repr(task.name))}: its settings", type(task).__module__):
+        found = json.loads(json.dumps(task.describe(), allow_nan=False))
+    if not isinstance(found, dict):
+        raise MechprobeError(f"task {task.name!r}: its settings are {short(repr(found))}, no dict")
+    return found
 
 
 def check_fits(task: Task, interface: Interface) -> None:
     """Raises:
     MechprobeError: a model with this interface cannot be asked the task.
     """
-    reason = task.why_not(interface)
+    with guarded(f"task {task.name!r}: whether it fits", type(task).__module__):
+        reason = task.why_not(interface)
     if reason is not None:
         raise MechprobeError(f"task {task.name!r} does not fit this model: {reason}")

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from mechprobe.models.base.chunks import pieces
 from mechprobe.models.base.draws import draw_integers, draw_uniform
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.settled import settled
@@ -251,10 +252,15 @@ def partition_sequences(
         part_of_slot += (slot >= end.unsqueeze(-1)) & (left > 0).unsqueeze(-1)
         left = (left - size).clamp(min=0)
     part_of_slot = part_of_slot.clamp(max=available - 1)
-    tokens = draw_uniform((n, available), generator).argsort(-1)
-    if exclude is not None:
-        tokens = tokens + (tokens >= exclude.unsqueeze(-1))
-    body = tokens.gather(-1, part_of_slot)
+    # Some rows at a time: a lot for every token of a large alphabet takes much more than the rows.
+    bodies = []
+    for some in pieces(n, 8 * available):
+        rows = some.stop - some.start
+        tokens = draw_uniform((rows, available), generator).argsort(-1)
+        if exclude is not None:
+            tokens = tokens + (tokens >= exclude[some].unsqueeze(-1))
+        bodies.append(tokens.gather(-1, part_of_slot[some]))
+    body = torch.cat(bodies)
     # Padding sorts last, so that the valid tokens stay in front, in random order.
     key = draw_uniform((n, longest), generator)
     key = torch.where(slot < lengths.unsqueeze(-1), key, 2.0)

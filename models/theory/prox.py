@@ -19,6 +19,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numba import njit
 
+from mechprobe.models.base.compiled import compiled
+
 # Squared gradient norms, in units of 1/V; Newton's last step overshoots them by far.
 _FLAT, _ROUGH = 1e-16, 1e-6
 _SAME = 1e-4  # squared distance below which two minima are one
@@ -65,7 +67,7 @@ def _energy(u, v, wu, wv, stiff, s2, t1, t2):
     return f, gu, gv, huu, huv, hvv
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 @no_type_check
 def descend(u, v, wu, wv, stiff, s2, t1, t2, flat):
     """The minimum downhill of (u, v): Newton's steps, damped where the curvature asks for it."""
@@ -92,7 +94,7 @@ def descend(u, v, wu, wv, stiff, s2, t1, t2, flat):
     return u, v, f
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 @no_type_check
 def search(wu, wv, stiff, s2, t1, t2):
     """Best minimum, the second best where there is one (else at infinity), and the lean."""
@@ -117,7 +119,7 @@ def search(wu, wv, stiff, s2, t1, t2):
     return au, av, af, bu, bv, bf, (wu * au + wv * av) / (au * au + av * av + 1e-30)
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 @no_type_check
 def averages(
     points: Float[np.ndarray, "n 4"],
@@ -182,7 +184,7 @@ def averages(
     return total / n
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 @no_type_check
 def outputs(
     w: Float[np.ndarray, "n 2"], t: Float[np.ndarray, "n 2"], V: float, s2: float

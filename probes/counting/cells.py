@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from mechprobe.models.base.chunks import pieces
 from mechprobe.models.tasks import BalancedSequences
 
 
@@ -39,13 +40,28 @@ class CountCells:
         sequences that hold the target are left out, unless a cell has no other; for its own
         count component nothing is.
         """
-        all_means = self.means
-        free = self.free | ~self.free.any(-1, keepdim=True)
+        return self.means_at(slice(None))
+
+    def means_at(self, targets: slice) -> Float[Tensor, "target token count d"]:
+        """The same for some targets only: for all of them it may be more than memory holds."""
+        all_means, every = self.means, range(len(self.resid))
+        free = self.free[targets]
+        free = free | ~free.any(-1, keepdim=True)
         out = []
-        for t, kept in enumerate(free.unsqueeze(-1).to(self.resid.dtype)):
+        for t, kept in zip(every[targets], free.unsqueeze(-1).to(self.resid.dtype), strict=True):
             out.append((self.resid * kept).sum(2) / kept.sum(2))
             out[-1][t] = all_means[t]
         return torch.stack(out)
+
+    def target_pieces(self, doses: int = 1) -> list[slice]:
+        """Pieces of the targets whose means, with so many doses each, memory holds at once."""
+        T, C, _, d = self.resid.shape
+        return list(pieces(T, T * C * doses * d * self.resid.element_size()))
+
+    def means_of(self, targets: slice) -> Float[Tensor, "target token count d"]:
+        """The means of a piece; those of all targets are kept."""
+        whole = targets.stop - targets.start == len(self.resid)
+        return self.means_for if whole else self.means_at(targets)
 
     @cached_property
     def free(self) -> Bool[Tensor, "target token count rep"]:

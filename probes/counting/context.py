@@ -1,5 +1,6 @@
 """What probes of counting models share: balanced sequences, count means, transport."""
 
+from collections.abc import Callable
 from functools import cached_property
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
 from mechprobe.models import HistogramTask, HookedTransformer, MechprobeError
+from mechprobe.models.base.chunks import joined
 from mechprobe.models.base.settled import settled
 from mechprobe.models.tasks import BalancedSequences
 from mechprobe.probes import draws
@@ -143,9 +145,14 @@ class CountContext(Context):
             kept.append(value)
 
         resid = self.reference.resid  # run before the hook is there
+
+        def means(some: Tensor) -> Tensor:
+            kept.clear()
+            self.model.read_out(some)
+            return kept[0].double().mean(2)
+
         with torch.no_grad(), self.model.hooks(fwd_hooks=[(self.hook_name("post"), keep)]):
-            self.model.read_out(resid)
-        return kept[0].double().mean(2)
+            return self._by_token(resid, means)
 
     @cached_property
     @settled()
@@ -177,13 +184,25 @@ class CountContext(Context):
 
     def run_cells(self, data: BalancedSequences) -> CountCells:
         """Residual streams and answers at the marked positions of given sequences."""
-        at = data.position.flatten()
-        row, shape = torch.arange(len(at)), data.position.shape
+        flat, at, shape = data.tokens.flatten(0, 2), data.position.flatten(), data.position.shape
+
+        def marked(piece: slice) -> Tensor:
+            row = torch.arange(len(at[piece]))
+            stream: Tensor = self.model.resid_mid(flat[piece])[row, at[piece]]
+            return stream
+
         with torch.no_grad():
-            resid = self.model.resid_mid(data.tokens.flatten(0, 2))[row, at].view(*shape, -1)
+            resid = joined(len(at), self.run_bytes, marked).view(*shape, -1)
             # Only the marked positions are read out.
-            predicted = self.model.read_out(resid).argmax(-1)
+            predicted = self._by_token(resid, lambda some: self.model.read_out(some).argmax(-1))
         return CountCells(data, resid, predicted)
+
+    def _by_token(
+        self, resid: Float[Tensor, "token count rep d"], work: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """What is made of residual streams, a bounded number of tokens at once."""
+        each = resid[0, ..., 0].numel() * self.run_bytes // self.model.cfg.n_ctx
+        return joined(len(resid), each, lambda piece: work(resid[piece]))
 
     def attention_at(
         self, data: BalancedSequences, layer: int, head: int
@@ -191,8 +210,12 @@ class CountContext(Context):
         """Mixing scores and weights of the marked positions of given sequences in one head."""
         hooks = self.model.mixers[layer].hooks
         names = [hooks["attn_scores"], hooks["pattern"]]
-        at = data.position.flatten()
-        row, shape = torch.arange(len(at)), data.position.shape
-        found = activations(self.model, data.tokens.flatten(0, 2), names)
-        scores, pattern = (found[name][row, head, at].view(*shape, -1) for name in names)
-        return scores, pattern
+        flat, at, shape = data.tokens.flatten(0, 2), data.position.flatten(), data.position.shape
+
+        def both(piece: slice) -> Tensor:
+            found = activations(self.model, flat[piece], names)
+            row = torch.arange(len(at[piece]))
+            return torch.stack([found[name][row, head, at[piece]] for name in names], 1)
+
+        scores, pattern = joined(len(at), self.run_bytes, both).unbind(1)
+        return scores.reshape(*shape, -1), pattern.reshape(*shape, -1)

@@ -6,7 +6,9 @@ From there on every position is read alone. Added to another token's residual, t
 that token's answer only if both share a counter.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from sklearn.cluster import AgglomerativeClustering
 from torch import Tensor
 
 from mechprobe.models import HookedTransformer
+from mechprobe.models.base.chunks import joined
 from mechprobe.probes.counting.cells import CountCells
 
 DOSES = (-2, -1, 1, 2)
@@ -78,45 +81,60 @@ def measure(model: HookedTransformer, reference: CountCells, held_out: CountCell
         reference: cells the count means come from.
         held_out: cells that are patched; none of them entered the means.
     """
-    delta, valid = differences(reference.means_for)
-    dose = torch.tensor(DOSES, dtype=delta.dtype)
-    T = held_out.predicted.shape[0]
+    T, C, _ = held_out.predicted.shape
+    valid, dose = admissible(C), torch.tensor(DOSES, dtype=reference.resid.dtype)
 
-    def respond(sources: Float[Tensor, "target source count dose d"]) -> Tensor:
-        rows = [
-            _responses(model, held_out.resid[t], held_out.predicted[t], sources[t], valid, dose)
-            for t in range(T)
-        ]
+    @lru_cache(1)  # of all targets, where they are one piece
+    def delta(start: int, stop: int) -> Float[Tensor, "target source count dose d"]:
+        return differences(reference.means_of(slice(start, stop)))
+
+    def respond(sources: Callable[[Tensor, slice], Tensor]) -> Tensor:
+        rows = []
+        for piece in reference.target_pieces(len(DOSES)):
+            some = sources(delta(piece.start, piece.stop), piece)
+            rows += [
+                _responses(model, held_out.resid[t], held_out.predicted[t], one, valid, dose)
+                for t, one in zip(range(T)[piece], some, strict=True)
+            ]
         return torch.stack(rows)
 
-    numerator = respond(delta).numpy()
+    numerator = respond(lambda found, _: found).numpy()
     weight = (valid * dose.square()).sum(-1).double().numpy()
     counters = cluster(slope(numerator, weight))
     alone = np.bincount(counters)[counters] == 1
-    pooled = respond(_leave_one_out(delta, torch.from_numpy(counters))).numpy()
+    weights = _leave_one_out(torch.from_numpy(counters), reference.resid.dtype)
+    pooled = respond(
+        lambda found, piece: torch.einsum("tps,tscki->tpcki", weights[piece], found)
+    ).numpy()
     return Transport(numerator, pooled, weight, counters, alone)
 
 
 def differences(
     means: Float[Tensor, "target token count d"],
-) -> tuple[Float[Tensor, "target token count dose d"], Bool[Tensor, "count dose"]]:
-    """M_s(c + dc) - M_s(c) for every dc, and whether c + dc is a measured count."""
+) -> Float[Tensor, "target token count dose d"]:
+    """M_s(c + dc) - M_s(c) for every dc; see `admissible`."""
     C = means.shape[2]
-    goal = torch.arange(C).unsqueeze(-1) + torch.tensor(DOSES, dtype=torch.int64)
-    valid = (goal >= 0) & (goal < C)
-    return means[:, :, goal.clamp(0, C - 1)] - means.unsqueeze(3), valid
+    return means[:, :, _goal(C).clamp(0, C - 1)] - means.unsqueeze(3)
+
+
+def admissible(counts: int) -> Bool[Tensor, "count dose"]:
+    """Whether c + dc is a measured count."""
+    goal = _goal(counts)
+    return (goal >= 0) & (goal < counts)
+
+
+def _goal(counts: int) -> Int[Tensor, "count dose"]:
+    return torch.arange(counts).unsqueeze(-1) + torch.tensor(DOSES, dtype=torch.int64)
 
 
 def _leave_one_out(
-    delta: Float[Tensor, "target token count dose d"], counters: Int[Tensor, " token"]
-) -> Float[Tensor, "target pool count dose d"]:
-    """Mean difference of all other tokens, and of the others with the same counter."""
-    T = delta.shape[0]
-    other = 1 - torch.eye(T, dtype=delta.dtype)
-    same = (counters.unsqueeze(0) == counters.unsqueeze(1)).to(delta.dtype) * other
+    counters: Int[Tensor, " token"], dtype: torch.dtype
+) -> Float[Tensor, "target pool token"]:
+    """Weights of the mean over all other tokens, and over the others with the same counter."""
+    other = 1 - torch.eye(len(counters), dtype=dtype)
+    same = (counters.unsqueeze(0) == counters.unsqueeze(1)).to(dtype) * other
     weights = torch.stack([other, same], dim=1)
-    weights = weights / weights.sum(-1, keepdim=True).clamp(min=1)
-    return torch.einsum("tps,tscki->tpcki", weights, delta)
+    return weights / weights.sum(-1, keepdim=True).clamp(min=1)
 
 
 def _responses(
@@ -128,9 +146,16 @@ def _responses(
     dose: Float[Tensor, " dose"],
 ) -> Float[Tensor, "count rep source"]:
     count, at = valid.nonzero().T  # one row for each dose that leads to a measured count
-    patched = resid[count].unsqueeze(2) + delta[:, count, at].transpose(0, 1).unsqueeze(1)
+
+    def answers(piece: slice) -> Tensor:
+        moved = delta[:, count[piece], at[piece]].transpose(0, 1).unsqueeze(1)
+        answered: Tensor = model.read_out(resid[count[piece]].unsqueeze(2) + moved).argmax(-1)
+        return answered
+
+    width = max(resid.shape[-1], model.cfg.d_mlp or 0, model.cfg.d_vocab_out or 0)
+    each = base.shape[1] * delta.shape[0] * width * resid.element_size()
     with torch.no_grad():
-        answer = model.read_out(patched).argmax(-1)
+        answer = joined(len(count), each, answers)
     shift = (answer - base[count].unsqueeze(-1)) * dose[at, None, None]
     total = shift.new_zeros(*base.shape, delta.shape[0])
     return total.index_add_(0, count, shift).double()

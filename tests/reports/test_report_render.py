@@ -139,7 +139,7 @@ def test_failed_figure_leaves_a_note(
     info: RunInfo, model_result: Make, test_probes: dict[str, Probe]
 ) -> None:
     page = Page(render(info, [model_result("one", probes=("test-broken", "test-heat"))]))
-    assert "No figure: drawing it failed (ValueError: no such array <script>" in page.text
+    assert "No figure: drawing it failed: ValueError: no such array <script>" in page.text
     assert len(page.all("img")) == 1
 
 

@@ -9,10 +9,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from mechprobe.models.base import workers
+from mechprobe.models.base.workers import Work, Worker
 
 # A case that goes on is asked to stop, as by Ctrl-C, and killed where it does not.
 SECONDS, GRACE = 10.0, 10.0
@@ -107,12 +110,11 @@ def _be_the_child(words: Sequence[str], cwd: Path, out: Path, err: Path) -> None
 
 def _call(words: Sequence[str]) -> int:
     from mechprobe.analyses.commands.main import main
-    from mechprobe.models.base import parallel
 
     # Other methods name their semaphores, which a child that is killed would leave behind.
     multiprocessing.set_start_method("fork", force=True)
-    # Workers would import everything anew for each case; their pool has fuzz of its own.
-    parallel.worker_pool = _pool  # type: ignore[assignment]
+    # Workers would import everything anew for each case.
+    workers.Worker = _Here  # type: ignore[misc]
     sys.argv = ["mechprobe", *words]
     try:
         main(list(words), prog_name="mechprobe")
@@ -130,20 +132,26 @@ def _limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, used + ROOM))
 
 
-class _Here(Executor):
-    """Runs work where it is handed in."""
+class _Here(Worker):
+    """Does jobs where they are handed in."""
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def __init__(self, work: Work, begin: Callable[[], object]) -> None:
+        self.work = work
+        self.processes = []
+
+    def submit(self, arguments: tuple[Any, ...]) -> "Future[Any]":
+        """Do it now."""
         future: Future[Any] = Future()
         try:
-            future.set_result(fn(*args, **kwargs))
+            future.set_result(self.work(*arguments))
         except Exception as error:
             future.set_exception(error)
         return future
 
+    def leave(self) -> None:
+        """There is nobody to leave."""
 
-def _pool(*_: object) -> _Here:
-    return _Here()
+    ask_to_end = leave
 
 
 def _begin_of(file: Path) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from mechprobe.analyses.common.console import report_problems
+from mechprobe.analyses.common.console import report_problems, tell
 
 
 @click.command()
@@ -18,10 +18,10 @@ def inspect(path: Path | None, as_json: bool, listing: bool) -> int:
 
     if listing:
         text, problems = formats_text()
-        click.echo(text)
+        tell(text)
         return report_problems(problems)
     if path is None:
         raise click.UsageError("PATH is wanted, or --formats")
     found = inspect_path(path)
-    click.echo(json.dumps(found, indent=2, allow_nan=False) if as_json else as_text(found))
+    tell(json.dumps(found, indent=2, allow_nan=False) if as_json else as_text(found))
     return 0

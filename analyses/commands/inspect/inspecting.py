@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from mechprobe.analyses.common.text import summary
-from mechprobe.models import HookedTransformer, MechprobeError, load, read_meta
+from mechprobe.models import HookedTransformer, MechprobeError, Task, load, read_meta
 from mechprobe.models.base.errors import plain, short
 from mechprobe.models.base.files import printable
 from mechprobe.models.base.parallel import one_thread
 from mechprobe.models.checkpoints import FORMATS, formats, recognised
-from mechprobe.probes import all_probes
+from mechprobe.models.tasks import described
+from mechprobe.probes import Probe, all_probes
 from mechprobe.probes import label as label_model
 
 WIDTH = 13  # of the names, at least
@@ -40,12 +41,12 @@ def inspect_path(path: Path, seed: int = 0) -> dict[str, Any]:
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "dtype": str(model.cfg.dtype).removeprefix("torch."),
         "fingerprint": model.fingerprint(),
-        "task": task.describe(),
+        "task": described(task),
         "config": json.loads(model.config.model_dump_json()),
         "meta": read_meta(path),
         "label": _label(model, seed),
         "probes": {
-            probe.name: {"kind": probe.kind, **_answer(probe.why_not(model, task))}
+            probe.name: {"kind": probe.kind, **_answer(_why_not(probe, model, task))}
             for probe in all_probes().values()
         },
     }
@@ -100,6 +101,13 @@ def _label(model: HookedTransformer, seed: int) -> dict[str, Any]:
         return {**_answer(str(error)), "verdict": None, "axes": []}
     axes = [json.loads(axis.model_dump_json()) for axis in label.axes]
     return {**_answer(None), "verdict": summary(label, model.task().name), "axes": axes}
+
+
+def _why_not(probe: Probe, model: HookedTransformer, task: Task) -> str | None:
+    try:
+        return probe.why_not(model, task)
+    except MechprobeError as error:  # a foreign probe's condition may fail
+        return str(error)
 
 
 def _answer(why_not: str | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from mechprobe.analyses.common.console import report_problems
+from mechprobe.analyses.common.console import report_problems, tell
 
 
 @click.command()
@@ -32,8 +32,8 @@ def label(paths: tuple[Path, ...], as_json: bool, seed: int, folder: Path | None
         good = [item.path for item in labelled]
         problems += study_paths(good, folder, seed)
     if as_json:
-        click.echo(json.dumps([as_object(item) for item in labelled], indent=2, allow_nan=False))
+        tell(json.dumps([as_object(item) for item in labelled], indent=2, allow_nan=False))
     else:
         for item in labelled:
-            click.echo(as_text(item))
+            tell(as_text(item))
     return report_problems(problems)

@@ -10,9 +10,10 @@ from typing import Any
 from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all
 from mechprobe.analyses.common.text import summary
 from mechprobe.models import MechprobeError, load
-from mechprobe.models.base.errors import one_line
+from mechprobe.models.base.errors import begins_with
 from mechprobe.models.base.files import printable
 from mechprobe.models.base.parallel import one_thread
+from mechprobe.models.tasks import described
 from mechprobe.probes import MechanismLabel
 from mechprobe.probes import label as label_model
 from mechprobe.probes.runs import RESULTS
@@ -40,11 +41,10 @@ def label_paths(paths: Sequence[Path], seed: int) -> tuple[list[Labelled], list[
         try:
             model = load(path)
             verdict = label_model(model, seed=seed)
-            with one_line("its task's settings are no JSON"):
-                task = json.loads(json.dumps(model.task().describe()))
+            task = described(model.task())
         except MechprobeError as error:
             text = str(error)
-            problems.append(text if text.startswith(str(path)) else f"{path}: {text}")
+            problems.append(text if begins_with(text, path) else f"{path}: {text}")
         else:
             labelled.append(Labelled(path, model.config.architecture, task, verdict))
     return labelled, problems

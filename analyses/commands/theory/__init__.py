@@ -19,6 +19,7 @@ from mechprobe.analyses.commands.theory.options import (
     model,
     span,
 )
+from mechprobe.analyses.common.console import say, tell
 
 
 @click.group()
@@ -178,11 +179,9 @@ def _mixing(entries: tuple[float, ...] | None, L: int) -> tuple[tuple[float, ...
 
 def _print(found: object) -> None:
     text = found if isinstance(found, str) else json.dumps(found, indent=2, allow_nan=False)
-    click.echo(text)
+    tell(text)
 
 
 def _warn(unsolved: int, of: int) -> None:
     if unsolved:
-        click.echo(
-            f"mechprobe: {unsolved} of {of} were not solved; the output says which", err=True
-        )
+        say(f"{unsolved} of {of} were not solved; the output says which")

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from mechprobe.analyses.common.console import tell
+
 
 @click.command()
 @click.argument("architecture")
@@ -63,4 +65,4 @@ def train(
     else:
         made = train_snapshots(config, plan, seeds, snapshots, out)
     for path, accuracy in made:
-        click.echo(f"{path}  accuracy {accuracy:.3f}")
+        tell(f"{path}  accuracy {accuracy:.3f}")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mechprobe.analyses.common.console import say
+from mechprobe.analyses.common.console import say, tell
 from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all
 from mechprobe.analyses.common.text import columns
 from mechprobe.analyses.studies.architectures.figure import draw
@@ -104,10 +104,10 @@ def run(out: Path, quick: bool, seeds: int, seed: int, command: str) -> int:
     """
     found, problems = study(out, QUICK if quick else FULL, seeds, seed, command)
     page = write(found, out)
-    print(columns([HEAD, *lines(found)]))
-    print("\n".join(["", *answers(found), ""]))
-    print(f"report: {page}")
-    print(f"picture: {out / f'{NAME}.png'}")
+    tell(columns([HEAD, *lines(found)]))
+    tell("\n".join(["", *answers(found), ""]))
+    tell(f"report: {page}")
+    tell(f"picture: {out / f'{NAME}.png'}")
     for problem in problems:
         say(f"problem: {problem}")
     return 0

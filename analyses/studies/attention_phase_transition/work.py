@@ -6,6 +6,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
+from mechprobe.analyses.common.console import tell
 from mechprobe.analyses.common.resume import finish
 from mechprobe.analyses.studies.attention_phase_transition.comparison import compare, line, settle
 from mechprobe.analyses.studies.attention_phase_transition.contents import PhaseTransition
@@ -181,6 +182,6 @@ def run(out: Path, quick: bool, seeds: int | None, seed: int, command: str) -> i
     result = study(out, plan, seed, command)
     write_text(out / STUDY, result.model_dump_json() + "\n")
     page = write_page(result, out / PAGE)
-    print(summary(result))
-    print(f"page: {page}")
+    tell(summary(result))
+    tell(f"page: {page}")
     return 0

@@ -8,7 +8,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
-from mechprobe.analyses.common.console import say
+from mechprobe.analyses.common.console import say, tell
 from mechprobe.analyses.studies.counting_phase_diagram import published as paper
 from mechprobe.analyses.studies.counting_phase_diagram.bounds import bounds
 from mechprobe.analyses.studies.counting_phase_diagram.cells import Cell, cells_of
@@ -190,7 +190,7 @@ def run(folder: Path, coarse: bool, out: Path | None, command: str) -> int:
     result = study(folder, command)
     written = write_pages(result, out)
     write_text(out / TABLE, as_csv(result))
-    print(summary(result))
+    tell(summary(result))
     for path in [*written, out / TABLE]:
-        print(f"wrote {path}")
+        tell(f"wrote {path}")
     return 0

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from mechprobe.analyses.common import options
-from mechprobe.analyses.common.console import report_problems
+from mechprobe.analyses.common.console import report_problems, tell
 from mechprobe.analyses.studies import study
 
 
@@ -20,6 +20,6 @@ def demo(out: Path, quick: bool, seed: int) -> int:
     from mechprobe.reports import write_report
 
     results, problems = work(out, quick, seed, options.command_again())
-    click.echo(table(results))
-    click.echo(f"report: {write_report(out)}")
+    tell(table(results))
+    tell(f"report: {write_report(out)}")
     return report_problems(problems)

@@ -7,6 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mechprobe import models
+from mechprobe.analyses.common.console import tell
 from mechprobe.analyses.common.resume import Made, kept_or_made
 from mechprobe.models import ForeignTransformer, HookedTransformer, TaskDescription
 from mechprobe.models.base.parallel import one_thread
@@ -149,7 +150,7 @@ def run(out: Path, steps: int, seed: int) -> int:
         compare(COMPILED, load_foreign(out / COMPILED), seed),
     ]
     for comparison in found:
-        print(comparison)
+        tell(str(comparison))
     control = found[1].foreign
     met = [
         (found[0].foreign.accuracy or 0) >= ACCURACY,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mechprobe.analyses.common.console import say
+from mechprobe.analyses.common.console import say, tell
 from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all
 from mechprobe.analyses.common.text import columns
 from mechprobe.analyses.studies.positional_semantic.contents import RESTRICTED, PositionalSemantic
@@ -109,8 +109,8 @@ def run(
     write_text(out / f"{NAME}.json", result.model_dump_json() + "\n")
     page = write_page(result, out / f"{NAME}.html")
     write_picture(result, out / f"{NAME}.png")
-    print(summary(result))
-    print(f"page: {page}")
+    tell(summary(result))
+    tell(f"page: {page}")
     missed = [demand for demand in result.demands if demand.met is False]
     for demand in missed:
         say(f"missed: {demand.name}: {demand.found}")

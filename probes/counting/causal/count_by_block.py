@@ -11,9 +11,10 @@ from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
 from mechprobe.models import HistogramTask, HookedTransformer
+from mechprobe.models.base.chunks import joined
 from mechprobe.probes.counting.context import CountContext, needs_counts
 from mechprobe.probes.counting.label.rule import PRIVATE, SHARED
-from mechprobe.probes.counting.transport import DOSES, LEAST_SLOPE, differences
+from mechprobe.probes.counting.transport import DOSES, LEAST_SLOPE, admissible, differences
 from mechprobe.probes.drawing import BLUE, GREY, ORANGE, blank
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
@@ -50,28 +51,37 @@ def _slopes(context: CountContext, block: int) -> Float[np.ndarray, "2 token"]:
     """Slope of every token's answer on its own count component and on the others' mean one."""
     held, name = context.held_out, context.hook_name("attn_out", block)
     reference = replace(context.reference, resid=_resid(context, block))
-    delta, valid = differences(reference.means_for)
     T, C, R = held.predicted.shape
-    tokens = torch.arange(T)
-    own = delta[tokens, tokens]
-    sources = torch.stack([own, (delta.sum(1) - own) / (T - 1)])  # [2, target, count, dose, d]
-    flat, at = held.data.tokens.flatten(0, 2), held.data.position.flatten()
-    row = torch.arange(len(at))
+    valid = admissible(C)
 
-    def write(edit: Tensor, value: Tensor, hook: HookPoint) -> Tensor:
-        out = value.clone()
-        out[row, at] += edit
-        return out
+    def both(piece: slice) -> Tensor:
+        delta = differences(reference.means_of(piece))
+        own = delta[torch.arange(len(delta)), torch.arange(T)[piece]]
+        return torch.stack([own, (delta.sum(1) - own) / (T - 1)])
+
+    parts = [both(piece) for piece in reference.target_pieces(len(DOSES))]
+    sources = torch.cat(parts, 1)  # [2, target, count, dose, d]
+    flat, at = held.data.tokens.flatten(0, 2), held.data.position.flatten()
+
+    def answers(edit: Tensor, piece: slice) -> Tensor:
+        row, here = torch.arange(len(at[piece])), at[piece]
+
+        def write(value: Tensor, hook: HookPoint) -> Tensor:
+            out = value.clone()
+            out[row, here] += edit[piece]
+            return out
+
+        with torch.no_grad():
+            logits = context.model.run_with_hooks(flat[piece], fwd_hooks=[(name, write)])
+        answered: Tensor = logits[row, here].argmax(-1)
+        return answered
 
     moved = np.zeros((2, T))
     for which, source in enumerate(sources):
         for i, dose in enumerate(DOSES):
             edit = (source[:, :, i] * valid[:, i, None]).unsqueeze(2).expand(T, C, R, -1)
-            with torch.no_grad():
-                logits = context.model.run_with_hooks(
-                    flat, fwd_hooks=[(name, partial(write, edit.flatten(0, 2)))]
-                )
-            shift = logits[row, at].argmax(-1).view(T, C, R) - held.predicted
+            answered = joined(len(at), context.run_bytes, partial(answers, edit.flatten(0, 2)))
+            shift = answered.view(T, C, R) - held.predicted
             moved[which] += dose * (shift * valid[:, i, None]).sum((1, 2)).double().numpy()
     weight = R * (valid * torch.tensor(DOSES, dtype=torch.int64).square()).sum().item()
     found: Float[np.ndarray, "2 token"] = moved / weight
@@ -81,10 +91,7 @@ def _slopes(context: CountContext, block: int) -> Float[np.ndarray, "2 token"]:
 def _resid(context: CountContext, block: int) -> Float[Tensor, "token count rep d"]:
     """hook_resid_mid of a block at the marked positions of the reference sequences."""
     data, name = context.reference.data, context.hook_name("resid_mid", block)
-    at = data.position.flatten()
-    with torch.no_grad():
-        _, cache = context.model.run_with_cache(data.tokens.flatten(0, 2), names_filter=name)
-    marked: Tensor = cache[name][torch.arange(len(at)), at]
+    marked = context.marked(data.tokens.flatten(0, 2), data.position.flatten(), [name])[name]
     return marked.view(*data.position.shape, -1)
 
 

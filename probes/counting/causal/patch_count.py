@@ -1,13 +1,16 @@
 """Patch a count into a running model: from the token's own means, and from another token's."""
 
+from functools import partial
+
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
+from mechprobe.models.base.chunks import joined
 from mechprobe.probes.counting.bars import accuracy_bars
 from mechprobe.probes.counting.context import CountContext, needs_counts
-from mechprobe.probes.counting.transport import DOSES, differences
+from mechprobe.probes.counting.transport import DOSES, admissible, differences
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
@@ -30,7 +33,7 @@ def patch_count(context: CountContext) -> Measurement:
     """Does the answer follow a count that is written into a full run, after the last attention?"""
     held = context.held_out
     T, C, R = held.predicted.shape
-    delta, valid = differences(context.reference.means_for)
+    reference, valid = context.reference, admissible(C)
     # One admissible dose and one foreign source token for every sequence.
     lottery = context.uniform_numbers("patched dose", (T, C, R, len(DOSES)))
     dose = torch.where(valid[None, :, None], lottery, -1.0).argmax(-1)
@@ -38,11 +41,13 @@ def patch_count(context: CountContext) -> Measurement:
     sources = context.uniform_numbers("patched source", (T, C, R, T), token_axes=(0, 3))
     other = sources.masked_fill(torch.eye(T, dtype=torch.bool)[:, None, None], -1.0).argmax(-1)
     count = torch.arange(C).view(1, C, 1).expand(T, C, R)
-    flat, at = held.data.tokens.flatten(0, 2), held.data.position.flatten()
-    row = torch.arange(len(at))
 
-    def answers(source: Tensor) -> Tensor:
-        edit = delta[target, source, count, dose].flatten(0, 2)
+    def part(source: Tensor, some: slice) -> Tensor:
+        flat, at = held.data.tokens[some].flatten(0, 2), held.data.position[some].flatten()
+        row = torch.arange(len(at))
+        delta = differences(reference.means_of(some))
+        chosen = (target[some] - some.start, source[some], count[some], dose[some])
+        edit = delta[chosen].flatten(0, 2)
 
         def write(resid: Tensor, hook: HookPoint) -> Tensor:
             out = resid.clone()
@@ -53,8 +58,13 @@ def patch_count(context: CountContext) -> Measurement:
             logits = context.model.run_with_hooks(
                 flat, fwd_hooks=[(context.hook_name("resid_mid"), write)]
             )
-        answered: Tensor = logits[row, at].argmax(-1).view(T, C, R)
+        answered: Tensor = logits[row, at].argmax(-1).view(-1, C, R)
         return answered
+
+    each = max(C * R * context.run_bytes, T * C * len(DOSES) * reference.resid[0, 0, 0].nbytes)
+
+    def answers(source: Tensor) -> Tensor:
+        return joined(T, each, partial(part, source))
 
     before = count + 1
     after = before + torch.tensor(DOSES, dtype=torch.int64)[dose]

@@ -40,11 +40,16 @@ def lost(before: float, after: float, chance: float) -> float:
 
 
 def shared_component(
-    means: Float[Tensor, "target token count d"],
+    means: Float[Tensor, "target token count d"], first: int = 0
 ) -> Float[Tensor, "target count d"]:
-    """For each token, the mean over all others of M_s(c) less its mean over counts."""
-    T = means.shape[0]
-    own = means[torch.arange(T), torch.arange(T)]
+    """For each token, the mean over all others of M_s(c) less its mean over counts.
+
+    Args:
+        means: of successive targets.
+        first: which token the first target is.
+    """
+    n, T = means.shape[:2]
+    own = means[torch.arange(n), first + torch.arange(n)]
     others = (means.sum(1) - own) / (T - 1)
     return others - others.mean(1, keepdim=True)
 
@@ -52,7 +57,12 @@ def shared_component(
 def remove(context: CountContext) -> Removal:
     """Go on with the shared component subtracted at hook_resid_mid of the last block."""
     task, tokens = context.task, context.tokens
-    component = shared_component(context.reference.means_for)
+    reference = context.reference
+    parts = [
+        shared_component(reference.means_of(piece), piece.start)
+        for piece in reference.target_pieces()
+    ]
+    component = torch.cat(parts)
     body: Int[Tensor, "batch scored"] = task.scored(tokens, 1)
     counts = task.targets(tokens).clamp(max=component.shape[1])
     resid = context.resid_mid.clone()

@@ -103,16 +103,14 @@ def linear_decoders(context: CountContext) -> Measurement:
     n = max(SAMPLES, FOLDS * 2 * context.task.T)
     chosen = context.uniform_numbers("decoded cells", tuple(shape)).flatten().argsort()[:n]
     flat, at = cells.tokens.flatten(0, 2)[chosen], cells.position.flatten()[chosen]
-    row = torch.arange(len(at))
     hooks = {
         point: "hook_embed" if point == "embed" else context.hook_name(name)
         for point, name in POINTS.items()
     }
-    with torch.no_grad():
-        _, cache = context.model.run_with_cache(flat, names_filter=list(hooks.values()))
+    found = context.marked(flat, at, hooks.values())
     token = torch.arange(shape[0]).view(-1, 1, 1).expand(shape).flatten()[chosen].numpy()
     count = cells.counts.view(1, -1, 1).expand(shape).flatten()[chosen].numpy() - 1
-    points = {p: whitened(cache[h][row, at].double().numpy()) for p, h in hooks.items()}
+    points = {p: whitened(found[h].double().numpy()) for p, h in hooks.items()}
     shuffle = draw_order(len(token), context.generator("shuffled labels")).numpy()
     metrics: dict[str, float] = {}
     curves: dict[str, list[float]] = {}

@@ -71,7 +71,7 @@ def test_others_formats_are_asked_first_and_may_fail(tmp_path):
     with pytest.raises(MechprobeError) as caught:
         load(tmp_path / "lin")
     assert str(caught.value) == (
-        f"{tmp_path / 'lin'}: the reader of the format odd failed (KeyError: 'two\\nlines')"
+        f"{tmp_path / 'lin'}: the reader of the format odd failed: KeyError: 'two\\nlines'"
     )
 
 
@@ -81,7 +81,7 @@ def test_a_format_that_fails_to_look_is_told_where_none_knows_the_folder(tmp_pat
             raise AttributeError("no such thing")
 
     checkpoint_format("my-format", "never")(Broken)
-    told = "; my-format failed to look (AttributeError: no such thing)"
+    told = "; my-format failed to look: AttributeError: no such thing"
     for content in (None, "{}"):
         if content is not None:
             (tmp_path / "config.json").write_text(content)

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 
 from mechprobe.models.base.errors import MechprobeError
-from mechprobe.models.base.registry import Registry
+from mechprobe.models.base.registry import Registry, guarded
 from mechprobe.models.base.settled import settled
 from mechprobe.models.families.counting import CountingConfig, Weights
 from mechprobe.models.hooked import HookedTransformer
@@ -136,8 +136,9 @@ def construct(
     # Sizes are checked before any builder meets them.
     CountingConfig.of("dot", T=T, L=L, d=2, p=1)
     generator = torch.Generator().manual_seed(seed)
-    config, weights = found.build(sizes, generator)
-    return HookedTransformer(config, {n: w.to(dtype).contiguous() for n, w in weights.items()})
+    with guarded(f"construction {name!r}", found.build.__module__):
+        config, weights = found.build(sizes, generator)
+        return HookedTransformer(config, {n: w.to(dtype).contiguous() for n, w in weights.items()})
 
 
 def find_construction(name: str) -> Construction:

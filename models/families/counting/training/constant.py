@@ -11,6 +11,7 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
+from mechprobe.models.base.compiled import compiled
 from mechprobe.models.families.counting.training.kernel import (
     COMPILED,
     adam,
@@ -66,7 +67,7 @@ def _weights_back(weights, g_weights, softmax, g_mix):
 
 @no_type_check
 def _compile(sources):
-    @njit(**COMPILED)
+    @compiled(**COMPILED)
     @no_type_check
     def constant_steps(flat, first, second, rates, at, tokens, sizes, softmax, bos):
         """Train on successive batches; returns how many steps were done before a loss that is no

@@ -13,6 +13,7 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
+from mechprobe.models.base.compiled import compiled
 from mechprobe.models.families.counting.training.exponential import exp_below_zero
 from mechprobe.models.families.counting.training.kernel import (
     COMPILED,
@@ -142,7 +143,7 @@ def _mix_back(
 
 @no_type_check
 def _compile(sources):
-    @njit(**COMPILED)
+    @compiled(**COMPILED)
     @no_type_check
     def dot_steps(flat, first, second, rates, at, tokens, counts, distinct, sizes, softmax, bos):
         """Train on successive batches; returns how many steps were done before a loss that is no

@@ -19,7 +19,7 @@ from mechprobe.models.families.counting.training.exponential import exp_below_ze
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 # How the steps are compiled. Helpers are inlined: a function that numba compiles and one that it
 # loads from its cache may otherwise call differently optimised copies, whose bits differ.
-COMPILED = {"cache": True, "fastmath": FAST, "nogil": True, "error_model": "numpy"}
+COMPILED = {"fastmath": FAST, "nogil": True, "error_model": "numpy"}
 BETAS = (0.9, 0.98)
 EPS = 1e-9
 

@@ -8,9 +8,9 @@ from typing import NamedTuple, no_type_check
 import numpy as np
 import torch
 from jaxtyping import Int
-from numba import njit
 from torch import Tensor
 
+from mechprobe.models.base.compiled import compiled
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.families.counting.config import CountingConfig
 from mechprobe.models.families.counting.training.state import Trainee
@@ -78,7 +78,7 @@ def draw_block(trainee: Trainee, block: int, capacity: int) -> Block:
     return Block(tokens, counts, torch.from_numpy(rows), torch.from_numpy(used))
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 @no_type_check
 def _rows(distinct, slots, rows, used):
     most = 0

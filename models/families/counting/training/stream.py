@@ -12,9 +12,9 @@ from typing import NamedTuple, no_type_check
 import numpy as np
 import torch
 from jaxtyping import Int, Int32
-from numba import njit
 from torch import Tensor
 
+from mechprobe.models.base.compiled import compiled
 from mechprobe.models.families.counting.config import CountingConfig
 
 BLOCK = 100  # steps whose data are drawn at once
@@ -76,7 +76,7 @@ def block_tokens(config: CountingConfig, seed: int, block: int, n: int) -> Int[T
     return torch.nn.functional.pad(body, (int(config.bos), 0), value=config.T)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 @no_type_check
 def _partition(generator, L, T, tokens, counts, distinct):
     pool = np.arange(T)
@@ -98,7 +98,7 @@ def _partition(generator, L, T, tokens, counts, distinct):
         distinct[i] = k
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 @no_type_check
 def _shuffled(generator, tokens, counts, distinct, body):
     for i in range(body.shape[0]):

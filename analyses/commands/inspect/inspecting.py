@@ -37,7 +37,7 @@ def inspect_path(path: Path, seed: int = 0) -> dict[str, Any]:
         "family": model.config.family,
         "architecture": model.config.architecture,
         "sizes": model.config.sizes,
-        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "parameters": sum(w.numel() for w in model.parameters() if w.requires_grad),
         "dtype": str(model.cfg.dtype).removeprefix("torch."),
         "fingerprint": model.fingerprint(),
         "task": task.describe(),

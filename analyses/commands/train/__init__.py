@@ -12,6 +12,13 @@ import click
 @click.option("--d", type=int, default=32, show_default=True, help="Width of the embeddings.")
 @click.option("--p", type=int, default=32, show_default=True, help="Hidden neurons.")
 @click.option(
+    "--embeddings",
+    type=click.Choice(["trained", "fixed"]),
+    default="trained",
+    show_default=True,
+    help="Of the tokens: learned, or random and fixed (appendix of arXiv:2407.11542).",
+)
+@click.option(
     "--models",
     type=click.IntRange(min=1),
     default=1,
@@ -43,7 +50,7 @@ import click
     help="Checkpoint folder; a folder of checkpoints with --models above 1 or --snapshots.",
 )
 def train(
-    architecture: str, T: int, L: int, d: int, p: int, models: int, preset: str,
+    architecture: str, T: int, L: int, d: int, p: int, embeddings: str, models: int, preset: str,
     steps: int | None, batch: int | None, lr: float | None, snapshots: int | None, seed: int,
     out: Path,
 ) -> None:  # fmt: skip
@@ -55,7 +62,7 @@ def train(
     )
     from mechprobe.models import CountingConfig
 
-    config = CountingConfig.of(architecture, T=T, L=L, d=d, p=p)
+    config = CountingConfig.of(architecture, T=T, L=L, d=d, p=p, embeddings=embeddings)
     plan = plan_of(preset, steps, batch, lr)
     seeds = range(seed, seed + models)
     if snapshots is None:

@@ -187,7 +187,8 @@ def _length(arguments: PublishedConfig, matrix: Tensor, file: Path) -> int:
 
 def _classes(arguments: PublishedConfig, state: Weights) -> int:
     """Some published models answer with more classes than seq_len + 1; never with fewer."""
-    return max((arguments.seq_len + 1, *state["fc2.weight"].shape[:1]))
+    rows: tuple[int, ...] = tuple(state["fc2.weight"].shape[:1])
+    return max(arguments.seq_len + 1, *rows, 0)
 
 
 def _asked(arguments: PublishedConfig) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 import os
 import stat
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,22 +82,34 @@ def only_torch_file(folder: Path) -> str | None:
     return names[0] if len(names) == 1 and not has(folder, CONFIG_FILE) else None
 
 
-def names_in(file: Path) -> list[str]:
-    """Names of a torch file's tensors, which are not loaded.
+def holds(file: Path, theirs: Callable[[Iterable[str]], bool]) -> bool:
+    """Whether a torch file's tensors have names that a code gives; no numbers are loaded.
+
+    Args:
+        file: in a folder.
+        theirs: whether names are of that code; prefixes of wrapped modules are tried without.
 
     Raises:
-        MechprobeError: it is damaged, or holds something else.
+        MechprobeError: it is damaged, or holds no state dict.
     """
-    found: list[str] = []
 
     def look(header: Weights) -> None:
-        found.extend(header)
-        raise _SeenError
+        if theirs(header):
+            raise _TheirsError
+        raise _OtherError("names of another code")
 
-    with suppress(_SeenError):
+    try:
         read_torch(inside(file.parent, file.name), look)
-    return found
+    except _TheirsError:
+        return True
+    except _OtherError:
+        pass
+    return False
 
 
-class _SeenError(Exception):
+class _TheirsError(Exception):
     """The names are known; nothing is loaded."""
+
+
+class _OtherError(MechprobeError):
+    """They are not."""

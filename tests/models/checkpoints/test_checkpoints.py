@@ -261,10 +261,13 @@ BAD_PUBLISHED = [
     {"T": True},
     {"T": None},
     {"T": [6]},
-    {"attention_input": "both"},
+    {"attention_input": "neither"},
     {"attention_input": 3},
     {"no_softmax": "true"},
-    {"dataset_type": "forward"},
+    {"dataset_type": "sideways"},
+    {"model_type": "2layer"},
+    {"model_type": "1layer"},
+    {"n_layers": 1},
     {"dataset_type": {"a": 1}},
 ]
 
@@ -359,7 +362,7 @@ def test_what_is_no_checkpoint_folder_is_refused(tmp_path):
     assert "is a file; give the folder" in refused(tmp_path / "file", tmp_path)
     published(tmp_path / "alone", linear=False, bos=False, softmax=False)
     (tmp_path / "alone" / "config.json").unlink()
-    assert "no config.json beside transformer.pt" in refused(tmp_path / "alone", tmp_path)
+    assert "does not say T, softmax" in refused(tmp_path / "alone", tmp_path)
     save(random_model("dot"), tmp_path / "theirs")
     (tmp_path / "theirs" / "config.json").write_text('{"d_model": 8, "n_layers": 1, "act_fn": "x"}')
     assert "a TransformerLens model without task.json" in refused(tmp_path / "theirs", tmp_path)

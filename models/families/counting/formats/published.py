@@ -9,28 +9,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.safe.reading import has, read_json
+from mechprobe.models.base.safe.told import tell
 from mechprobe.models.base.safe.torch_files import read_torch
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.checkpoints.asking import Settings, asked
-from mechprobe.models.checkpoints.place import Place, names_in, only_torch_file, weights_of
+from mechprobe.models.checkpoints.place import Place, holds, only_torch_file, weights_of
 from mechprobe.models.checkpoints.registry import checkpoint_format
 from mechprobe.models.families.counting import CountingConfig
 from mechprobe.models.families.counting.formats.arguments import PublishedConfig, Told
-from mechprobe.models.families.counting.formats.given import given_embeddings
+from mechprobe.models.families.counting.formats.given import GIVEN, given_embeddings
 from mechprobe.models.families.counting.formats.shapes import from_shapes
-from mechprobe.models.families.counting.formats.translated import (
-    EMBEDDING,
-    of_one_block,
-    translated,
-)
+from mechprobe.models.families.counting.formats.translated import of_one_block, translated
 from mechprobe.models.families.transformer import TransformerConfig
 from mechprobe.models.hooked import HookedTransformer
 
 WEIGHTS_FILE, SUMMARY_FILE = "transformer.pt", "wandb-summary.json"
 # What the code of the positional and semantic models does not have.
-OWN_ARGUMENTS = ("no_softmax", "dataset_type", "model_type")
+OWN_ARGUMENTS = ("no_softmax", "dataset_type")
 # What a user says of a file beside the settings of its task.
 OWN_SETTINGS = ("softmax", "attention_input")
 
@@ -58,7 +54,7 @@ class Counting:
 
     def recognises_file(self, file: Path) -> bool:
         """By the names of weights."""
-        return any(name.startswith("token_mixer.") for name in names_in(file))
+        return holds(file, lambda names: any(n.startswith("token_mixer.") for n in names))
 
     def read(self, folder: Path, config: Mapping[str, Any]) -> HookedTransformer:
         """The model in a folder; see `read_place`."""
@@ -79,13 +75,16 @@ class Counting:
         def made(state: Weights) -> tuple[CountingConfig | TransformerConfig, Weights]:
             state = of_one_block(state)
             known = arguments or from_shapes(state, told, file)
-            if EMBEDDING not in state:
-                raise MechprobeError(f"{file}: {EMBEDDING} missing from the state dict")
             rows = known.T + int(known.bos)
             given = given_embeddings(place.folder, config, rows, known.model_dim)
             return translated(known, state, given, file, where)
 
-        model = HookedTransformer(*made(read_torch(file, made)))
+        state = read_torch(file, made)
+        model = HookedTransformer(*made(state))
+        if of_one_block(state) is not state:
+            tell(f"{file.name}: read is the second block alone; the first never reaches the answer")
+        if has(place.folder, GIVEN):
+            tell(f"{file.name}: embeddings are those of {GIVEN}, semantic_emb was never used")
         asks = {name: value for name, value in settings.items() if name not in OWN_SETTINGS}
         return asked(model, settings if config else asks)
 

@@ -78,6 +78,8 @@ def _dataset(bos: bool, uniform: bool) -> str:
 
 
 def _matrix(state: Weights, name: str, file: Path) -> tuple[int, int]:
+    if name not in state:
+        raise MechprobeError(f"{file}: {name} missing from the state dict")
     shape = tuple(state[name].shape)
     if len(shape) != 2:
         raise MechprobeError(f"{file}: {name} has shape {shape}, a matrix is wanted")

@@ -23,7 +23,7 @@ from mechprobe.models.base.safe.torch_files import read_torch, wanted_tensors
 from mechprobe.models.base.validation import validated
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.checkpoints.asking import Settings, asked
-from mechprobe.models.checkpoints.place import Place, names_in, only_torch_file, weights_of
+from mechprobe.models.checkpoints.place import Place, holds, only_torch_file, weights_of
 from mechprobe.models.checkpoints.registry import checkpoint_format
 from mechprobe.models.families.counting.formats.arguments import (
     OPTION,
@@ -96,7 +96,7 @@ class PositionalSemantic:
 
     def recognises_file(self, file: Path) -> bool:
         """By the names of weights."""
-        return "attention.Q" in names_in(file)
+        return holds(file, lambda names: "attention.Q" in names)
 
     def read(self, folder: Path, config: Mapping[str, Any]) -> HookedTransformer:
         """The model in a folder; see `read_place`."""

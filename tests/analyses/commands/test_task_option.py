@@ -1,6 +1,7 @@
 """`--task` of the commands that read checkpoints, and what they say of broken claims."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,11 +43,16 @@ def published(folder: Path, used: bool = True) -> Path:
     return folder / "transformer.pt"
 
 
+def in_this_process(work, jobs, title):
+    """In place of `run_all`; of each job a single probe, unless it names some."""
+    for job in jobs:
+        yield job, work(job if job.probes else replace(job, probes=("readout",)))
+
+
 def test_all_commands_that_read_take_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file alone is labelled, inspected, kept in a run and followed along its training."""
-    # Without processes: what is tested is that the settings come along with a job.
-    here = lambda work, jobs, title: [(job, work(job)) for job in jobs]  # noqa: E731
-    monkeypatch.setattr(runs, "run_all", here)
+    # Without processes, and with one probe of many in the run: that the settings come along.
+    monkeypatch.setattr(runs, "run_all", in_this_process)
     file = published(tmp_path / "run")
     lacking = run("label", file)
     assert lacking.exit_code == 2

@@ -9,10 +9,21 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from mechprobe.models import HookedTransformer, MechprobeError, construct, load, save
+from mechprobe.models import (
+    CountingConfig,
+    HookedTransformer,
+    MechprobeError,
+    Trainee,
+    TrainingPlan,
+    construct,
+    load,
+    save,
+    train,
+)
 from mechprobe.models.base.safe.told import listening
 from mechprobe.models.checkpoints import claimed_accuracy, recognised, settings_of
 from mechprobe.models.families.counting.formats.arguments import HARMLESS
+from mechprobe.probes import label
 
 T, L, D, P = 6, 4, 5, 7
 SIZES = {"T": T, "seq_len": L, "model_dim": D, "p": P}
@@ -265,6 +276,35 @@ def test_the_bos_file_tells_the_code_without_arguments(tmp_path):
         load(folder, told)
     np.save(folder / "mus.npy", mus)
     assert load(folder, told).config.embeddings == "fixed"
+
+
+def test_a_trained_model_with_fixed_embeddings_is_what_its_code_saved(tmp_path):
+    """Trained here, saved as the published code saves it: without its embeddings it answers no
+    better than a guess, with them as it was trained."""
+    config = CountingConfig.of("lin", T=4, L=4, d=8, p=16, embeddings="fixed")
+    plan = TrainingPlan(steps=1500, batch=32, lr=1e-2)
+    model = HookedTransformer(config, train([Trainee(config, 0, plan)])[0].weights)
+    w = model.weights()
+    assert not model.embed.W_E.requires_grad
+    state = {
+        "semantic_emb.weight": torch.randn(4, 8, generator=torch.Generator().manual_seed(1)),
+        "positional_emb.embedding.weight": torch.zeros(4, 8),
+        "token_mixer.A": w["W_mix"],
+        **{f"fc1.{n}": t for n, t in (("weight", w["W_in"].T), ("bias", w["b_in"]))},
+        **{f"fc2.{n}": t for n, t in (("weight", w["W_out"].T), ("bias", w["b_out"]))},
+    }
+    folder = written(tmp_path / "run", state)
+    told = settings_of("T=4,softmax=no,sampler=partition")
+    guessing = label(load(folder, told))
+    assert guessing.accuracy < 0.6
+    assert guessing.mechanism == "unsolved"
+    np.save(folder / "mus.npy", w["W_E"])
+    found = label(load(folder, told))
+    assert (found.accuracy, found.mechanism) == (1, "inventory-based")
+    assert found.mechanism == label(model).mechanism
+    save(model, tmp_path / "ours")
+    assert load(tmp_path / "ours").config.embeddings == "fixed"
+    assert load(tmp_path / "ours").fingerprint() == model.fingerprint()
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
+from mechprobe.analyses.common import options
 from mechprobe.analyses.common.console import say, tell
 
 
@@ -18,8 +20,9 @@ from mechprobe.analyses.common.console import say, tell
     help="Folder of the results and of the page.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@options.task()
 @click.option("--json", "as_json", is_flag=True, help="Print an object.")
-def dynamics(path: Path, out: Path, seed: int, as_json: bool) -> int:
+def dynamics(path: Path, out: Path, seed: int, task: dict[str, Any], as_json: bool) -> int:
     """Follow the mechanism along training: PATH holds the snapshots of one run, or seed-* runs.
 
     `mechprobe train ... --snapshots 30 --out PATH` makes them.
@@ -27,7 +30,7 @@ def dynamics(path: Path, out: Path, seed: int, as_json: bool) -> int:
     from mechprobe.analyses.dynamics.follow import as_object, as_text, follow
     from mechprobe.analyses.dynamics.page import write_page
 
-    found = follow(path, out, seed)
+    found = follow(path, out, seed, task)
     page = write_page(found, out / "dynamics.html")
     if as_json:
         tell(json.dumps(as_object(found, page), indent=2, allow_nan=False))

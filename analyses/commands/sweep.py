@@ -10,10 +10,11 @@ from mechprobe.analyses.common.console import tell
 
 Command = TypeVar("Command", bound=Callable[..., object])
 # As in analyses.sweeps.engines and models, whose import takes longer than a help page may.
-ENGINES, SCHEDULES, PRESETS = (
+ENGINES, SCHEDULES, PRESETS, EMBEDDINGS = (
     ("local", "dask", "ray"),
     ("cosine", "constant"),
     ("fast", "published"),
+    ("trained", "fixed"),
 )
 
 
@@ -43,6 +44,7 @@ def sweep() -> None:
 @click.option("--d", callback=_listed(int, "numbers"), help="Widths, as in 4,8,16.")
 @click.option("--p", callback=_listed(int, "numbers"), help="Hidden neurons, as in 2,8,32.")
 @click.option("--arch", callback=_listed(str, "names"), help="Architectures.  [default: all]")
+@click.option("--embeddings", type=click.Choice(EMBEDDINGS), help="Learned or random and fixed.")
 @click.option("--seeds", type=int, help="Models a cell and learning rate.  [default: 1]")
 @click.option("--seed", type=int, help="The first seed; also of the probes.  [default: 0]")
 @click.option("--lr", callback=_listed(float, "numbers"), help="Peak learning rates.")

@@ -13,6 +13,7 @@ __all__ = [
     "out",
     "quick",
     "seed",
+    "task",
 ]
 
 MOST = 1000  # models of a kind
@@ -45,6 +46,28 @@ def seed(says: str = "Of the first model of each kind.") -> Callable[[Decorated]
     """`--seed`, as far as generators take it."""
     return click.option(
         "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help=says
+    )
+
+
+def task() -> Callable[[Decorated], Decorated]:
+    """`--task`, settings of the models' task by name; as `models.load` takes them."""
+
+    def parsed(ctx: click.Context, _: click.Parameter, value: str | None) -> dict[str, Any]:
+        if value is None:
+            return {}
+        from mechprobe.models.base.errors import MechprobeError
+        from mechprobe.models.checkpoints import settings_of  # which imports torch
+
+        try:
+            return dict(settings_of(value))
+        except MechprobeError as error:
+            raise click.UsageError(f"--task: {error}", ctx) from None
+
+    return click.option(
+        "--task",
+        metavar="NAME=VALUE,...",
+        callback=parsed,
+        help="What the files do not say, or another task: T=32,L=10,sampler=uniform.",
     )
 
 

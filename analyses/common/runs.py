@@ -9,6 +9,7 @@ from mechprobe.analyses.common.stopping import goes_on
 from mechprobe.models import HookedTransformer, MechprobeError, load, read_meta
 from mechprobe.models.base.files import printable
 from mechprobe.models.base.parallel import WorkersLostError, run_all
+from mechprobe.models.checkpoints import Setting
 from mechprobe.probes import ModelResult, Probe, RunInfo, all_probes, study
 from mechprobe.probes.labelling import rule_version
 from mechprobe.probes.runs import RESULTS, RUN_FILE, load_result, save_result, save_run, title_of
@@ -35,6 +36,7 @@ class StudyJob:
         run: the run folder its result goes to.
         seed: of the probes.
         probes: names of those to run, all where left out.
+        task: settings of the model's task, as `load` takes them.
     """
 
     name: str
@@ -42,6 +44,7 @@ class StudyJob:
     run: Path
     seed: int
     probes: tuple[str, ...] | None = None
+    task: tuple[tuple[str, Setting], ...] = ()
 
 
 def study_checkpoint(job: StudyJob) -> ModelResult | str:
@@ -51,7 +54,7 @@ def study_checkpoint(job: StudyJob) -> ModelResult | str:
         The result, or one line that says what is wrong with the checkpoint.
     """
     try:
-        model = load(job.checkpoint)
+        model = load(job.checkpoint, dict(job.task))
         kept = load_result(job.run, job.name)
         meta = read_meta(job.checkpoint)
         path = printable(job.checkpoint)

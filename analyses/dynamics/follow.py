@@ -14,6 +14,8 @@ from mechprobe.analyses.dynamics.tables import history
 from mechprobe.analyses.dynamics.words import sentences
 from mechprobe.models import MechprobeError, load
 from mechprobe.models.base.files import printable
+from mechprobe.models.checkpoints import Settings
+from mechprobe.models.checkpoints.asking import settings_text
 from mechprobe.probes import ModelResult
 from mechprobe.probes.formation import Formation, Onset, formation
 from mechprobe.probes.reading import TaskReading, reading_of
@@ -24,27 +26,30 @@ SEED = re.compile(r"seed-(\d+)")
 TRAINING = ("steps", "batch", "lr", "schedule", "seed")
 
 
-def follow(path: Path, out: Path, seed: int) -> Dynamics:
+def follow(path: Path, out: Path, seed: int, settings: Settings | None = None) -> Dynamics:
     """Label all snapshots of all runs; what was stored before a stop is not done again.
 
     Args:
         path: holds the step-* checkpoints of one run, or seed-* folders of those.
         out: folder of the results.
         seed: of the probes.
+        settings: of the task of all snapshots, as `load` takes them.
 
     Raises:
         MechprobeError: no runs there, runs of several tasks or of one that is not followed, or
             no snapshot that can be labelled.
     """
     runs = find_runs(path)
-    reading = _reading(path, runs)
+    task = tuple((settings or {}).items())
+    reading = _reading(path, runs, dict(task))
     probes = what_to_follow(reading).probes
     jobs = {
-        (name, step): StudyJob(f"{name}-{checkpoint.name}", checkpoint, out, seed, probes)
+        (name, step): StudyJob(f"{name}-{checkpoint.name}", checkpoint, out, seed, probes, task)
         for name, steps in runs.items()
         for step, checkpoint in steps.items()
     }
     words = ["mechprobe", "dynamics", str(path), "--out", str(out), "--seed", str(seed)]
+    words += ["--task", settings_text(dict(task))] if task else []
     info = run_info("Mechanism along training", printable(shlex.join(words)), seed)
     begin_run(out, info, [job.name for job in jobs.values()])
     results, problems = study_all(list(jobs.values()), "labelling snapshots")
@@ -143,9 +148,9 @@ def _run(name: str, steps: dict[int, ModelResult], reading: TaskReading) -> Run:
     return Run(name, _settings(list(steps.values())[-1]), snapshots, formation(snapshots))
 
 
-def _reading(path: Path, runs: dict[str, dict[int, Path]]) -> TaskReading:
+def _reading(path: Path, runs: dict[str, dict[int, Path]], settings: Settings) -> TaskReading:
     """Of the task of all runs, by the first snapshot of each."""
-    tasks = [load(next(iter(steps.values()))).task() for steps in runs.values()]
+    tasks = [load(next(iter(steps.values())), settings).task() for steps in runs.values()]
     names = list(dict.fromkeys(task.name for task in tasks))
     if len(names) > 1:
         raise MechprobeError(

@@ -13,6 +13,7 @@ from mechprobe.models import ARCHITECTURES, CountingConfig, MechprobeError, Trai
 from mechprobe.models.base.errors import short
 from mechprobe.models.base.validation import known_version, validated
 from mechprobe.models.families.counting import log_spaced
+from mechprobe.models.families.counting.config import Embeddings
 from mechprobe.models.families.counting.training import Schedule
 
 VERSION = 2  # of sweep.toml; version 1 had no earlier grids, and did not say its version
@@ -48,6 +49,7 @@ class Grid(BaseModel):
         T, L: alphabet size and sequence length.
         d, p: widths of the embeddings, numbers of hidden neurons.
         arch: architectures of the paper.
+        embeddings: of all models, "trained" or "fixed"; left out of files where they are trained.
         seeds: how many, counted from `seed`.
         seed: the first; also of the probes.
         lr: peak learning rates; the best one is chosen for each architecture, d, p and seed.
@@ -64,6 +66,7 @@ class Grid(BaseModel):
     d: list[_Size] = Field(min_length=1)
     p: list[_Size] = Field(min_length=1)
     arch: list[str] = Field(default=list(ARCHITECTURES), min_length=1)
+    embeddings: Embeddings = Field(default="trained", exclude_if=lambda kind: kind == "trained")
     seeds: _Size = 1
     seed: Annotated[int, Field(ge=0, lt=2**62)] = 0
     lr: list[float] = Field(default=[TrainingPlan().lr], min_length=1)
@@ -143,7 +146,8 @@ class Grid(BaseModel):
 
     def config(self, arch: str, d: int, p: int) -> CountingConfig:
         """Of one cell."""
-        return CountingConfig.of(arch, T=self.T, L=self.L, d=d, p=p)
+        sizes = {"T": self.T, "L": self.L, "d": d, "p": p}
+        return CountingConfig.of(arch, **sizes, embeddings=self.embeddings)
 
     def plan(self, lr: float) -> TrainingPlan:
         """At one learning rate."""
@@ -167,8 +171,8 @@ class Grid(BaseModel):
 
     def difference(self, other: "Grid") -> str | None:
         """The first setting that differs, in words."""
-        for name, own in self.model_dump().items():
-            found = getattr(other, name)
+        for name in type(self).model_fields:
+            own, found = getattr(self, name), getattr(other, name)
             if own != found:
                 return f"{name} is {found} there, {own} here"
         return None

@@ -1,23 +1,24 @@
 """Checkpoints: our own format, readers of other people's, and a register of both."""
 
-import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mechprobe.models.base.errors import MechprobeError
-from mechprobe.models.base.safe.reading import CONFIG_FILE, has, read_json
+from mechprobe.models.base.safe.reading import CONFIG_FILE
 from mechprobe.models.base.safe.writing import write_folder
 from mechprobe.models.base.settled import settled
 from mechprobe.models.base.weights import refuse_numberless
+from mechprobe.models.checkpoints.asking import Setting, Settings, settings_of
+from mechprobe.models.checkpoints.place import Place, place_of
 from mechprobe.models.checkpoints.registry import (
     FORMATS,
+    FileReader,
     Format,
     Reader,
     checkpoint_format,
+    claim_of,
     format_of,
     formats,
     read_with,
@@ -27,44 +28,69 @@ from mechprobe.models.hooked.altered import refuse_altered
 
 __all__ = [
     "FORMATS",
+    "FileReader",
     "Format",
+    "Place",
     "Reader",
+    "Setting",
+    "Settings",
     "checkpoint_format",
+    "claimed_accuracy",
     "formats",
     "load",
     "read_meta",
     "recognised",
     "save",
+    "settings_of",
 ]
 
 
 @settled()
-def load(path: str | Path) -> HookedTransformer:
-    """A checkpoint folder of any known format as a hooked model.
+def load(path: str | Path, task: Settings | None = None) -> HookedTransformer:
+    """A checkpoint of any known format as a hooked model.
+
+    Args:
+        path: its folder, or a single file of torch's (NAME.pt) that a known code wrote.
+        task: what the files do not say, and what the model is to be asked in place of its own
+            task: `{"T": 32, "L": 10, "sampler": "uniform"}`, or another task by its "name".
 
     Raises:
-        MechprobeError: no such folder, no known format, damaged or hostile content.
+        MechprobeError: no such folder, no known format, damaged or hostile content, settings that
+            do not fit it, or one that is lacking.
     """
-    folder = Path(path)
-    config = _read_config(folder)
-    model = read_with(format_of(folder, config), folder, config)
+    place = place_of(Path(path))
+    model = read_with(format_of(place), place, task or {})
     # Half precision is for storing: counts are a few thousandths of a logit apart.
     small = model.cfg.dtype not in (torch.float32, torch.float64)
     return model.with_dtype(torch.float32) if small else model
 
 
 def recognised(path: str | Path) -> Format:
-    """Which format a checkpoint folder is of; its weights are not looked at.
+    """Which format a checkpoint is of; numbers of its weights are not looked at.
 
     Raises:
         MechprobeError: no such folder, or no known format.
     """
-    return format_of(Path(path), _read_config(Path(path)))
+    return format_of(place_of(Path(path)))
+
+
+def claimed_accuracy(path: str | Path) -> tuple[float | None, str]:
+    """How good a checkpoint is by its own account.
+
+    Returns:
+        Share of right answers, in [0, 1], that the files beside it claim, None where none of them
+        says one; and what its format advises to look at where it is far from that, or empty.
+
+    Raises:
+        MechprobeError: no such folder, or no known format.
+    """
+    place = place_of(Path(path))
+    return claim_of(format_of(place), place)
 
 
 def read_meta(path: str | Path) -> dict[str, Any]:
     """Where one of our checkpoints says it comes from; empty for others."""
-    meta = _read_config(Path(path)).get("meta", {})
+    meta = place_of(Path(path)).config.get("meta", {})
     return meta if isinstance(meta, dict) else {}
 
 
@@ -87,17 +113,3 @@ def save(model: HookedTransformer, path: str | Path, meta: Mapping[str, Any] | N
     weights = model.weights()
     refuse_numberless(weights, "stored")
     write_folder(Path(path), files, weights)
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    try:
-        there = stat.S_ISDIR(os.stat(folder).st_mode)
-        if there:
-            os.scandir(folder).close()  # whether it may be looked into
-    except (FileNotFoundError, ValueError):  # a null byte is in no name
-        raise MechprobeError(f"{folder}: no such checkpoint folder") from None
-    except OSError as error:  # it may be there, but cannot be entered, or the name is too long
-        raise MechprobeError(f"{folder}: cannot be read ({error.strerror})") from None
-    if not there:
-        raise MechprobeError(f"{folder}: is a file; give the folder it lies in")
-    return read_json(folder, CONFIG_FILE) if has(folder, CONFIG_FILE) else {}

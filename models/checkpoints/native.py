@@ -13,6 +13,7 @@ from mechprobe.models.base.safe.reading import (
     inside,
     read_safetensors,
 )
+from mechprobe.models.checkpoints.place import Place
 from mechprobe.models.checkpoints.registry import checkpoint_format
 from mechprobe.models.hooked import FAMILIES, HookedTransformer
 
@@ -22,6 +23,8 @@ THEIRS = {"d_model", "n_layers"}  # names in every configuration of TransformerL
 @checkpoint_format("native", f"{CONFIG_FILE} and {WEIGHTS_FILE}, what models.save writes")
 class Native:
     """Our own checkpoints, of any family."""
+
+    advice = ""
 
     def recognises(self, folder: Path, config: Mapping[str, Any]) -> bool:
         """By the weights' file."""
@@ -47,3 +50,9 @@ class Native:
         weights = read_safetensors(file, lambda w: family.check(checked, w, where=str(file)))
         model: HookedTransformer = family.assemble(checked, weights)
         return model
+
+    def claimed(self, place: Place) -> float | None:
+        """The accuracy in "meta", where there is one."""
+        meta = place.config.get("meta")
+        claim = meta.get("accuracy") if isinstance(meta, dict) else None
+        return float(claim) if isinstance(claim, int | float) else None

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from mechprobe.models.base.errors import MechprobeError, begins_with, short
 from mechprobe.models.base.registry import Registry, guarded, is_ours, refuse_lacking
 from mechprobe.models.base.safe.reading import CONFIG_FILE, has
+from mechprobe.models.checkpoints.asking import Settings, asked
+from mechprobe.models.checkpoints.place import Place, torch_files
 from mechprobe.models.hooked import HookedTransformer
 
 
@@ -31,6 +33,48 @@ class Reader(Protocol):
         Raises:
             MechprobeError: damaged or hostile content; the message names the file.
         """
+        ...
+
+
+@runtime_checkable
+class FileReader(Reader, Protocol):
+    """A reader that also takes a single file, and what a user says of it; these methods are
+    optional, and `read` is not called where they are there."""
+
+    def recognises_file(self, file: Path) -> bool:
+        """Whether a torch file that was given by itself is of this format.
+
+        Raises:
+            MechprobeError: it is damaged.
+        """
+        ...
+
+    def read_place(self, place: Place, settings: Settings) -> HookedTransformer:
+        """The model in a folder or a file that was recognised.
+
+        Args:
+            place: where it is.
+            settings: what the user says of it; empty if nothing.
+
+        Raises:
+            MechprobeError: damaged or hostile content, settings that contradict it, or one that
+                is lacking; says which.
+        """
+        ...
+
+
+@runtime_checkable
+class Claiming(Protocol):
+    """A reader that knows where files say how good a model is; optional."""
+
+    def claimed(self, place: Place) -> float | None:
+        """Share of right answers, in [0, 1], that the files claim; None where none says one."""
+        ...
+
+    @property
+    def advice(self) -> str:
+        """What to look at where a model is far from that, or no better than a constant answer,
+        in one clause; empty if nothing is peculiar to the format."""
         ...
 
 
@@ -80,8 +124,8 @@ def formats() -> dict[str, Format]:
     return {name: found.entry for name, found in known}
 
 
-def format_of(folder: Path, config: Mapping[str, Any]) -> Format:
-    """The first format that recognises a folder.
+def format_of(place: Place) -> Format:
+    """The first format that recognises a place.
 
     Raises:
         MechprobeError: none does; says which are known, and which failed to look.
@@ -90,37 +134,87 @@ def format_of(folder: Path, config: Mapping[str, Any]) -> Format:
     failed = ""
     for found in known.values():
         try:
-            if _recognises(found, folder, config):
+            if _recognises(found, place):
                 return found
         except MechprobeError as error:  # others' readers may fail in any way; the next is asked
             if is_ours(type(found.reader).__module__):
                 raise
             failed += f"; {short(error, 200)}"
-    if not has(folder, CONFIG_FILE):
-        raise MechprobeError(f"{folder}: no {CONFIG_FILE}; is this a checkpoint folder?{failed}")
     told = "; ".join(f"{f.name}: {f.summary}" for f in known.values())
-    raise MechprobeError(f"{folder}: no weights here that are known; known formats: {told}{failed}")
+    if place.file is not None:
+        raise MechprobeError(
+            f"{place.path}: not a file that a known code writes; known formats: {told}{failed}"
+        )
+    files = torch_files(place.folder)
+    if not has(place.folder, CONFIG_FILE):
+        if len(files) > 1:
+            listed = ", ".join(short(name) for name in files[:3]) + ", ..." * (len(files) > 3)
+            raise MechprobeError(
+                f"{place.path}: holds {len(files)} torch files ({listed}) and no {CONFIG_FILE};"
+                f" give one of them{failed}"
+            )
+        raise MechprobeError(
+            f"{place.path}: no {CONFIG_FILE}; is this a checkpoint folder?{failed}"
+        )
+    raise MechprobeError(
+        f"{place.path}: no weights here that are known; known formats: {told}{failed}"
+    )
 
 
-def read_with(found: Format, folder: Path, config: Mapping[str, Any]) -> HookedTransformer:
-    """Read a folder; whatever goes wrong is one line that names it.
+def _recognises(found: Format, place: Place) -> bool:
+    reader = found.reader
+    with guarded(f"{found.name} failed to look", type(reader).__module__):
+        if place.file is None:
+            # A copy: what one reader does to it is not what the next one sees.
+            return bool(reader.recognises(place.folder, deepcopy(place.config)))
+        if not isinstance(reader, FileReader):
+            return False
+        return bool(reader.recognises_file(place.folder / place.file))
+
+
+def read_with(found: Format, place: Place, settings: Settings) -> HookedTransformer:
+    """Read what is there; whatever goes wrong is one line that names it.
+
+    Args:
+        found: its format.
+        place: where it is.
+        settings: what the user says of it.
 
     Raises:
         MechprobeError: the reader's own, or a line about how the reader failed.
     """
-    who = f"{folder}: the reader of the format {found.name}"
+    who = f"{place.path}: the reader of the format {found.name}"
+    reader = found.reader
     try:
-        with guarded(f"{who} failed", type(found.reader).__module__):
-            # A copy: what one reader does to it is not what the next one sees.
-            model: object = found.reader.read(folder, deepcopy(config))
+        with guarded(f"{who} failed", type(reader).__module__):
+            mine = replace(place, config=deepcopy(place.config))
+            model: object = (
+                reader.read_place(mine, settings)
+                if isinstance(reader, FileReader)
+                else reader.read(mine.folder, mine.config)
+            )
+        if not isinstance(model, HookedTransformer):
+            raise MechprobeError(
+                f"{who} gave a {type(model).__name__}, a HookedTransformer is wanted"
+            )
+        if settings and not isinstance(reader, FileReader):
+            model = asked(model, settings)
     except MechprobeError as error:
         text = str(error)
-        raise MechprobeError(text if begins_with(text, folder) else f"{folder}: {text}") from None
-    if not isinstance(model, HookedTransformer):
-        raise MechprobeError(f"{who} gave a {type(model).__name__}, a HookedTransformer is wanted")
+        there = begins_with(text, place.path) or begins_with(text, place.folder)
+        raise MechprobeError(text if there else f"{place.path}: {text}") from None
     return model
 
 
-def _recognises(found: Format, folder: Path, config: Mapping[str, Any]) -> bool:
-    with guarded(f"{found.name} failed to look", type(found.reader).__module__):
-        return bool(found.reader.recognises(folder, deepcopy(config)))
+def claim_of(found: Format, place: Place) -> tuple[float | None, str]:
+    """How good the files claim the model to be (None where they say nothing, or nothing that is a
+    share), and what the format advises where it is not."""
+    if not isinstance(found.reader, Claiming):
+        return None, ""
+    advice = str(found.reader.advice)
+    try:
+        with guarded(f"{found.name} failed to look", type(found.reader).__module__):
+            claim: object = found.reader.claimed(place)
+    except MechprobeError:  # what is said beside a model keeps nobody from reading it
+        return None, advice
+    return (claim if isinstance(claim, float) and 0 <= claim <= 1 else None), advice

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mechprobe.analyses.common.claims import doubt
 from mechprobe.analyses.common.text import summary
 from mechprobe.models import HookedTransformer, MechprobeError, Task, load, read_meta
 from mechprobe.models.base.errors import plain, short
 from mechprobe.models.base.files import printable
 from mechprobe.models.base.parallel import one_thread
-from mechprobe.models.checkpoints import FORMATS, formats, recognised
+from mechprobe.models.checkpoints import FORMATS, Settings, formats, recognised
 from mechprobe.models.tasks import described
 from mechprobe.probes import Probe, all_probes
 from mechprobe.probes import label as label_model
@@ -18,8 +19,13 @@ from mechprobe.probes import label as label_model
 WIDTH = 13  # of the names, at least
 
 
-def inspect_path(path: Path, seed: int = 0) -> dict[str, Any]:
+def inspect_path(path: Path, seed: int = 0, settings: Settings | None = None) -> dict[str, Any]:
     """What `mechprobe inspect --json` prints.
+
+    Args:
+        path: of the checkpoint.
+        seed: of the probes.
+        settings: of its task, as `load` takes them.
 
     Whether a label can be given is found by giving one.
 
@@ -28,7 +34,7 @@ def inspect_path(path: Path, seed: int = 0) -> dict[str, Any]:
     """
     one_thread()
     known = recognised(path)
-    model = load(path)
+    model = load(path, settings)
     task = model.task()
     return {
         "path": plain(printable(path)),
@@ -38,13 +44,13 @@ def inspect_path(path: Path, seed: int = 0) -> dict[str, Any]:
         "family": model.config.family,
         "architecture": model.config.architecture,
         "sizes": model.config.sizes,
-        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "parameters": sum(w.numel() for w in model.parameters() if w.requires_grad),
         "dtype": str(model.cfg.dtype).removeprefix("torch."),
         "fingerprint": model.fingerprint(),
         "task": described(task),
         "config": json.loads(model.config.model_dump_json()),
         "meta": read_meta(path),
-        "label": _label(model, seed),
+        "label": _label(path, model, seed),
         "probes": {
             probe.name: {"kind": probe.kind, **_answer(_why_not(probe, model, task))}
             for probe in all_probes().values()
@@ -94,13 +100,14 @@ def formats_text() -> tuple[str, list[str]]:
     return "\n".join(lines), list(FORMATS.problems())
 
 
-def _label(model: HookedTransformer, seed: int) -> dict[str, Any]:
+def _label(path: Path, model: HookedTransformer, seed: int) -> dict[str, Any]:
     try:
         label = label_model(model, seed=seed)
     except MechprobeError as error:
-        return {**_answer(str(error)), "verdict": None, "axes": []}
+        return {**_answer(str(error)), "verdict": None, "axes": [], "doubt": None}
     axes = [json.loads(axis.model_dump_json()) for axis in label.axes]
-    return {**_answer(None), "verdict": summary(label, model.task().name), "axes": axes}
+    verdict = summary(label, model.task().name)
+    return {**_answer(None), "verdict": verdict, "axes": axes, "doubt": doubt(path, label)}
 
 
 def _why_not(probe: Probe, model: HookedTransformer, task: Task) -> str | None:

@@ -2,24 +2,29 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
-from mechprobe.analyses.common.console import report_problems, tell
+from mechprobe.analyses.common import options
+from mechprobe.analyses.common.console import report_problems, say, tell
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@options.task()
 @click.option(
     "--run",
     "folder",
     type=click.Path(path_type=Path),
     help="Also run every probe and keep the results there, for `mechprobe report`.",
 )
-def label(paths: tuple[Path, ...], as_json: bool, seed: int, folder: Path | None) -> int:
-    """Label the models at PATHS (checkpoint folders)."""
+def label(
+    paths: tuple[Path, ...], as_json: bool, seed: int, task: dict[str, Any], folder: Path | None
+) -> int:
+    """Label the models at PATHS (checkpoint folders, or single files of a published code)."""
     from mechprobe.analyses.commands.label.labelling import (
         as_object,
         as_text,
@@ -27,10 +32,13 @@ def label(paths: tuple[Path, ...], as_json: bool, seed: int, folder: Path | None
         study_paths,
     )
 
-    labelled, problems = label_paths(paths, seed)
+    labelled, problems = label_paths(paths, seed, task)
+    for item in labelled:
+        if item.doubt is not None:
+            say(item.doubt)
     if folder is not None:
         good = [item.path for item in labelled]
-        problems += study_paths(good, folder, seed)
+        problems += study_paths(good, folder, seed, task)
     if as_json:
         tell(json.dumps([as_object(item) for item in labelled], indent=2, allow_nan=False))
     else:

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mechprobe.analyses.common.claims import doubt
 from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all
 from mechprobe.analyses.common.text import summary
 from mechprobe.models import MechprobeError, load
 from mechprobe.models.base.errors import begins_with
 from mechprobe.models.base.files import printable
 from mechprobe.models.base.parallel import one_thread
+from mechprobe.models.checkpoints import Settings
+from mechprobe.models.checkpoints.asking import settings_text
 from mechprobe.models.tasks import described
 from mechprobe.probes import MechanismLabel
 from mechprobe.probes import label as label_model
@@ -21,16 +24,24 @@ from mechprobe.probes.runs import RESULTS
 
 @dataclass(frozen=True)
 class Labelled:
-    """A checkpoint and its label."""
+    """A checkpoint, its label, and one line where it is not as good as its files say."""
 
     path: Path
     architecture: str
     task: dict[str, Any]
     verdict: MechanismLabel
+    doubt: str | None = None
 
 
-def label_paths(paths: Sequence[Path], seed: int) -> tuple[list[Labelled], list[str]]:
+def label_paths(
+    paths: Sequence[Path], seed: int, settings: Settings | None = None
+) -> tuple[list[Labelled], list[str]]:
     """Label every checkpoint that can be read.
+
+    Args:
+        paths: of the checkpoints.
+        seed: of the probes.
+        settings: of the task of all of them, as `load` takes them.
 
     Returns:
         Labels in the order of the paths, and one line for each bad path.
@@ -39,14 +50,15 @@ def label_paths(paths: Sequence[Path], seed: int) -> tuple[list[Labelled], list[
     labelled, problems = [], []
     for path in paths:
         try:
-            model = load(path)
+            model = load(path, settings)
             verdict = label_model(model, seed=seed)
             task = described(model.task())
         except MechprobeError as error:
             text = str(error)
             problems.append(text if begins_with(text, path) else f"{path}: {text}")
         else:
-            labelled.append(Labelled(path, model.config.architecture, task, verdict))
+            said = doubt(path, verdict)
+            labelled.append(Labelled(path, model.config.architecture, task, verdict, said))
     return labelled, problems
 
 
@@ -81,15 +93,19 @@ def as_text(item: Labelled) -> str:
     return "\n  ".join([head, *item.verdict.reasons])
 
 
-def study_paths(paths: Sequence[Path], folder: Path, seed: int) -> list[str]:
+def study_paths(
+    paths: Sequence[Path], folder: Path, seed: int, settings: Settings | None = None
+) -> list[str]:
     """Run every probe on checkpoints and keep a run folder; returns problems.
 
     Raises:
         MechprobeError: the folder holds something else, or results of other models.
     """
     names = _unique_names(paths)
-    jobs = [StudyJob(n, p, folder, seed) for n, p in zip(names, paths, strict=True)]
+    task = tuple((settings or {}).items())
+    jobs = [StudyJob(n, p, folder, seed, task=task) for n, p in zip(names, paths, strict=True)]
     words = ["mechprobe", "label", *map(str, paths), "--run", str(folder), "--seed", str(seed)]
+    words += ["--task", settings_text(dict(task))] if task else []
     command = printable(shlex.join(words))
     others = sorted(f.stem for f in (folder / RESULTS).glob("*.json") if f.stem not in names)
     if others:

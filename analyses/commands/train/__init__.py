@@ -14,6 +14,13 @@ from mechprobe.analyses.common.console import tell
 @click.option("--d", type=int, default=32, show_default=True, help="Width of the embeddings.")
 @click.option("--p", type=int, default=32, show_default=True, help="Hidden neurons.")
 @click.option(
+    "--embeddings",
+    type=click.Choice(["trained", "fixed"]),
+    default="trained",
+    show_default=True,
+    help="Of the tokens: learned, or random and fixed (appendix of arXiv:2407.11542).",
+)
+@click.option(
     "--models",
     type=click.IntRange(min=1),
     default=1,
@@ -45,7 +52,7 @@ from mechprobe.analyses.common.console import tell
     help="Checkpoint folder; a folder of checkpoints with --models above 1 or --snapshots.",
 )
 def train(
-    architecture: str, T: int, L: int, d: int, p: int, models: int, preset: str,
+    architecture: str, T: int, L: int, d: int, p: int, embeddings: str, models: int, preset: str,
     steps: int | None, batch: int | None, lr: float | None, snapshots: int | None, seed: int,
     out: Path,
 ) -> None:  # fmt: skip
@@ -57,7 +64,7 @@ def train(
     )
     from mechprobe.models import CountingConfig
 
-    config = CountingConfig.of(architecture, T=T, L=L, d=d, p=p)
+    config = CountingConfig.of(architecture, T=T, L=L, d=d, p=p, embeddings=embeddings)
     plan = plan_of(preset, steps, batch, lr)
     seeds = range(seed, seed + models)
     if snapshots is None:

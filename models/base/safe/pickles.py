@@ -1,7 +1,8 @@
-"""What the pickle of a plain state dict says, found without running it: nothing is called.
+"""What the pickle of state dicts says, found without running it: nothing is called or allocated.
 
 `torch.load(weights_only=True)` runs no code either, but a hostile pickle can still make it
-allocate what no file holds, or hash nested names for ever.
+allocate what no file holds, or hash nested names for ever; and it refuses a whole file for a
+harmless object beside the weights.
 """
 
 import pickletools
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.errors import MechprobeError, short
 
 PLAIN = "save a plain state dict"
 STORAGES = {
@@ -31,14 +32,51 @@ TENSOR, PARAMETER, DICT = (
     "torch._utils _rebuild_parameter",
     "collections OrderedDict",
 )
-# Of tensors that are sparse, without numbers, or of rarer types: known, to be refused by name.
+# Of tensors that are sparse, quantised, without numbers, or of rarer types; and what training
+# scripts keep beside the weights. Known and never called: an `Odd` stands in their place.
 ODD = {
     "torch._utils _rebuild_sparse_tensor",
     "torch._utils _rebuild_meta_tensor_no_storage",
     "torch._utils _rebuild_tensor_v3",
+    "torch._utils _rebuild_qtensor",
+    "torch._utils _rebuild_parameter_with_state",
+    "torch._tensor _rebuild_from_type_v2",
     "torch.serialization _get_layout",
     "torch.storage UntypedStorage",
+    "torch QInt8Storage",
+    "torch QUInt8Storage",
+    "torch QInt32Storage",
+    "torch per_tensor_affine",
+    "torch per_channel_affine",
     "torch Size",
+    "torch device",
+    "_codecs encode",
+    "argparse Namespace",
+    "builtins set",
+    "__builtin__ set",
+    "collections Counter",
+    "collections defaultdict",
+    "collections deque",
+    "builtins dict",
+    "__builtin__ dict",
+    "builtins list",
+    "__builtin__ list",
+    "datetime datetime",
+    "pathlib Path",
+    "pathlib PosixPath",
+    "pathlib WindowsPath",
+    "pathlib._local PosixPath",
+    "pathlib._local WindowsPath",
+    "numpy dtype",
+    "numpy ndarray",
+    "numpy.core.multiarray scalar",
+    "numpy.core.multiarray _reconstruct",
+    "numpy._core.multiarray scalar",
+    "numpy._core.multiarray _reconstruct",
+    "pytorch_lightning.utilities.parsing AttributeDict",
+    "lightning.pytorch.utilities.parsing AttributeDict",
+    "lightning_fabric.utilities.data AttributeDict",
+    "lightning.fabric.utilities.data AttributeDict",
 } | {f"torch {name}" for name, value in vars(torch).items() if isinstance(value, torch.dtype)}
 
 
@@ -67,7 +105,7 @@ class Stored:
 
 
 class Odd:
-    """Something of torch's that is no plain tensor."""
+    """Something known that is no plain tensor; what it is made of is forgotten."""
 
 
 def interpreted(pickled: bytes) -> object:
@@ -114,30 +152,31 @@ def interpreted(pickled: bytes) -> object:
                 stack.append(memo[arg])
             case "GLOBAL":
                 if arg not in (TENSOR, PARAMETER, DICT) and arg not in ODD | STORAGES.keys():
-                    raise MechprobeError(f"holds more than tensors and is not loaded; {PLAIN}")
-                stack.append(_Global(arg))
-            case "REDUCE":
+                    what = short(str(arg).replace(" ", "."))
+                    raise MechprobeError(
+                        f"holds more than tensors ({what}) and is not loaded; {PLAIN}"
+                    )
+                stack.append(_Global(str(arg)))
+            case "REDUCE" | "NEWOBJ":
                 given = stack.pop()
                 stack.append(_made(stack.pop(), given))
             case "BINPERSID":
                 stack.append(_storage(stack.pop()))
             case "APPEND":
                 last = stack.pop()
-                _list(stack[-1]).append(last)
+                _extend(stack[-1], [last])
             case "APPENDS":
                 more = items()
-                _list(stack[-1]).extend(more)
+                _extend(stack[-1], more)
             case "SETITEM":
                 value, key = stack.pop(), stack.pop()
-                _dict(stack[-1])[_key(key)] = value
+                _update(stack[-1], [key, value])
             case "SETITEMS":
                 pairs = items()
-                into = _dict(stack[-1])
-                for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-                    into[_key(key)] = value
+                _update(stack[-1], pairs)
             case "BUILD":  # a state dict's versions of its modules
                 stack.pop()
-                _dict(stack[-1])
+                _update(stack[-1], [])
             case "STOP":
                 return stack.pop()
             case _:
@@ -175,13 +214,18 @@ def _key(value: object) -> object:
     return value
 
 
-def _dict(value: object) -> dict[object, object]:
-    if not isinstance(value, dict):
+def _update(into: object, pairs: list[object]) -> None:
+    if isinstance(into, Odd):
+        return
+    if not isinstance(into, dict):
         raise ValueError("items of what is no dictionary")
-    return value
+    for key, value in zip(pairs[::2], pairs[1::2], strict=True):
+        into[_key(key)] = value
 
 
-def _list(value: object) -> list[object]:
-    if not isinstance(value, list):
+def _extend(into: object, more: list[object]) -> None:
+    if isinstance(into, Odd):
+        return
+    if not isinstance(into, list):
         raise ValueError("items of what is no list")
-    return value
+    into.extend(more)

@@ -1,24 +1,32 @@
 """Safe reading of torch files: only plain state dicts, in sizes that the files bear out.
 
-Records and pickle are read as data first, and only what passes is given to
-`torch.load(weights_only=True)`.
+Records and pickle are read as data; the pickle is never run, and numbers come straight from the
+records that it names.
 """
 
 import io
 import math
 import os
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from mechprobe.models.base.errors import MechprobeError, short
 from mechprobe.models.base.safe.pickles import PLAIN, Odd, Stored, interpreted
 from mechprobe.models.base.safe.reading import Check, without_numbers
+from mechprobe.models.base.safe.state_dicts import fitting, state_dict_of
+from mechprobe.models.base.safe.told import tell
 from mechprobe.models.base.weights import Weights
 
 MIB = 2**20
-PICKLE_BYTES = MIB // 16  # of a state dict of hundreds of tensors: 0.03 MiB
+PICKLE_BYTES = MIB // 4  # a state dict of hundreds of tensors takes 0.03 MiB, an optimiser twice it
+# What tensors may claim beyond the file's own size: several may share a record (tied weights, one
+# number expanded to a bias), and each becomes a copy.
+SPARE = 128 * MIB
+Records = dict[str, zipfile.ZipInfo]
 # Records besides numbers that torch 1.6 to 2.13 write; with others torch takes a file for a
 # program and says so on standard error.
 RECORDS = ("data.pkl", "version", "byteorder", ".format_version", ".storage_alignment")
@@ -38,25 +46,29 @@ class _Sparing(io.FileIO):
 def read_torch(file: Path, check: Check) -> Weights:
     """The tensors of a state dict that torch saved, each a copy.
 
+    The state dict may lie inside a dictionary, and names and types may be those of wrapped modules
+    (`state_dicts`); what is done about it is told (`told.tell`).
+
     Args:
         file: as `reading.inside` gave it.
         check: is given the header, as tensors without numbers, before anything is loaded, and
-            then the tensors.
+            then the tensors; raises where they do not fit.
 
     Raises:
-        MechprobeError: damaged, an older kind of file, more than tensors, tensors that are not
-            plain or claim more numbers than the file holds, or what `check` raises.
+        MechprobeError: damaged, an older kind of file, more than tensors, no state dict or
+            several, tensors that are not plain or claim more numbers than the file holds, or what
+            `check` raises.
     """
-    header = _header(file)
-    check(header)
+    records, stored, said = _contents(file)
+    way = fitting({n: without_numbers(s.shape, s.storage.dtype) for n, s in stored.items()}, check)
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-        weights = {str(name): tensor.detach().clone() for name, tensor in state.items()}
-    except Exception as error:  # a damaged file can fail anywhere in the reader
+        numbers = _numbers(file, records, {name: stored[name] for name in way.names.values()})
+    except Exception as error:  # the file may have changed
         raise _damaged(file, error) from None
-    if _kinds(weights) != _kinds(header):
-        raise MechprobeError(f"{file}: holds other tensors than it says; {PLAIN}")
+    weights = way.of(numbers)
     check(weights)
+    for sentence in (*said, *way.said):
+        tell(f"{file.name}: {sentence}")
     return weights
 
 
@@ -87,7 +99,8 @@ def wanted_tensors(
     return {name: state[name] for name in wanted}
 
 
-def _header(file: Path) -> Weights:
+def _contents(file: Path) -> tuple[Records, dict[str, Stored], list[str]]:
+    """Records by key, the state dict's tensors by name, and what was taken."""
     with file.open("rb") as stream:
         if stream.read(4) != b"PK\x03\x04":
             raise MechprobeError(
@@ -96,30 +109,69 @@ def _header(file: Path) -> Weights:
             )
     try:
         with _Sparing(str(file)) as raw, zipfile.ZipFile(raw) as archive:
-            sizes, pickled = _records(archive)
-        state = interpreted(pickled)
+            records, pickled = _records(archive)
+        return records, *_state_dict(file, interpreted(pickled), records)
     except MechprobeError as error:
         raise MechprobeError(f"{file}: {error}") from None
     except Exception as error:  # a damaged file can fail anywhere in the readers
         raise _damaged(file, error) from None
-    if not isinstance(state, dict):
-        kind = "tensor" if isinstance(state, Stored | Odd) else type(state).__name__
-        raise MechprobeError(f"{file}: holds a {kind}, a state dict is wanted")
-    header: Weights = {}
-    claimed = 0
+
+
+def _state_dict(
+    file: Path, loaded: object, records: Records
+) -> tuple[dict[str, Stored], list[str]]:
+    """The state dict in a file, by name, each tensor's claims compared with its record."""
+    if not isinstance(loaded, dict):
+        kind = "tensor" if isinstance(loaded, Stored | Odd) else type(loaded).__name__
+        raise MechprobeError(f"holds a {kind}, a state dict is wanted")
+    state, said = state_dict_of(loaded, (Stored,))
+    stored: dict[str, Stored] = {}
+    left = file.stat().st_size + SPARE
     for name, value in state.items():
-        fault = _fault(value, sizes)
+        fault = _fault(value, records)
         if fault or not isinstance(value, Stored):
-            raise MechprobeError(f"{file}: {short(name)} {fault}; {PLAIN}")
-        claimed += math.prod(value.shape) * value.storage.dtype.itemsize
-        header[str(name)] = without_numbers(value.shape, value.storage.dtype)
-    if len(header) < len(state) or claimed > file.stat().st_size:
-        raise MechprobeError(f"{file}: its tensors claim more numbers than it holds; {PLAIN}")
-    return header
+            raise MechprobeError(f"{short(name)} {fault}; {PLAIN}")
+        left -= math.prod(value.shape) * value.storage.dtype.itemsize
+        if left < 0:
+            raise MechprobeError(
+                f"{short(name)} and those before it claim {SPARE // MIB} MiB more numbers than the"
+                f" file holds; {PLAIN}"
+            )
+        stored[str(name)] = value
+    if len(stored) < len(state):
+        raise MechprobeError(f"two tensors have one name; {PLAIN}")
+    return stored, said
 
 
-def _records(archive: zipfile.ZipFile) -> tuple[dict[str, int], bytes]:
-    """Sizes of the storages by key, and the pickle; every record is stored as it is and whole."""
+def _numbers(file: Path, records: Records, stored: Mapping[str, Stored]) -> dict[str, Tensor]:
+    """The tensors' numbers, a copy each; a record that several share is read once."""
+    found: dict[str, Tensor] = {}
+    with _Sparing(str(file)) as raw, zipfile.ZipFile(raw) as archive:
+        for key in {tensor.storage.key for tensor in stored.values()}:
+            content = _content(archive, records[key])
+            for name, tensor in stored.items():
+                if tensor.storage.key == key:
+                    flat = _flat(content, tensor.storage.dtype)
+                    view = flat.as_strided(tensor.shape, tensor.stride, tensor.offset)
+                    found[name] = view.clone()
+    return {name: found[name] for name in stored}
+
+
+def _content(archive: zipfile.ZipFile, record: zipfile.ZipInfo) -> bytearray:
+    content = bytearray()
+    with archive.open(record) as stream:
+        while part := stream.read(MIB):
+            content += part
+    return content
+
+
+def _flat(content: bytearray, dtype: torch.dtype) -> Tensor:
+    # torch makes no tensor of an empty buffer.
+    return torch.frombuffer(content, dtype=dtype) if content else torch.empty(0, dtype=dtype)
+
+
+def _records(archive: zipfile.ZipFile) -> tuple[Records, bytes]:
+    """Storages by key, and the pickle; every record is stored as it is and whole."""
     entries = archive.infolist()
     names = [entry.filename for entry in entries]
     if len(set(names)) < len(names):
@@ -141,13 +193,15 @@ def _records(archive: zipfile.ZipFile) -> tuple[dict[str, int], bytes]:
     if other is not None:
         raise MechprobeError(f"holds {short(repr(other))}, which no state dict does; {PLAIN}")
     if archive.getinfo(pickles[0]).file_size > PICKLE_BYTES:
-        raise MechprobeError(f"holds more than tensors; {PLAIN}")
+        raise MechprobeError(f"its pickle has more than {PICKLE_BYTES:,} bytes; {PLAIN}")
     start = f"{root}data/"
+    if f"{root}byteorder" in names and archive.read(f"{root}byteorder") != b"little":
+        raise MechprobeError("its numbers are big-endian; save it again on a usual machine")
     found = {e.filename.removeprefix(start): e for e in entries if e.filename.startswith(start)}
-    return {key: entry.file_size for key, entry in found.items()}, archive.read(pickles[0])
+    return found, archive.read(pickles[0])
 
 
-def _fault(value: object, sizes: dict[str, int]) -> str:
+def _fault(value: object, records: Records) -> str:
     """What keeps a value from being a plain tensor with all of its numbers in the file."""
     if not isinstance(value, Stored):
         return "is not a plain tensor"
@@ -157,22 +211,19 @@ def _fault(value: object, sizes: dict[str, int]) -> str:
         return "is not a plain tensor"
     if any(type(n) is not int or not 0 <= n < 2**48 for n in numbers):
         return "has a shape that is no shape"
-    if sizes.get(storage.key) != storage.size * storage.dtype.itemsize:
+    record = records.get(storage.key)
+    if record is None or record.file_size != storage.size * storage.dtype.itemsize:
         return "has other numbers of bytes than its record"
     count = math.prod(value.shape)
     steps = zip(value.shape, value.stride, strict=True)
     end = value.offset + sum((n - 1) * step for n, step in steps) + 1
-    if count > storage.size or (count and end > storage.size):
+    if count and end > storage.size:
         return "claims more numbers than its record holds"
     return ""
 
 
 def _some(names: list[str]) -> str:
     return ", ".join(short(name) for name in names[:6])
-
-
-def _kinds(weights: Weights) -> dict[str, tuple[torch.Size, torch.dtype]]:
-    return {name: (tensor.shape, tensor.dtype) for name, tensor in weights.items()}
 
 
 def _damaged(file: Path, error: Exception) -> MechprobeError:

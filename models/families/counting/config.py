@@ -7,6 +7,8 @@ from pydantic import ConfigDict, Field, model_validator
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.tasks import AskedConfig, HistogramTask
 
+# Whether the token embeddings are learned, or drawn once and left as they are.
+Embeddings = Literal["trained", "fixed"]
 Architecture = Literal["bos", "bos+sftm", "dot", "dot+sftm", "lin", "lin+sftm"]
 ARCHITECTURES: tuple[Architecture, ...] = (
     "bos",
@@ -30,6 +32,8 @@ class CountingConfig(AskedConfig):
         softmax: whether the mixing scores pass a softmax over j.
         bos: whether token id T is prepended.
         n_classes: width of the answer; L + 1 unless a checkpoint stores more.
+        embeddings: "trained", or "fixed": drawn from N(0, 1/d) and never changed, a variant of the
+            paper's appendix; left out of JSON where they are trained.
         asked: the task in place of counting.
     """
 
@@ -44,6 +48,8 @@ class CountingConfig(AskedConfig):
     softmax: bool
     bos: bool
     n_classes: int = 0
+    # Left out where it is the usual one: configurations and fingerprints of old stay as they are.
+    embeddings: Embeddings = Field(default="trained", exclude_if=lambda kind: kind == "trained")
 
     @model_validator(mode="before")
     @classmethod
@@ -59,7 +65,9 @@ class CountingConfig(AskedConfig):
         return self
 
     @classmethod
-    def of(cls, architecture: str, *, T: int, L: int, d: int, p: int) -> "CountingConfig":
+    def of(
+        cls, architecture: str, *, T: int, L: int, d: int, p: int, embeddings: str = "trained"
+    ) -> "CountingConfig":
         """The configuration of one of the six architectures of the paper.
 
         Raises:
@@ -79,6 +87,7 @@ class CountingConfig(AskedConfig):
                 "mixing": "lin" if kind == "lin" else "dot",
                 "softmax": architecture.endswith("+sftm"),
                 "bos": kind == "bos",
+                "embeddings": embeddings,
             }
         )
 

@@ -58,9 +58,11 @@ class CountingFamily(Family):
             pad(w["W_out"], (left, 0)),
             pad(w["b_out"], (left, 0)),
         )
+        embed = Embed(pad(w["W_E"], (0, extra)))
+        embed.requires_grad_(config.embeddings == "trained")
         return Parts(
             cfg=cfg,
-            embed=Embed(pad(w["W_E"], (0, extra))),
+            embed=embed,
             pos_embed=None,
             blocks=[Block(Attention(cfg, mixing), mlp, {}, (True, widened))],
             unembed=Unembed(cfg, left + config.n_classes, left),

@@ -35,8 +35,8 @@ def shapes(config: CountingConfig) -> dict[str, tuple[int, ...]]:
 
 
 def initial(config: CountingConfig, generator: torch.Generator) -> Weights:
-    """Random weights as the published script draws them: N(0, 1) embeddings, everything else
-    uniform within 1/sqrt(fan in)."""
+    """Random weights as the published scripts draw them: embeddings of N(0, 1), or of N(0, 1/d)
+    where they stay fixed; everything else uniform within 1/sqrt(fan in)."""
 
     def uniform(shape: tuple[int, ...], fan_in: int) -> Tensor:
         draw: Tensor = 2 * draw_uniform(shape, generator) - 1
@@ -51,10 +51,13 @@ def initial(config: CountingConfig, generator: torch.Generator) -> Weights:
         "W_out": config.p,
         "b_out": config.p,
     }
-    return {
+    drawn = {
         name: draw_normal(shape, generator) if name == "W_E" else uniform(shape, fan_in[name])
         for name, shape in shapes(config).items()
     }
+    if config.embeddings == "fixed":
+        drawn["W_E"] /= math.sqrt(config.d)
+    return drawn
 
 
 def check(config: CountingConfig, weights: Weights, where: str = "weights") -> None:

@@ -34,6 +34,20 @@ def test_a_grid_survives_its_file(tmp_path: Path) -> None:
     assert grid.difference(other) == "snapshots is 5 there, 4 here"
 
 
+def test_embeddings_are_of_the_grid(tmp_path: Path) -> None:
+    """Fixed ones reach every model and the file; trained ones are left out, as before there were
+    others."""
+    plain, fixed = Grid.checked(SMALL), Grid.checked(SMALL | {"embeddings": "fixed"})
+    assert {m.trainee.config.embeddings for m in fixed.members()} == {"fixed"}
+    assert "embeddings" not in plain.model_dump()
+    fixed.write(tmp_path / "grid.toml")
+    assert Grid.read(tmp_path / "grid.toml") == fixed
+    options = fixed.options()
+    assert options[options.index("--embeddings") + 1] == "fixed"
+    assert plain.difference(fixed) == "embeddings is fixed there, trained here"
+    assert fixed.difference(plain) == "embeddings is trained there, fixed here"
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -69,13 +69,13 @@ def _weights_back(weights, g_weights, softmax, g_mix):
 def _compile(sources):
     @compiled(**COMPILED)
     @no_type_check
-    def constant_steps(flat, first, second, rates, at, tokens, sizes, softmax, bos):
+    def constant_steps(flat, first, second, rates, at, tokens, sizes, softmax, bos, fixed):
         """Train on successive batches; returns how many steps were done before a loss that is no
         finite number (all of them where none was).
 
         flat, first, second [n]: weights and Adam's moments, changed in place; rates [steps]; at:
         the first step's number; tokens [steps, batch, length] without BOS; sizes (vocab, d, p,
-        classes).
+        classes); fixed: embeddings are not trained.
         """
         if sources == 0:  # never; see inlined_sources
             return 0
@@ -140,6 +140,8 @@ def _compile(sources):
                             own[j] += g[j]
             np.dot(W_E.T, g_table, g_in)
             np.dot(g_table, W_in.T, g_E)
+            if fixed:  # embeddings without gradient: Adam leaves them where they are
+                g_E[:] = 0
             adam(flat, grad, first, second, rates[s], at + s)
         return steps
 

@@ -35,19 +35,20 @@ def _within_block(standing: Standing, end: int) -> None:
     rows = slice(skip * plan.batch, (skip + number) * plan.batch)
     shape = (number, plan.batch)
     sizes = (config.n_vocab, config.d, config.p, config.n_classes)
+    fixed = config.embeddings == "fixed"
     wanted = min(BLOCK, plan.steps - block * BLOCK) * plan.batch
     if config.mixing == "lin":
         body = draw_sequences(config, standing.trainee.seed, block, wanted)[rows]
         done = constant_steps(
             *moving, rates, standing.step, body.reshape(*shape, -1), sizes,
-            config.softmax, int(config.bos),
+            config.softmax, int(config.bos), fixed,
         )  # fmt: skip
     else:
         parts = draw_parts(config, standing.trainee.seed, block, wanted)
         tokens, counts = (a[rows].reshape(*shape, -1) for a in (parts.tokens, parts.counts))
         done = dot_steps(
             *moving, rates, standing.step, tokens, counts, parts.distinct[rows].reshape(shape),
-            sizes, config.softmax, int(config.bos),
+            sizes, config.softmax, int(config.bos), fixed,
         )  # fmt: skip
     whole = bool(np.isfinite(standing.flat).all())
     if done < number or not whole:

@@ -145,13 +145,15 @@ def _mix_back(
 def _compile(sources):
     @compiled(**COMPILED)
     @no_type_check
-    def dot_steps(flat, first, second, rates, at, tokens, counts, distinct, sizes, softmax, bos):
+    def dot_steps(
+        flat, first, second, rates, at, tokens, counts, distinct, sizes, softmax, bos, fixed
+    ):
         """Train on successive batches; returns how many steps were done before a loss that is no
         finite number (all of them where none was).
 
         flat, first, second [n]: weights and Adam's moments, changed in place; rates [steps]; at:
         the first step's number; tokens, counts [steps, batch, slots], distinct [steps, batch];
-        sizes (vocab, d, p, classes).
+        sizes (vocab, d, p, classes); fixed: embeddings are not trained.
         """
         if sources == 0:  # never; see inlined_sources
             return 0
@@ -206,6 +208,8 @@ def _compile(sources):
             g_E += more
             np.dot(g_table, W_in.T, more)
             g_E += more
+            if fixed:  # embeddings without gradient: Adam leaves them where they are
+                g_E[:] = 0
             adam(flat, grad, first, second, rates[s], at + s)
         return steps
 

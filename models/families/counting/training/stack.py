@@ -69,7 +69,7 @@ def _bucketed(standings: list[Standing], places: int) -> Iterator[list[Standing]
         if standing.diverged_at is not None:
             continue
         c, plan = standing.trainee.config, standing.trainee.plan
-        shape = (c.T, c.L, c.n_classes, c.mixing, c.softmax, c.bos)
+        shape = (c.T, c.L, c.n_classes, c.mixing, c.softmax, c.bos, c.embeddings)
         padded = (padded_width(c.d), padded_width(c.p))
         groups[(*shape, *padded, plan.batch, plan.steps, standing.step)].append(standing)
     for members in groups.values():
@@ -181,8 +181,11 @@ class _Stack:
         answers, targets, shares = answers_and_targets(self.config, leaves, data, self.scale)
         chosen = answers.log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
         losses = -(chosen * shares).sum(-1)
-        grads = torch.autograd.grad(losses.sum(), list(leaves.values()))
-        grad = torch.cat([g.reshape(len(self.filled), -1) for g in grads], 1)
+        found = torch.autograd.grad(losses.sum(), list(leaves.values()))
+        grads = dict(zip(leaves, found, strict=True))
+        if self.config.embeddings == "fixed":  # without gradient Adam leaves them where they are
+            grads["W_E"] = torch.zeros_like(grads["W_E"])
+        grad = torch.cat([g.reshape(len(self.filled), -1) for g in grads.values()], 1)
         self.first.mul_(BETAS[0]).add_(grad, alpha=1 - BETAS[0])
         self.second.mul_(BETAS[1]).addcmul_(grad, grad, value=1 - BETAS[1])
         below = self.second.sqrt() * self.roots.index_select(0, self.at) + EPS

@@ -1,31 +1,52 @@
 """Checkpoints of the published positional and semantic counting code (arXiv:2402.03902,
-section 3): transformer.pt with its script's arguments.
+section 3): run_0_model_only_sem_orig.pt and its like, or transformer.pt with config.json.
 
 The state dict holds semantic_emb.weight, positional_emb.embedding.weight and positional_emb.pe,
-attention.Q, .K and .V, norm.*, fc1.* and fc2.*; config.json holds T, seq_len, model_dim, p and
-attention_input.
+attention.Q, .K and .V, norm.*, fc1.* and fc2.*. The script writes no arguments: all sizes are seen
+in the shapes, and what attention sees in the file's name. Where there is a config.json, it holds T,
+seq_len, model_dim, p and attention_input.
 """
 
+import csv
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
 
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.safe.reading import has, inside
 from mechprobe.models.base.safe.torch_files import read_torch, wanted_tensors
 from mechprobe.models.base.validation import validated
 from mechprobe.models.base.weights import Weights
+from mechprobe.models.checkpoints.asking import Settings, asked
+from mechprobe.models.checkpoints.place import Place, holds, only_torch_file, weights_of
 from mechprobe.models.checkpoints.registry import checkpoint_format
-from mechprobe.models.families.counting.formats.published import turned
+from mechprobe.models.families.counting.formats.arguments import (
+    OPTION,
+    refuse_lacking,
+    refuse_unknown,
+)
+from mechprobe.models.families.counting.formats.positions import PLACES, order
+from mechprobe.models.families.counting.formats.translated import turned
 from mechprobe.models.families.transformer import TransformerConfig, check
 from mechprobe.models.hooked import HookedTransformer
 
 WEIGHTS_FILE = "transformer.pt"
-PLACES = "positional_emb.pe"
+# What the script names its files: before training, after it, set free, and trained again. Those set
+# free and later attend to everything, whatever they were before.
+NAME = re.compile(r"run_(\d+)_(?:init)?model_(only_sem|only_pos|both)_(orig|repar|retrained)\.pt")
+# Its table of accuracies epoch by epoch, of those after training and of those trained again.
+TABLES = {"orig": "frozen_transformer_result.csv", "retrained": "reparameterized_transformers.csv"}
+TABLE_BYTES = 2**24
+# Variables of the script that say how long, on what and with what luck it trained.
+HARMLESS = (
+    "lr", "n_epochs", "num_samples", "batch_size", "train_ratio", "val_ratio", "train_size",
+    "val_size", "n_runs", "run", "seed", "device", "train_losses", "val_losses", "val_acc", "meta",
+)  # fmt: skip
 # Theirs, and ours; the weights of torch's linear layers are turned, attention's are not.
 ATTENTION = {f"attention.{name}": f"blocks.0.W_{name}" for name in "QKV"}
 OTHERS = {
@@ -38,10 +59,11 @@ OTHERS = {
 }
 EMBEDDINGS = ("semantic_emb.weight", "positional_emb.embedding.weight", PLACES)
 WANTED = (*EMBEDDINGS, *ATTENTION, *OTHERS)
+WHOSE = "the published positional and semantic code"
 
 
 class PublishedConfig(BaseModel):
-    """The arguments of the published script that shape a model; others are ignored."""
+    """The arguments of the published script that shape a model."""
 
     model_config = ConfigDict(strict=True)
 
@@ -54,34 +76,102 @@ class PublishedConfig(BaseModel):
 
 @checkpoint_format(
     "positional-semantic",
-    f"config.json with attention_input and without no_softmax, and {WEIGHTS_FILE}: the published"
-    " code of the positional and semantic counting models (arXiv:2402.03902, section 3)",
+    "run_N_model_NAME_orig.pt and its like, or transformer.pt with config.json, with attention.Q:"
+    " the published code of the positional and semantic counting models (arXiv:2402.03902,"
+    " section 3)",
 )
 class PositionalSemantic:
     """The published positional and semantic code's."""
 
+    advice = ""
+
     def recognises(self, folder: Path, config: Mapping[str, Any]) -> bool:
-        """By the weights' file; the counting code's configuration says more."""
+        """By the weights' file; the counting code's configuration says more. Without any, by the
+        names of weights."""
+        if not config:
+            name = only_torch_file(folder)
+            return name is not None and self.recognises_file(folder / name)
         own = not {"no_softmax", "dataset_type"} & config.keys()
         return has(folder, WEIGHTS_FILE) and own and config.get("attention_input") != "linear"
 
+    def recognises_file(self, file: Path) -> bool:
+        """By the names of weights."""
+        return holds(file, lambda names: "attention.Q" in names)
+
     def read(self, folder: Path, config: Mapping[str, Any]) -> HookedTransformer:
+        """The model in a folder; see `read_place`."""
+        return self.read_place(Place(folder, folder, None, config), {})
+
+    def read_place(self, place: Place, settings: Settings) -> HookedTransformer:
         """The model.
 
         Raises:
-            MechprobeError: unsupported arguments, an unsafe or damaged file, weights that do not
-                fit.
+            MechprobeError: unsupported or unknown arguments, something that neither they nor the
+                settings say, an unsafe or damaged file, weights that do not fit.
         """
-        where = str(folder / "config.json")
-        if not config:
+        file, config = weights_of(place, WEIGHTS_FILE)
+        where = str(place.folder / "config.json") if config else str(file)
+        if config:
+            refuse_unknown(config, PublishedConfig.model_fields, HARMLESS, where)
+        arguments = validated(PublishedConfig, dict(config), where) if config else None
+
+        def made(state: Weights) -> tuple[TransformerConfig, Weights]:
+            known = arguments or _from_shapes(state, settings, file)
+            return _translated(known, state, file, where)
+
+        model = HookedTransformer(*made(read_torch(file, made)))
+        asks = {name: value for name, value in settings.items() if name != "attention_input"}
+        return asked(model, settings if config else asks)
+
+    def claimed(self, place: Place) -> float | None:
+        """The last validation accuracy in the script's table of this run."""
+        found = NAME.fullmatch(weights_of(place, WEIGHTS_FILE)[0].name)
+        if found is None or found[3] not in TABLES or "_initmodel_" in found[0]:
+            return None
+        table = inside(place.folder, TABLES[found[3]])
+        if table.stat().st_size > TABLE_BYTES:
+            return None
+        with table.open(encoding="utf-8", newline="") as lines:
+            for row in csv.DictReader(lines):
+                if (row["run"], row["model_type"]) == (found[1], found[2]):
+                    return float(json.loads(row["val_acc"])[-1])
+        return None
+
+
+def _from_shapes(state: Weights, settings: Settings, file: Path) -> PublishedConfig:
+    """Sizes as the shapes have them; what attention sees from the file's name, or as it is told."""
+    sizes = _sizes(wanted_tensors(state, WANTED, "", file, WHOSE), file)
+    named = NAME.fullmatch(file.name)
+    attends = settings.get("attention_input")
+    if named is not None:
+        says = named[2] if named[3] == "orig" else "both"
+        if attends not in (None, says):
             raise MechprobeError(
-                f"{folder}: no config.json beside {WEIGHTS_FILE}; it holds the script's arguments"
-                " (docs/checkpoints.md)"
+                f"{file}: {OPTION} says attention_input={attends}, its name says {says}"
             )
-        arguments = validated(PublishedConfig, dict(config), where)
-        file = inside(folder, WEIGHTS_FILE)
-        state = read_torch(file, lambda header: _translated(arguments, header, file, where))
-        return HookedTransformer(*_translated(arguments, state, file, where))
+        attends = says
+    refuse_lacking({"attention_input": "only_sem"} if attends is None else {}, file)
+    for name, size in (("T", sizes["T"]), ("L", sizes["seq_len"])):
+        if settings.get(name, size) != size:
+            raise MechprobeError(
+                f"{file}: {OPTION} says {name}={settings[name]}, its shapes say {name}={size}"
+            )
+    return validated(PublishedConfig, {**sizes, "attention_input": attends}, f"{file}")
+
+
+def _sizes(state: Weights, file: Path) -> dict[str, int]:
+    named = {
+        ("T", "model_dim"): EMBEDDINGS[0],
+        ("seq_len", "model_dim"): EMBEDDINGS[1],
+        ("p", "model_dim"): "fc1.weight",
+    }
+    sizes: dict[str, int] = {}
+    for names, tensor in named.items():
+        shape = tuple(state[tensor].shape)
+        if len(shape) != 2:
+            raise MechprobeError(f"{file}: {tensor} has shape {shape}, a matrix is wanted")
+        sizes |= dict(zip(names, shape, strict=True))
+    return sizes
 
 
 def _translated(
@@ -93,7 +183,7 @@ def _translated(
             f"{file}: token_mixer.* is of the published counting code, whose config.json has"
             " no_softmax and dataset_type; add them"
         )
-    state = wanted_tensors(state, WANTED, "", file, "the published positional and semantic code")
+    state = wanted_tensors(state, WANTED, "", file, WHOSE)
     fields = {
         "T": arguments.T,
         "L": arguments.seq_len,
@@ -117,7 +207,7 @@ def _translated(
         **{ours: turned(state[theirs]) for theirs, ours in OTHERS.items()},
     }
     check(config, weights, where=str(file))
-    weights["W_pos"] = positions[_order(places, config.L, file)]
+    weights["W_pos"] = positions[order(places, config.L, file)]
     if arguments.attention_input != "both":
         # Tokens live in the first half of the coordinates, positions in the second; what the
         # file holds in the other half is never seen.
@@ -126,25 +216,3 @@ def _translated(
         other = weights["W_pos"]
         weights["W_pos"] = torch.cat([torch.zeros_like(other[:, :half]), other[:, half:]], 1)
     return config, {name: weight.contiguous() for name, weight in weights.items()}
-
-
-def _order(places: Tensor, L: int, file: Path) -> Tensor:
-    """Which row of the positional embedding each position takes, [L]."""
-    floats = places.is_floating_point()
-    if places.numel() != L or places.shape[-1] != L or not (floats or _whole(places)):
-        raise MechprobeError(
-            f"{file}: {PLACES} has shape {tuple(places.shape)} and type {places.dtype}; the"
-            f" numbers of {L} positions are wanted"
-        )
-    order = places.flatten()
-    if places.is_meta:
-        return torch.empty(L, dtype=torch.int64, device="meta")
-    if not (
-        order.isfinite().all() and ((order >= 0) & (order < L) & (order == order.floor())).all()
-    ):
-        raise MechprobeError(f"{file}: {PLACES} holds numbers that are no positions 0..{L - 1}")
-    return order.long()
-
-
-def _whole(places: Tensor) -> bool:
-    return places.dtype in (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)

@@ -20,6 +20,8 @@ def plain_training(trainee: Trainee, dtype: torch.dtype) -> Weights:
     config, plan = trainee.config, trainee.plan
     start = initial(config, torch.Generator().manual_seed(trainee.seed))
     weights = {name: w.to(dtype).requires_grad_() for name, w in start.items()}
+    if config.embeddings == "fixed":
+        weights["W_E"].requires_grad_(False)
     adam = torch.optim.Adam(weights.values(), betas=(0.9, 0.98), eps=1e-9)
     for step, rate in enumerate(plan.rates(0, plan.steps)):
         if step % BLOCK == 0:

@@ -69,6 +69,22 @@ def test_both_engines_do_what_the_plain_module_does(config, dtype):
             assert distance(found.weights, plain) < LIMITS[dtype], name
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_fixed_embeddings_stay_and_the_rest_learns(engine):
+    """In one stack with trained ones, whose bits do not change; also where it is resumed."""
+    plan = replace(PLANS[torch.float64], steps=110)
+    for config in (KINDS[1], KINDS[4]):  # of either kind of step
+        fixed = config.model_copy(update={"embeddings": "fixed"})
+        trainees = [Trainee(c, 1, plan) for c in (config, fixed)]
+        free, found = trained(ENGINES[engine](), trainees, torch.float64, stops=(70,))
+        start = initial(fixed, torch.Generator().manual_seed(1))
+        assert torch.equal(found.weights["W_E"], start["W_E"].double())
+        assert start["W_E"].norm(dim=1).square().mean() == pytest.approx(1, abs=0.5)  # N(0, 1/d)
+        assert distance(found.weights, plain_training(trainees[1], torch.float64)) < 1e-12
+        alone = trained(ENGINES[engine](), trainees[:1], torch.float64)[0]
+        assert same_bits(free.weights, alone.weights)
+
+
 @pytest.mark.parametrize("sizes", [{"T": 3, "L": 7}, {"T": 2, "L": 2}, {"T": 40, "L": 15}], ids=str)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_odd_sizes_agree_too(engine, sizes):

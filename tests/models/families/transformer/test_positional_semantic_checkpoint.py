@@ -1,5 +1,6 @@
 """The published positional and semantic code's checkpoints, and what tells them from others."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from mechprobe.models import MechprobeError, load, save
-from mechprobe.models.checkpoints import recognised
+from mechprobe.models.checkpoints import claimed_accuracy, recognised
 
 T, L, D, P = 6, 4, 8, 7
 
@@ -143,3 +144,91 @@ def test_an_odd_width_has_no_halves(size, tmp_path):
     with pytest.raises(MechprobeError, match=r"config|shape"):
         load(tmp_path / "run")
     assert state["fc1.weight"].shape[1] == D
+
+
+# -- files as the script names them -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "attends"),
+    [
+        ("run_0_model_only_sem_orig.pt", "only_sem"),
+        ("run_12_initmodel_only_pos_orig.pt", "only_pos"),
+        # Set free, a model attends to everything, whatever its name still says.
+        ("run_3_model_only_sem_repar.pt", "both"),
+        ("run_3_model_only_pos_retrained.pt", "both"),
+    ],
+)
+def test_files_are_read_as_they_are_written(name, attends, tmp_path):
+    """Sizes by shapes, the rest by the name; alone in a folder, or one of many."""
+    state = published(tmp_path / "run", attends)
+    file = (tmp_path / "run" / "transformer.pt").rename(tmp_path / "run" / name)
+    wanted = published(tmp_path / "beside", attends)
+    assert torch.equal(wanted["attention.Q"], state["attention.Q"])
+    (tmp_path / "run" / "config.json").unlink()
+    model = load(file)
+    assert recognised(tmp_path / "run").name == recognised(file).name == "positional-semantic"
+    told = {"T": T, "L": L, "sampler": "uniform"}
+    for twin in (load(tmp_path / "run"), load(tmp_path / "beside"), load(file, told)):
+        assert twin.fingerprint() == model.fingerprint()
+    tokens = model.task().sample(50, torch.Generator().manual_seed(1))
+    torch.testing.assert_close(model(tokens), answers(state, tokens, attends), rtol=1e-5, atol=1e-5)
+    torch.save(state, tmp_path / "run" / "run_1_model_only_sem_orig.pt")
+    assert load(file).fingerprint() == model.fingerprint()
+    with pytest.raises(MechprobeError, match="holds 2 torch files"):
+        load(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "says"),
+    [
+        ("run_0_model_only_sem_orig.pt", {"T": T + 1}, "--task says T=7, its shapes say T=6"),
+        ("run_0_model_only_sem_orig.pt", {"L": L - 1}, "--task says L=3, its shapes say L=4"),
+        ("run_0_model_only_sem_orig.pt", {"attention_input": "both"}, "its name says only_sem"),
+        ("run_0_model_only_sem_orig.pt", {"colour": 1}, "colour"),
+        ("mine.pt", {}, "--task attention_input=only_sem, for example"),
+        ("mine.pt", {"attention_input": "linear"}, "attention_input"),
+    ],
+)
+def test_what_contradicts_a_file_is_refused(name, told, says, tmp_path):
+    published(tmp_path / "run", "only_sem")
+    (tmp_path / "run" / "transformer.pt").rename(tmp_path / "run" / name)
+    (tmp_path / "run" / "config.json").unlink()
+    with pytest.raises(MechprobeError) as caught:
+        load(tmp_path / "run" / name, told)
+    assert says in str(caught.value)
+    assert str(caught.value).startswith(str(tmp_path / "run"))
+
+
+def test_unknown_arguments_are_named(tmp_path):
+    published(tmp_path / "run", "only_sem", n_epochs=200, num_samples=50_000, run=3)
+    load(tmp_path / "run")
+    published(tmp_path / "odd", "only_sem", model_type="only_pos")
+    with pytest.raises(MechprobeError, match="'model_type': no argument that is known"):
+        load(tmp_path / "odd")
+
+
+def test_the_scripts_tables_claim_accuracies(tmp_path):
+    names = ["model_type", "train_losses", "val_losses", "val_acc", "run"]
+    for table, last in (("frozen_transformer_result", 0.99), ("reparameterized_transformers", 0.5)):
+        with (tmp_path / f"{table}.csv").open("w", newline="") as lines:
+            writer = csv.DictWriter(lines, names)
+            writer.writeheader()
+            for run in (0, 1):
+                row = {"model_type": "only_sem", "train_losses": "[]", "val_losses": "[]"}
+                writer.writerow(row | {"run": run, "val_acc": [0.1, last - run / 10]})
+    published(tmp_path / "run", "only_sem")
+    state = torch.load(tmp_path / "run" / "transformer.pt")
+    claims = {
+        "run_0_model_only_sem_orig.pt": 0.99,
+        "run_1_model_only_sem_orig.pt": 0.89,
+        "run_1_model_only_sem_retrained.pt": 0.4,
+        "run_1_model_only_sem_repar.pt": None,
+        "run_0_initmodel_only_sem_orig.pt": None,
+        "run_2_model_only_sem_orig.pt": None,
+    }
+    for name, claim in claims.items():
+        torch.save(state, tmp_path / name)
+        assert claimed_accuracy(tmp_path / name)[0] == pytest.approx(claim), name
+    (tmp_path / "frozen_transformer_result.csv").write_bytes(b"\xff,,")
+    assert claimed_accuracy(tmp_path / "run_0_model_only_sem_orig.pt")[0] is None

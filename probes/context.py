@@ -15,6 +15,7 @@ from transformer_lens.hook_points import HookPoint
 from transformer_lens.utilities import get_act_name
 
 from mechprobe.models import HookedTransformer, MechprobeError, Task
+from mechprobe.models.base.weights import check_numbers, largest
 from mechprobe.probes import draws
 
 N_SEQUENCES = 1024
@@ -86,22 +87,24 @@ class Context:
 
     @cached_property
     def _run(self) -> tuple[Tensor, dict[str, Tensor]]:
-        ends: list[Tensor] = []
+        ends: list[tuple[Tensor, float]] = []
         kept: dict[str, Tensor] = {}
         last = self.hook_name("resid_mid")
 
         def look(value: Tensor, hook: HookPoint) -> None:
-            # One pass: a number that is not finite is the least or the greatest, or makes both
-            # NaN.
-            ends.extend(value.aminmax())
+            # One pass: a number that is too large is the least or the greatest; NaN makes both NaN.
+            ends.extend((end, largest(value)) for end in value.aminmax())
             if hook.name == last:
                 kept[last] = value.detach()
 
+        for name, weight in self.model.named_parameters():
+            check_numbers(name, weight)  # they may have been changed since the model was made
         with torch.no_grad():
             answers = self.model.run_with_hooks(
                 self.inputs, fwd_hooks=[(name, look) for name in self.model.hook_dict]
             )
-        if not all(end.isfinite() for end in (*ends, *answers.aminmax())):
+        ends.extend((end, largest(answers)) for end in answers.aminmax())
+        if not all(end.abs() <= most for end, most in ends):
             raise MechprobeError(
                 "the model's activations overflow on its own sequences; its weights are too large"
             )
@@ -112,7 +115,7 @@ class Context:
         """Answers on `inputs`.
 
         Raises:
-            MechprobeError: an activation of that run is not finite.
+            MechprobeError: weights are too large or not finite, or an activation of that run is.
         """
         return self._run[0]
 

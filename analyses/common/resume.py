@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from mechprobe.models import HookedTransformer, MechprobeError, load, read_meta, save
 from mechprobe.models.base.files import write_text
 from mechprobe.models.base.parallel import run_all
+from mechprobe.models.base.safe.documents import parse_json
+from mechprobe.models.base.validation import fitted
 
 __all__ = [
     "Job",
@@ -119,8 +121,8 @@ class Piece:
     def read(self) -> Any | None:
         """The stored result; None where there is none, or a damaged one."""
         try:
-            return self.job.result.model_validate_json(self.file.read_bytes())
-        except (OSError, ValidationError):
+            return fitted(self.job.result, parse_json(self.file.read_bytes(), finite=False))
+        except (OSError, ValueError):  # pydantic's too
             return None
 
 

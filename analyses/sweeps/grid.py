@@ -1,7 +1,6 @@
 """What a sweep trains: a grid over shapes, architectures, seeds and learning rates."""
 
 import itertools
-import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,6 +9,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from mechprobe.models import ARCHITECTURES, CountingConfig, MechprobeError, Trainee, TrainingPlan
+from mechprobe.models.base.safe.documents import read_toml
 from mechprobe.models.base.validation import validated
 from mechprobe.models.families.counting import log_spaced
 from mechprobe.models.families.counting.training import Schedule
@@ -160,17 +160,3 @@ class Grid(BaseModel):
             if own != found:
                 return f"{name} is {found} there, {own} here"
         return None
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file.
-
-    Raises:
-        MechprobeError: no such file, or not TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MechprobeError(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MechprobeError(f"{path}: not TOML ({error})") from None

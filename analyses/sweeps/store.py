@@ -21,6 +21,7 @@ from mechprobe.analyses.sweeps.shards import Shard
 from mechprobe.analyses.sweeps.table import TABLE_FILE
 from mechprobe.models import MechprobeError, Trained
 from mechprobe.models.base.files import write_tensors, write_whole
+from mechprobe.models.base.safe.documents import parse_json
 from mechprobe.models.families.counting import Weights
 
 GRID_FILE, LOG_FILE, LOCK_FILE, SHARDS = "sweep.toml", "sweep.log", ".lock", "shards"
@@ -158,7 +159,7 @@ class Store:
         """
         try:
             with safe_open(self.path(shard), framework="pt") as file:
-                header = json.loads((file.metadata() or {})[HEADER])
+                header = parse_json((file.metadata() or {})[HEADER], finite=False)
             grid, rows = header["grid"], list(header["rows"])
             fits = [row["model"] for row in rows] == [m.name for m in shard.members]
         except (OSError, SafetensorError, KeyError, TypeError, ValueError):

@@ -10,6 +10,7 @@ import torch
 
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.safe.reading import CONFIG_FILE, has, read_json
+from mechprobe.models.base.safe.told import listening
 from mechprobe.models.base.safe.writing import write_folder
 from mechprobe.models.checkpoints.registry import (
     FORMATS,
@@ -36,17 +37,21 @@ __all__ = [
 
 
 def load(path: str | Path) -> HookedTransformer:
-    """A checkpoint folder of any known format as a hooked model.
+    """A checkpoint folder of any known format as a hooked model; its `taken` says what was taken
+    of files that hold more than a plain state dict.
 
     Raises:
         MechprobeError: no such folder, no known format, damaged or hostile content.
     """
     folder = Path(path)
     config = _read_config(folder)
-    model = read_with(format_of(folder, config), folder, config)
+    with listening() as told:
+        model = read_with(format_of(folder, config), folder, config)
     # Half precision is for storing: counts are a few thousandths of a logit apart.
     small = model.cfg.dtype not in (torch.float32, torch.float64)
-    return model.with_dtype(torch.float32) if small else model
+    model = model.with_dtype(torch.float32) if small else model
+    model.taken = tuple(told)
+    return model
 
 
 def recognised(path: str | Path) -> Format:

@@ -10,7 +10,7 @@ from typing import Any
 from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all
 from mechprobe.analyses.common.text import summary
 from mechprobe.models import MechprobeError, load
-from mechprobe.models.base.errors import one_line
+from mechprobe.models.base.errors import one_line, plain
 from mechprobe.models.base.files import printable
 from mechprobe.models.base.parallel import one_thread
 from mechprobe.probes import MechanismLabel
@@ -20,12 +20,13 @@ from mechprobe.probes.runs import RESULTS
 
 @dataclass(frozen=True)
 class Labelled:
-    """A checkpoint and its label."""
+    """A checkpoint and its label; what was taken of its files, where that needs saying."""
 
     path: Path
     architecture: str
     task: dict[str, Any]
     verdict: MechanismLabel
+    taken: tuple[str, ...] = ()
 
 
 def label_paths(paths: Sequence[Path], seed: int) -> tuple[list[Labelled], list[str]]:
@@ -46,7 +47,7 @@ def label_paths(paths: Sequence[Path], seed: int) -> tuple[list[Labelled], list[
             text = str(error)
             problems.append(text if text.startswith(str(path)) else f"{path}: {text}")
         else:
-            labelled.append(Labelled(path, model.config.architecture, task, verdict))
+            labelled.append(Labelled(path, model.config.architecture, task, verdict, model.taken))
     return labelled, problems
 
 
@@ -71,6 +72,7 @@ def as_object(item: Labelled) -> dict[str, Any]:
         "reasons": v.reasons,
         "evidence": {name: metric.value for name, metric in v.evidence.items()},
         "tokens": v.tokens,
+        "taken": list(item.taken),
         "seed": v.seed,
     }
 
@@ -78,7 +80,8 @@ def as_object(item: Labelled) -> dict[str, Any]:
 def as_text(item: Labelled) -> str:
     """What `mechprobe label` prints of one model."""
     head = f"{item.path}: {summary(item.verdict, item.task['name'])}"
-    return "\n  ".join([head, *item.verdict.reasons])
+    taken = [plain(f"read: {sentence}") for sentence in item.taken]
+    return "\n  ".join([head, *taken, *item.verdict.reasons])
 
 
 def study_paths(paths: Sequence[Path], folder: Path, seed: int) -> list[str]:

@@ -18,6 +18,7 @@ from mechprobe.models import HookedTransformer, MechprobeError, Task
 from mechprobe.models.base.chunks import pieces
 from mechprobe.models.base.draws import draw_uniform
 from mechprobe.models.base.settled import settled
+from mechprobe.models.base.weights import check_numbers, largest
 from mechprobe.probes import draws
 from mechprobe.probes.admission import admit
 
@@ -129,22 +130,24 @@ class Context:
     @cached_property
     @settled()
     def _run(self) -> tuple[Tensor, dict[str, Tensor]]:
-        ends: list[Tensor] = []
+        ends: list[tuple[Tensor, float]] = []
         kept: dict[str, Tensor] = {}
         last = self.hook_name("resid_mid")
 
         def look(value: Tensor, hook: HookPoint) -> None:
-            # One pass: a number that is not finite is the least or the greatest, or makes both
-            # NaN.
-            ends.extend(value.aminmax())
+            # One pass: a number that is too large is the least or the greatest; NaN makes both NaN.
+            ends.extend((end, largest(value)) for end in value.aminmax())
             if hook.name == last:
                 kept[last] = value.detach()
 
+        for name, weight in self.model.named_parameters():
+            check_numbers(name, weight)  # they may have been changed since the model was made
         with torch.no_grad():
             answers = self.model.run_with_hooks(
                 self.inputs, fwd_hooks=[(name, look) for name in self.model.hook_dict]
             )
-        if not all(end.isfinite() for end in (*ends, *answers.aminmax())):
+        ends.extend((end, largest(answers)) for end in answers.aminmax())
+        if not all(end.abs() <= most for end, most in ends):
             raise MechprobeError(
                 "the model's activations overflow on its own sequences; its weights are too large"
             )
@@ -155,7 +158,7 @@ class Context:
         """Answers on `inputs`.
 
         Raises:
-            MechprobeError: an activation of that run is not finite.
+            MechprobeError: weights are too large or not finite, or an activation of that run is.
         """
         return self._run[0]
 

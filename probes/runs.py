@@ -7,7 +7,8 @@ from pydantic import BaseModel, ValidationError
 
 from mechprobe.models import MechprobeError
 from mechprobe.models.base.files import write_text
-from mechprobe.models.base.validation import faults_in
+from mechprobe.models.base.safe.documents import parse_json
+from mechprobe.models.base.validation import faults_in, fitted
 from mechprobe.probes.results import ModelResult, RunInfo
 
 RUN_FILE = "run.json"
@@ -62,11 +63,11 @@ def load_run(folder: Path) -> tuple[RunInfo, list[ModelResult]]:
 
 def _read(file: Path, schema: type[Schema]) -> Schema:
     try:
-        return schema.model_validate_json(file.read_text(encoding="utf-8"))
+        return fitted(schema, parse_json(file.read_bytes(), finite=False))
     except ValidationError as error:
         raise MechprobeError(
             f"{file}: does not fit the result schema ({faults_in(error)})"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         first = str(error).split("\n")[0]
         raise MechprobeError(f"{file}: cannot be read ({first})") from None

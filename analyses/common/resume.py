@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from mechprobe.analyses.common.stopping import goes_on
 from mechprobe.models import HookedTransformer, MechprobeError, load, read_meta, save
 from mechprobe.models.base.files import refuse_unreadable, write_text
 from mechprobe.models.base.parallel import run_all
+from mechprobe.models.base.safe.documents import parse_json
+from mechprobe.models.base.validation import fitted
 
 __all__ = [
     "Job",
@@ -126,8 +128,8 @@ class Piece:
             MechprobeError: it is there and cannot be read now.
         """
         try:
-            return self.job.result.model_validate_json(self.file.read_bytes())
-        except (OSError, ValidationError):
+            return fitted(self.job.result, parse_json(self.file.read_bytes(), finite=False))
+        except (OSError, ValueError):  # pydantic's too
             refuse_unreadable(self.file)
             return None
 

@@ -1,7 +1,6 @@
 """What a sweep trains: a grid over shapes, architectures, seeds and learning rates."""
 
 import itertools
-import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from mechprobe.models import ARCHITECTURES, CountingConfig, MechprobeError, Trainee, TrainingPlan
 from mechprobe.models.base.errors import short
+from mechprobe.models.base.safe.documents import read_toml
 from mechprobe.models.base.validation import known_version, validated
 from mechprobe.models.families.counting import log_spaced
 from mechprobe.models.families.counting.config import Embeddings
@@ -128,7 +128,7 @@ class Grid(BaseModel):
         Raises:
             MechprobeError: no such file, not TOML, or not a grid.
         """
-        data = read_toml(path)
+        data = read_settings(path)
         data.pop(EARLIER, None)
         return cls.checked(data, str(path))
 
@@ -178,18 +178,13 @@ class Grid(BaseModel):
         return None
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_settings(path: Path) -> dict[str, Any]:
     """A grid's file, whose version is looked at and left out.
 
     Raises:
         MechprobeError: no such file, not TOML, or of a newer mechprobe.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MechprobeError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError) as error:  # of text, of TOML, of numbers too long
-        raise MechprobeError(f"{path}: not TOML ({short(error, 200)})") from None
+    data = read_toml(path)
     try:
         known_version(data.pop("version", 1), VERSION)
     except ValueError as error:

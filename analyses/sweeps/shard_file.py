@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from mechprobe.analyses.sweeps.rows import check_rows
 from mechprobe.models import MechprobeError, Trained
 from mechprobe.models.base.files import write_tensors
+from mechprobe.models.base.safe.documents import parse_json
 from mechprobe.models.base.validation import known_version
 from mechprobe.models.families.counting import Weights
 
@@ -79,11 +80,11 @@ def read_header(path: Path) -> Header | None:
     except OSError as error:
         raise _unreadable(path, error) from None
     try:
-        header = json.loads(text)
+        header = parse_json(text)
         ours = (header.pop("__metadata__", None) or {}).get(HEADER)
         ends = [tensor["data_offsets"][1] for tensor in header.values()]
         whole = 8 + length + max(ends, default=0) == size
-        found = None if ours is None else json.loads(ours)
+        found = None if ours is None else parse_json(ours, finite=False)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         return None
     if not whole:

@@ -11,7 +11,7 @@ from typing import Any
 
 import tomli_w
 
-from mechprobe.analyses.sweeps.grid import EARLIER, VERSION, Grid, Member, read_toml
+from mechprobe.analyses.sweeps.grid import EARLIER, VERSION, Grid, Member, read_settings
 from mechprobe.analyses.sweeps.shards import Shard, shards_of
 from mechprobe.models import MechprobeError
 
@@ -62,7 +62,7 @@ class Stages:
         Raises:
             MechprobeError: no such file, not TOML, not a grid, or of a newer mechprobe.
         """
-        data = read_toml(path)
+        data = read_settings(path)
         earlier = data.pop(EARLIER, [])
         if not isinstance(earlier, list):
             raise MechprobeError(f"{path}: {EARLIER}: a list of grids is wanted")

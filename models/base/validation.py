@@ -1,7 +1,8 @@
 """Outside data against a schema, faults in one line."""
 
+import copy
 import re
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -28,7 +29,7 @@ def validated(schema: type[Schema], data: object, where: str) -> Schema:
         MechprobeError: with the first five faults in one line, and how many more there are.
     """
     try:
-        return schema.model_validate(data)
+        return fitted(schema, data)
     except ValidationError as error:
         raise MechprobeError(f"{where}: {faults_in(error)}") from None
 
@@ -52,6 +53,49 @@ def known_version(found: object, newest: int, field: str = "version") -> int:
             " update mechprobe"
         )
     return found
+
+
+def fitted(schema: type[Schema], data: object) -> Schema:
+    """Outside data as a checked object; 8.0 is taken for 8 where a whole number is wanted, for
+    writers of JSON that know floats alone.
+
+    Raises:
+        ValidationError: pydantic's.
+    """
+    try:
+        return schema.model_validate(data)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        floats = [fault for fault in faults if _is_whole(fault)]
+        if not floats:
+            raise
+        data = copy.deepcopy(data)
+        for fault in floats:
+            _put(data, fault["loc"], int(fault["input"]))
+    return schema.model_validate(data)
+
+
+def _is_whole(fault: ErrorDetails) -> bool:
+    given = fault["input"]
+    return fault["type"] == "int_type" and isinstance(given, float) and given.is_integer()
+
+
+def _put(data: Any, place: tuple[int | str, ...], number: int) -> None:
+    """Write a number where pydantic says it found another; names of alternatives of a union are
+    parts of the place, but not of the data."""
+    holder, last = None, None
+    for part in place:
+        key = next((k for k in (part, str(part)) if _has(data, k)), None)
+        if key is not None:
+            holder, last, data = data, key, data[key]
+    if holder is not None and data == number:
+        holder[last] = number
+
+
+def _has(data: Any, key: int | str) -> bool:
+    if isinstance(data, list):
+        return isinstance(key, int) and key < len(data)
+    return isinstance(data, dict) and key in data
 
 
 def faults_in(error: ValidationError) -> str:

@@ -1,6 +1,7 @@
 """What every family does with its weights, a plain dictionary of tensors: check and name them."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 
 import torch
@@ -30,7 +31,8 @@ def check_weights(
         sizes: for the message, the configuration's sizes in words.
 
     Raises:
-        MechprobeError: a weight is missing, unknown, of another shape or type, or not finite.
+        MechprobeError: a weight is missing, unknown, of another shape or type, not finite, or so
+            large that squares overflow.
     """
     for name in wanted:
         if name not in weights:
@@ -54,8 +56,35 @@ def check_weights(
                 f"{where}: {name} holds {weights[name].dtype}, but {first} {weights[first].dtype};"
                 " one type is wanted"
             )
-        if not (weights[name].is_meta or weights[name].isfinite().all()):
-            raise MechprobeError(f"{where}: {name} holds NaN or infinite values")
+        if not weights[name].is_meta:
+            check_numbers(name, weights[name], where)
+
+
+def largest(like: Tensor) -> float:
+    """The greatest number of which the squares, as many as a tensor holds, add up to a finite one
+    in its type; half precision is taken as the float32 that it is read as."""
+    kind = torch.float64 if like.dtype == torch.float64 else torch.float32
+    return math.sqrt(torch.finfo(kind).max / max(1, like.numel()))
+
+
+def check_numbers(name: str, weight: Tensor, where: str = "weights") -> None:
+    """Whether a weight can be calculated with: its numbers and the sum of their squares are finite
+    in its own type (`largest`).
+
+    Raises:
+        MechprobeError: they are not.
+    """
+    if not weight.numel():
+        return
+    low, high = (float(end) for end in weight.detach().aminmax())  # NaN makes both NaN
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise MechprobeError(f"{where}: {name} holds NaN or infinite values")
+    peak = max(-low, high)
+    if peak > largest(weight):
+        raise MechprobeError(
+            f"{where}: {name} holds numbers as large as {peak:.3g}, whose squares overflow; scale"
+            " them down"
+        )
 
 
 def refuse_numberless(weights: Weights, what: str) -> None:

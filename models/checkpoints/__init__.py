@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from mechprobe.models.base.safe.reading import CONFIG_FILE
+from mechprobe.models.base.safe.told import listening
 from mechprobe.models.base.safe.writing import write_folder
 from mechprobe.models.base.settled import settled
 from mechprobe.models.base.weights import refuse_numberless
@@ -47,7 +48,8 @@ __all__ = [
 
 @settled()
 def load(path: str | Path, task: Settings | None = None) -> HookedTransformer:
-    """A checkpoint of any known format as a hooked model.
+    """A checkpoint of any known format as a hooked model; its `taken` says what was taken of files
+    that hold more than a plain state dict.
 
     Args:
         path: its folder, or a single file of torch's (NAME.pt) that a known code wrote.
@@ -59,10 +61,13 @@ def load(path: str | Path, task: Settings | None = None) -> HookedTransformer:
             do not fit it, or one that is lacking.
     """
     place = place_of(Path(path))
-    model = read_with(format_of(place), place, task or {})
+    with listening() as told:
+        model = read_with(format_of(place), place, task or {})
     # Half precision is for storing: counts are a few thousandths of a logit apart.
     small = model.cfg.dtype not in (torch.float32, torch.float64)
-    return model.with_dtype(torch.float32) if small else model
+    model = model.with_dtype(torch.float32) if small else model
+    model.taken = tuple(told)
+    return model
 
 
 def recognised(path: str | Path) -> Format:

@@ -10,8 +10,9 @@ from mechprobe.models.base.safe.reading import (
     TASK_FILE,
     WEIGHTS_FILE,
     has,
-    inside,
+    has_weights,
     read_safetensors,
+    weights_file,
 )
 from mechprobe.models.checkpoints.place import Place
 from mechprobe.models.checkpoints.registry import checkpoint_format
@@ -27,8 +28,8 @@ class Native:
     advice = ""
 
     def recognises(self, folder: Path, config: Mapping[str, Any]) -> bool:
-        """By the weights' file."""
-        return has(folder, WEIGHTS_FILE) and not has(folder, TASK_FILE)
+        """By the weights' file or the index of its shards."""
+        return has_weights(folder) and not has(folder, TASK_FILE)
 
     def read(self, folder: Path, config: Mapping[str, Any]) -> HookedTransformer:
         """The model.
@@ -46,7 +47,7 @@ class Native:
         # Configurations without a family are counting models, the first there were.
         family = FAMILIES.find(fields.get("family", "counting"), where)
         checked = family.config(fields, where)
-        file = inside(folder, WEIGHTS_FILE)
+        file = weights_file(folder)
         weights = read_safetensors(file, lambda w: family.check(checked, w, where=str(file)))
         model: HookedTransformer = family.assemble(checked, weights)
         return model

@@ -36,10 +36,16 @@ class HookedTransformer(WeightAccessors):
         weights: as the family's `shapes` names them.
         widened: build the widened view.
 
+    Attributes:
+        taken: what `load` took of files that hold more than a plain state dict, in sentences; empty
+            for plain ones and for copies, and no part of the fingerprint.
+
     Raises:
         MechprobeError: weights or the task do not fit the configuration, or there is no widened
             view.
     """
+
+    taken: tuple[str, ...] = ()
 
     @settled()
     def __init__(self, config: ModelConfig, weights: Weights, widened: bool = False) -> None:

@@ -4,6 +4,7 @@ The first block's depend on a position and the token there: every token is run a
 Deeper ones depend on the whole sequence: sequences are drawn and put into random orders.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -107,6 +108,8 @@ def why_not_split(model: HookedTransformer, task: HistogramTask) -> str | None:
         keys = spread(found[k], found[q].shape[-2])
         product = torch.einsum("bqhe,bkhe->bhqk", found[q], keys) / model.cfg.attn_scale
         slack = SLACK[0] * float(product.abs().max()) + SLACK[1]
+        if not math.isfinite(slack):
+            return "its scores overflow; its weights are too large"
         if not torch.allclose(product, found[scores], rtol=0, atol=slack):
             return (
                 "its scores are not the products of its queries and keys (rotary positions, a"

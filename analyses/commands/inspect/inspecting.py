@@ -1,7 +1,7 @@
 """What a checkpoint is and what can be measured on it, for `mechprobe inspect`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ def inspect_path(path: Path, seed: int = 0, settings: Settings | None = None) ->
         "task": described(task),
         "config": json.loads(model.config.model_dump_json()),
         "meta": read_meta(path),
+        "taken": list(model.taken),
         "label": _label(path, model, seed),
         "probes": {
             probe.name: {"kind": probe.kind, **_answer(_why_not(probe, model, task))}
@@ -74,6 +75,8 @@ def as_text(found: Mapping[str, Any]) -> str:
         "origin": _pairs(found["meta"]) or "unknown",
         "label": f"can be given: {found['label']['verdict']}",
     }
+    if found["taken"]:
+        lines["taken"] = _said(found["taken"])
     if found["label"]["why_not"]:
         lines["label"] = f"cannot be given: {found['label']['why_not']}"
     probes = found["probes"]
@@ -123,6 +126,10 @@ def _answer(why_not: str | None) -> dict[str, Any]:
 
 def _pairs(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{_short(name)}={_short(value)}" for name, value in values.items())
+
+
+def _said(sentences: Sequence[str]) -> str:
+    return short(plain("; ".join(sentences)), 600)
 
 
 def _short(value: object) -> str:

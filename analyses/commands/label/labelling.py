@@ -11,7 +11,7 @@ from mechprobe.analyses.common.claims import doubt
 from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all
 from mechprobe.analyses.common.text import summary
 from mechprobe.models import MechprobeError, load
-from mechprobe.models.base.errors import begins_with
+from mechprobe.models.base.errors import begins_with, plain
 from mechprobe.models.base.files import printable
 from mechprobe.models.base.parallel import one_thread
 from mechprobe.models.checkpoints import Settings
@@ -24,13 +24,15 @@ from mechprobe.probes.runs import RESULTS
 
 @dataclass(frozen=True)
 class Labelled:
-    """A checkpoint, its label, and one line where it is not as good as its files say."""
+    """A checkpoint and its label; one line where it is not as good as its files say, and what was
+    taken of its files where that needs saying."""
 
     path: Path
     architecture: str
     task: dict[str, Any]
     verdict: MechanismLabel
     doubt: str | None = None
+    taken: tuple[str, ...] = ()
 
 
 def label_paths(
@@ -57,8 +59,8 @@ def label_paths(
             text = str(error)
             problems.append(text if begins_with(text, path) else f"{path}: {text}")
         else:
-            said = doubt(path, verdict)
-            labelled.append(Labelled(path, model.config.architecture, task, verdict, said))
+            said, shape = doubt(path, verdict), model.config.architecture
+            labelled.append(Labelled(path, shape, task, verdict, said, model.taken))
     return labelled, problems
 
 
@@ -83,6 +85,7 @@ def as_object(item: Labelled) -> dict[str, Any]:
         "reasons": v.reasons,
         "evidence": {name: metric.value for name, metric in v.evidence.items()},
         "tokens": v.tokens,
+        "taken": list(item.taken),
         "seed": v.seed,
     }
 
@@ -90,7 +93,8 @@ def as_object(item: Labelled) -> dict[str, Any]:
 def as_text(item: Labelled) -> str:
     """What `mechprobe label` prints of one model."""
     head = f"{item.path}: {summary(item.verdict, item.task['name'])}"
-    return "\n  ".join([head, *item.verdict.reasons])
+    taken = [plain(f"read: {sentence}") for sentence in item.taken]
+    return "\n  ".join([head, *taken, *item.verdict.reasons])
 
 
 def study_paths(

@@ -7,6 +7,7 @@ changed (`fitting`). Whatever was done is said in a sentence.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -41,9 +42,13 @@ DEPTH = 4  # dictionaries within dictionaries
 # Modules that wrap others put these into every name: first, or anywhere.
 PREFIXES = ("module", "model", "net", "network", "ema_model")
 ANYWHERE = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+# What tensors may claim beyond a file's own size, in bytes: several may share numbers (tied
+# weights, one number expanded to a bias), and each becomes a copy.
+SPARE = 128 * 2**20
 LONGEST = 200  # letters of a prefix
 COUNTERS = ("n_averaged", "num_updates")  # of averages, beside the weights
 
+NONE: Mapping[str, str] = MappingProxyType({})
 Check = Callable[[Weights], object]
 
 
@@ -118,20 +123,21 @@ class Reading:
         return tensor.to(self.dtype) if self.dtype and tensor.is_floating_point() else tensor
 
 
-def fitting(header: Weights, check: Check) -> Reading:
-    """The first way to read tensors that a check takes: as they are; without prefixes that all
-    names share; in one type.
+def fitting(header: Weights, check: Check, tied: Mapping[str, str] = NONE) -> Reading:
+    """The first way to read tensors that a check takes: as they are; with those that are stored
+    under another's name; without prefixes that all names share; in one type.
 
     Args:
         header: tensors without numbers, as the file names them.
         check: raises where they do not fit.
+        tied: further names, and under which each of them is stored.
 
     Raises:
         MechprobeError: none is taken; what is wrong with the tensors once prefixes of well-known
             wrappers are dropped and types are one.
     """
     wanted: MechprobeError | None = None
-    for way, is_told in _ways(header):
+    for way, is_told in _ways(header, tied):
         try:
             check(way.of(header))
         except MechprobeError as error:
@@ -143,13 +149,18 @@ def fitting(header: Weights, check: Check) -> Reading:
     raise wanted
 
 
-def _ways(header: Weights) -> Iterator[tuple[Reading, bool]]:
+def _ways(header: Weights, tied: Mapping[str, str]) -> Iterator[tuple[Reading, bool]]:
     """Ways to read, the least changed first, and whether their faults are worth telling."""
     widest, mixed = _widest(header)
-    for names, said, well_known in _renamings(list(header)):
-        yield Reading(names, None, said), well_known
-        if widest is not None:
-            yield Reading(names, widest, (*said, mixed)), well_known
+    starts: list[tuple[dict[str, str], tuple[str, ...]]] = [({name: name for name in header}, ())]
+    if tied:
+        pairs = _some([f"{name} is {stored}" for name, stored in tied.items()])
+        starts.append((starts[0][0] | dict(tied), (f"stored once: {pairs}",)))
+    for start, told in starts:
+        for names, said, well_known in _renamings(start):
+            yield Reading(names, None, (*told, *said)), well_known
+            if widest is not None:
+                yield Reading(names, widest, (*told, *said, mixed)), well_known
 
 
 def _widest(header: Weights) -> tuple[torch.dtype | None, str]:
@@ -163,12 +174,12 @@ def _widest(header: Weights) -> tuple[torch.dtype | None, str]:
     return widest, f"types are mixed ({names}): all read as {str(widest).removeprefix('torch.')}"
 
 
-def _renamings(names: list[str]) -> Iterator[tuple[dict[str, str], tuple[str, ...], bool]]:
-    """Names by what the file calls them: as they are, then with ever more prefixes dropped."""
-    ours = {name: name for name in names}
+def _renamings(ours: dict[str, str]) -> Iterator[tuple[dict[str, str], tuple[str, ...], bool]]:
+    """Where tensors are stored, by their names: as they are, then with ever fewer prefixes."""
     yield ours, (), True
+    names, stored = list(ours), ours
     counters = [n for n in names if n.rpartition(".")[2] in COUNTERS and len(names) > 1]
-    ours = {_unmarked(name): name for name in names if name not in counters}
+    ours = {_unmarked(name): stored[name] for name in names if name not in counters}
     if len(ours) + len(counters) < len(names) or not ours:
         return  # two names would become one
     changed = [f"{_some(counters)} left aside: the weights are an average"] if counters else []

@@ -16,16 +16,13 @@ from torch import Tensor
 
 from mechprobe.models.base.errors import MechprobeError, short
 from mechprobe.models.base.safe.pickles import PLAIN, Odd, Stored, interpreted
-from mechprobe.models.base.safe.reading import Check, without_numbers
-from mechprobe.models.base.safe.state_dicts import fitting, state_dict_of
+from mechprobe.models.base.safe.state_dicts import SPARE, Check, fitting, state_dict_of
+from mechprobe.models.base.safe.tensor_files import without_numbers
 from mechprobe.models.base.safe.told import tell
 from mechprobe.models.base.weights import Weights
 
 MIB = 2**20
 PICKLE_BYTES = MIB // 4  # a state dict of hundreds of tensors takes 0.03 MiB, an optimiser twice it
-# What tensors may claim beyond the file's own size: several may share a record (tied weights, one
-# number expanded to a bias), and each becomes a copy.
-SPARE = 128 * MIB
 Records = dict[str, zipfile.ZipInfo]
 # Records besides numbers that torch 1.6 to 2.13 write; with others torch takes a file for a
 # program and says so on standard error.

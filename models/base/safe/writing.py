@@ -7,7 +7,8 @@ from typing import Any
 
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.files import put_tensors, whole_folder
-from mechprobe.models.base.safe.reading import JSON_BYTES, WEIGHTS_FILE
+from mechprobe.models.base.safe.documents import DOCUMENT_BYTES
+from mechprobe.models.base.safe.folders import WEIGHTS_FILE
 from mechprobe.models.base.weights import Weights
 
 
@@ -28,9 +29,9 @@ def write_folder(path: Path, files: Mapping[str, Mapping[str, Any]], weights: We
         raise MechprobeError(f"{path}: holds other files; choose an empty or new folder")
     texts = {n: json.dumps(data, indent=2, sort_keys=True) + "\n" for n, data in files.items()}
     for name, text in texts.items():
-        if len(text) > JSON_BYTES:
+        if len(text) > DOCUMENT_BYTES:
             what = "meta is too long; it" if "meta" in files[name] else name
-            raise MechprobeError(f"{path}: {what} may take {JSON_BYTES:,} bytes")
+            raise MechprobeError(f"{path}: {what} may take {DOCUMENT_BYTES:,} bytes")
     with whole_folder(path) as folder:
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")

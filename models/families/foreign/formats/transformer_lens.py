@@ -12,11 +12,11 @@ from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.safe.reading import (
     CONFIG_FILE,
     TASK_FILE,
-    WEIGHTS_FILE,
     has,
     inside,
     read_json,
     read_safetensors,
+    weights_file,
 )
 from mechprobe.models.base.validation import validated
 from mechprobe.models.checkpoints.registry import checkpoint_format
@@ -61,7 +61,7 @@ class Foreign:
         description = TaskDescription.checked(task, str(folder / TASK_FILE))
         family = FAMILIES["foreign"]
         checked = family.config(ForeignConfig.of(native, description).model_dump(), str(folder))
-        file = inside(folder, WEIGHTS_FILE)
+        file = weights_file(folder)
         weights = read_safetensors(file, lambda w: family.check(checked, w, str(file)))
         model: HookedTransformer = family.assemble(checked, weights)
         return model

@@ -13,7 +13,14 @@ import mechprobe
 from mechprobe.models import MechprobeError, construct, load, save
 from mechprobe.models.base.safe.reading import inside, read_json
 from mechprobe.models.base.safe.torch_files import read_torch
-from mechprobe.models.checkpoints import FORMATS, checkpoint_format, formats, native
+from mechprobe.models.checkpoints import (
+    FORMATS,
+    checkpoint_format,
+    claimed_accuracy,
+    formats,
+    native,
+    recognised,
+)
 
 ROOT = Path(mechprobe.__file__).parents[1]
 
@@ -102,6 +109,34 @@ def test_what_a_reader_gives_is_a_model(tmp_path):
     assert str(caught.value) == (
         f"{tmp_path}: the reader of the format wrong gave a dict, a HookedTransformer is wanted"
     )
+
+
+def test_readers_without_settings_have_them_applied_and_others_get_them(tmp_path):
+    """A reader of two methods stays one; single files go to those that take them."""
+    (tmp_path / "dot").touch()
+    checkpoint_format("odd", "a file named dot")(Odd)
+    assert load(tmp_path, {"sampler": "uniform"}).task().sampler == "uniform"
+    with pytest.raises(MechprobeError, match="4 positions, 9 are wanted"):
+        load(tmp_path, {"L": 9})
+
+    class Single(Odd):
+        advice = "look again"
+
+        def recognises_file(self, file):
+            return file.name == "single.pt"
+
+        def read_place(self, place, settings):
+            return construct("dot", T=settings.get("T", 5), L=4)
+
+        def claimed(self, place):
+            raise KeyError("no table")
+
+    checkpoint_format("single", "single.pt")(Single)
+    (tmp_path / "single.pt").write_bytes(b"PK")
+    assert load(tmp_path / "single.pt", {"T": 7}).config.T == 7
+    assert recognised(tmp_path / "single.pt").name == "single"
+    assert claimed_accuracy(tmp_path / "single.pt") == (None, "look again")
+    assert load(tmp_path).config.T == 5
 
 
 @pytest.mark.parametrize("name", ["", "My Format", "a_b", "a-", "\x1b[2J", "x\n"])

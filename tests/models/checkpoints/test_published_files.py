@@ -210,6 +210,15 @@ def test_positions_know_no_bos(tmp_path):
             load(folder)
 
 
+def test_scores_that_outgrow_the_file_are_refused(tmp_path):
+    state = state_of("only_pos")
+    state["positional_emb.embedding.weight"] = torch.zeros(9_000, D)
+    state["positional_emb.pe"] = torch.arange(9_000)
+    folder = written(tmp_path / "run", state)
+    with pytest.raises(MechprobeError, match="scores of more than 1000 positions are not read"):
+        load(folder, settings_of(f"T={T},softmax=no,attention_input=only_pos,sampler=uniform"))
+
+
 @pytest.mark.parametrize("attends", ["only_sem", "linear", "both"])
 def test_of_two_blocks_the_one_that_answers_is_read(attends, tmp_path):
     """The published script with two blocks gives the second one the embeddings again."""

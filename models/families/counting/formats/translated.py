@@ -28,6 +28,7 @@ from mechprobe.models.families.transformer import check as check_transformer
 WHOSE = "the published counting code"
 EMBEDDING = "semantic_emb.weight"
 READ_OUT = ("fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias")
+LONGEST = 1_000  # positions whose scores become a matrix: it may be larger than the file
 # The script with two blocks reads the embeddings again in the second: what the first one writes
 # never reaches the answer. Its second block's names, and those of a single block.
 SECOND = {"token_mixer2": "token_mixer", "fc3": "fc1", "fc4": "fc2"}
@@ -164,6 +165,8 @@ def _with_positions(
 def _scores(arguments: PublishedConfig, state: Weights, file: Path) -> Tensor:
     """Scores of positions, [L, L]; computed in double precision, kept as they were stored."""
     d, L = arguments.model_dim, arguments.seq_len
+    if L > LONGEST:
+        raise MechprobeError(f"{file}: L={L}: scores of more than {LONGEST} positions are not read")
     maps = ("token_mixer.Q", "token_mixer.K")
     require(state, {**dict.fromkeys(maps, (d, d)), POSITIONS: (L, d)}, file)
     rows = state[POSITIONS][order(state[PLACES], L, file)].double()

@@ -1,5 +1,6 @@
 """Checkpoints: our own format, readers of other people's, and a register of both."""
 
+import json
 import os
 import stat
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ import torch
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.safe.reading import CONFIG_FILE, has, read_json
 from mechprobe.models.base.safe.writing import write_folder
+from mechprobe.models.base.weights import Weights
 from mechprobe.models.checkpoints.registry import (
     FORMATS,
     Format,
@@ -75,11 +77,28 @@ def save(model: HookedTransformer, path: str | Path, meta: Mapping[str, Any] | N
 
     Raises:
         MechprobeError: the folder cannot be written, or holds something else than a checkpoint,
-            or the family stores no such model.
+            or the family stores no such model, or `load` would not take it.
     """
-    files = model.family.files(model)
+    files, weights = model.family.files(model), model.weights()
+    _check_loads(model, weights, f"{path}: not written")
     files[CONFIG_FILE]["meta"] = dict(meta or {})
-    write_folder(Path(path), files, model.weights())
+    write_folder(Path(path), files, weights)
+
+
+def _check_loads(model: HookedTransformer, weights: Weights, where: str) -> None:
+    """Whether configuration and weights pass what they are read with; training in place or code of
+    others may have changed them since they were checked.
+
+    Raises:
+        MechprobeError: they do not.
+    """
+    stored = json.loads(model.config.model_dump_json())
+    config = model.family.config(stored, f"{where}, configuration")
+    if config.model_dump_json() != model.config.model_dump_json():
+        raise MechprobeError(f"{where}: the configuration would be read as another one")
+    model.family.check(config, weights, f"{where}, weights")
+    if any(weight.is_meta for weight in weights.values()):
+        raise MechprobeError(f"{where}: the weights are on the device meta, which keeps no numbers")
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

@@ -96,16 +96,27 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
             content = stream.read(JSON_BYTES + 1)
         if len(content) > JSON_BYTES:
             raise MechprobeError(f"{file}: larger than {JSON_BYTES:,} bytes, that is no config")
-        data = json.loads(
-            content.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite_float
-        )
-        _check_values(data)
+        data = parsed_json(content)
     except MechprobeError:
         raise
     except (OSError, ValueError, RecursionError) as error:
         raise MechprobeError(f"{file}: not readable JSON ({short(error, 200)})") from None
     if not isinstance(data, dict):
         raise MechprobeError(f"{file}: holds a {type(data).__name__}, an object is wanted")
+    return data
+
+
+def parsed_json(content: bytes) -> Any:
+    """JSON in UTF-8 with finite numbers, limited nesting and printable strings.
+
+    Raises:
+        ValueError: anything else.
+        RecursionError: nested too deeply to be parsed.
+    """
+    data = json.loads(
+        content.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite_float
+    )
+    _check_values(data)
     return data
 
 

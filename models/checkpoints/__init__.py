@@ -1,16 +1,18 @@
 """Checkpoints: our own format, readers of other people's, and a register of both."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.safe.reading import CONFIG_FILE
 from mechprobe.models.base.safe.told import listening
 from mechprobe.models.base.safe.writing import write_folder
 from mechprobe.models.base.settled import settled
-from mechprobe.models.base.weights import refuse_numberless
+from mechprobe.models.base.weights import Weights, refuse_numberless
 from mechprobe.models.checkpoints.asking import Setting, Settings, settings_of
 from mechprobe.models.checkpoints.place import Place, place_of
 from mechprobe.models.checkpoints.registry import (
@@ -110,11 +112,26 @@ def save(model: HookedTransformer, path: str | Path, meta: Mapping[str, Any] | N
 
     Raises:
         MechprobeError: the folder cannot be written, or holds something else than a checkpoint,
-            the model carries hooks or holds no numbers, or the family stores no such model.
+            the model carries hooks or holds no numbers, or the family stores no such model, or
+            `load` would not take it.
     """
     refuse_altered(model, "stored")
-    files = model.family.files(model)
-    files[CONFIG_FILE]["meta"] = dict(meta or {})
-    weights = model.weights()
+    files, weights = model.family.files(model), model.weights()
     refuse_numberless(weights, "stored")
+    _check_loads(model, weights, f"{path}: not written")
+    files[CONFIG_FILE]["meta"] = dict(meta or {})
     write_folder(Path(path), files, weights)
+
+
+def _check_loads(model: HookedTransformer, weights: Weights, where: str) -> None:
+    """Whether configuration and weights pass what they are read with; training in place or code of
+    others may have changed them since they were checked.
+
+    Raises:
+        MechprobeError: they do not.
+    """
+    stored = json.loads(model.config.model_dump_json())
+    config = model.family.config(stored, f"{where}, configuration")
+    if config.model_dump_json() != model.config.model_dump_json():
+        raise MechprobeError(f"{where}: the configuration would be read as another one")
+    model.family.check(config, weights, f"{where}, weights")

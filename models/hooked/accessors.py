@@ -7,6 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 from transformer_lens import FactoredMatrix, HookedRootModule
 
+from mechprobe.models.tasks.inputs import checked_ids
+
 
 class WeightAccessors(HookedRootModule):  # type: ignore[misc]
     """The part of a hooked model that reads its weights, stacked over layers where there are some.
@@ -139,8 +141,14 @@ class WeightAccessors(HookedRootModule):  # type: ignore[misc]
         return total
 
     def tokens_to_residual_directions(self, tokens: int | Tensor) -> Float[Tensor, "... d_model"]:
-        """Direction of the last residual stream that each answer class is read from."""
-        return self.W_U.T[torch.as_tensor(tokens, dtype=torch.int64, device=self.cfg.device)]
+        """Direction of the last residual stream that each answer class is read from.
+
+        Raises:
+            MechprobeError: there is no such class.
+        """
+        directions = self.W_U.T
+        asked = torch.as_tensor(tokens, dtype=torch.int64, device=directions.device)
+        return directions[checked_ids(asked, len(directions), "answer classes")]
 
     def to_tokens(self, tokens: Tensor) -> Tensor:
         """Token ids are the only input; returned as they are."""

@@ -3,7 +3,6 @@
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.hooked.config import HookedConfig
 from mechprobe.models.hooked.masks import Half
 
@@ -27,24 +26,14 @@ class Embed(nn.Module):
 
 
 class Inputs(nn.Module):
-    """In place of an embedding where the tokens are vectors already; pads them to the stream.
-
-    Raises:
-        MechprobeError: the inputs are not real vectors of the model's width and length.
-    """
+    """In place of an embedding where the tokens are vectors already; pads them to the stream."""
 
     def __init__(self, cfg: HookedConfig) -> None:
         super().__init__()
         self.cfg = cfg
 
-    def forward(self, x: Tensor) -> Float[Tensor, "batch pos d_model"]:
+    def forward(self, x: Float[Tensor, "batch pos d"]) -> Float[Tensor, "batch pos d_model"]:
         """The vectors, zeros behind them."""
-        wanted = (self.cfg.n_ctx, self.cfg.d_value)
-        if x.ndim != 3 or tuple(x.shape[1:]) != wanted or not x.is_floating_point():
-            raise MechprobeError(
-                f"inputs of shape {tuple(x.shape)} and type {x.dtype}: real vectors of shape"
-                f" (batch, {wanted[0]}, {wanted[1]}) are wanted"
-            )
         return nn.functional.pad(x, (0, self.cfg.d_model - self.cfg.d_value))
 
 

@@ -7,22 +7,20 @@ weight accessors on top of the `HookedRootModule` that TransformerLens 4 keeps.
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
-from transformer_lens import ActivationCache
 from transformer_lens.hook_points import HookPoint
 
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.settled import settled
 from mechprobe.models.base.weights import Weights, fingerprint
-from mechprobe.models.hooked.accessors import WeightAccessors
 from mechprobe.models.hooked.altered import refuse_altered
 from mechprobe.models.hooked.family import FAMILIES, Family, ModelConfig
 from mechprobe.models.hooked.mixers import Mixing
+from mechprobe.models.hooked.running import Running
 from mechprobe.models.tasks import Interface, Task, check_fits, task_from
 
 
-class HookedTransformer(WeightAccessors):
+class HookedTransformer(Running):
     """A model of any registered family as a hooked model, in evaluation mode.
 
     Two views of the same weights (docs/hooked_model.md): the natural one, whose residual stream
@@ -70,78 +68,6 @@ class HookedTransformer(WeightAccessors):
         self.setup()
         self.eval()
         check_fits(self.task(), self.interface)
-
-    # -- running --------------------------------------------------------------------------------
-
-    def forward(
-        self, inputs: Tensor, return_type: str = "logits", targets: Tensor | None = None
-    ) -> Tensor:
-        """Answers [batch, pos, classes] (of width d for solvable models) to token ids [batch,
-        pos] or vectors [batch, pos, d]; with return_type="loss" the task's mean loss, against
-        its own targets unless others are given.
-
-        Raises:
-            MechprobeError: inputs of the wrong shape or type.
-        """
-        if return_type not in ("logits", "loss"):
-            raise ValueError(f"return_type {return_type!r} is unknown; choose logits or loss")
-        answers = self._run(inputs)
-        return answers if return_type == "logits" else self.task().loss(answers, inputs, targets)
-
-    def resid_mid(self, inputs: Tensor) -> Float[Tensor, "batch pos d_model"]:
-        """hook_resid_mid of the last block of a run that ends there, through the same hooks: what
-        `read_out` goes on from. After the last attention every position is read alone.
-
-        Raises:
-            AttributeError: the model has no feed-forward layer.
-        """
-        resid, blocks = self._embedded(inputs), list(self.blocks)
-        for block in blocks[:-1]:
-            resid = block(resid)
-        mid: Tensor = blocks[-1].mix(resid)
-        return mid
-
-    def read_out(self, resid_mid: Float[Tensor, "... d_model"]) -> Float[Tensor, "... classes"]:
-        """Logits from hook_resid_mid of the last block, position by position, through the same
-        hooks: what a run with that activation patched in would answer.
-
-        Raises:
-            AttributeError: the model has no feed-forward layer.
-        """
-        return self._answers(self.blocks[-1].read_out(resid_mid))
-
-    def run_with_cache(  # type: ignore[no-untyped-def]
-        self,
-        *model_args: Any,
-        return_cache_object: bool = True,
-        remove_batch_dim: bool = False,
-        **kwargs: Any,
-    ):
-        """Run and cache, as HookedTransformer did: (output, ActivationCache)."""
-        out, cache = super().run_with_cache(
-            *model_args, remove_batch_dim=remove_batch_dim, **kwargs
-        )
-        if not return_cache_object:
-            return out, cache
-        return out, ActivationCache(cache, self, has_batch_dim=not remove_batch_dim)
-
-    def _run(self, inputs: Tensor) -> Tensor:
-        resid = self._embedded(inputs)
-        for block in self.blocks:
-            resid = block(resid)
-        return self._answers(resid)
-
-    def _answers(self, resid: Tensor) -> Tensor:
-        """From the last hook_resid_post to the logits."""
-        normed = resid if self.parts.ln_final is None else self.ln_final(resid)
-        answers: Tensor = self.unembed(normed)
-        return answers
-
-    def _embedded(self, inputs: Tensor) -> Tensor:
-        resid: Tensor = self.hook_embed(self.embed(inputs))
-        if self.parts.pos_embed is not None:
-            resid = resid + self.hook_pos_embed(self.parts.pos_embed(inputs))
-        return resid
 
     @property
     def mixers(self) -> list[Mixing]:

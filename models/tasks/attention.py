@@ -16,6 +16,7 @@ from mechprobe.models.base.errors import MechprobeError, short
 from mechprobe.models.base.settled import settled
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.tasks.base import Interface, task
+from mechprobe.models.tasks.inputs import Vectors, real_of_shape, refuse_none
 
 
 def paper_mixing(L: int) -> tuple[tuple[float, ...], ...]:
@@ -119,39 +120,102 @@ class AttentionRegression:
         colored: Tensor = factor.to(dtype) @ x.permute(1, 2, 0)
         return colored.permute(2, 0, 1)
 
-    def attention(self, x: Float[Tensor, "n L d"]) -> Float[Tensor, "n L L"]:
-        """The teacher's softmax attention, the content part of the target mixing."""
+    def checked(self, x: Any) -> Float[Tensor, "*batch L d"]:
+        """Sequences of this task, in the type of Q_star.
+
+        Raises:
+            MechprobeError: `x` is no tensor of real numbers, or one of another shape, in a longer
+                type than Q_star, or with NaN or infinite numbers.
+        """
+        return Vectors(self.L, self.d).checked(x, self.Q_star)
+
+    def attention(self, x: Any) -> Float[Tensor, "*batch L L"]:
+        """The teacher's softmax attention, the content part of the target mixing.
+
+        Args:
+            x: sequences [*batch, L, d].
+
+        Raises:
+            MechprobeError: they are none of this task; see `checked`.
+        """
+        return self._attention(self.checked(x))
+
+    def mixing(self, x: Any) -> Float[Tensor, "*batch L L"]:
+        """The target mixing matrix T of each sequence; its rows sum to one.
+
+        Args:
+            x: sequences [*batch, L, d].
+
+        Raises:
+            MechprobeError: they are none of this task; see `checked`.
+        """
+        return self._mixing(self.checked(x))
+
+    def targets(self, x: Any) -> Float[Tensor, "*batch L d"]:
+        """What the student has to answer, y = T x.
+
+        Args:
+            x: sequences [*batch, L, d].
+
+        Raises:
+            MechprobeError: they are none of this task; see `checked`.
+        """
+        x = self.checked(x)
+        y: Tensor = self._mixing(x) @ x
+        return y
+
+    def token_losses(
+        self, answers: Any, inputs: Any, targets: Any = None
+    ) -> Float[Tensor, "*batch L"]:
+        """|y_l - f_l|^2 / (2 d) of each position; the error of a sequence is their sum.
+
+        Args:
+            answers: f [*batch, L, d].
+            inputs: the sequences [*batch, L, d] that they answer.
+            targets: y [*batch, L, d] in place of the task's own.
+
+        Raises:
+            MechprobeError: one of them is of another shape or type, or the sequences are none of
+                this task.
+        """
+        return self._gaps(answers, inputs, targets).square().sum(-1) / (2 * self.d)
+
+    def errors(self, answers: Any, inputs: Any, targets: Any = None) -> Float[Tensor, " *batch"]:
+        """|y - f|^2 / (2 d) of each sequence; arguments as of `token_losses`.
+
+        Raises:
+            MechprobeError: as `token_losses`.
+        """
+        return self._gaps(answers, inputs, targets).square().sum((-2, -1)) / (2 * self.d)
+
+    def loss(self, answers: Any, inputs: Any, targets: Any = None) -> Float[Tensor, ""]:
+        """Mean of the errors; on fresh sequences the paper's generalisation error. Arguments as of
+        `token_losses`.
+
+        Raises:
+            MechprobeError: as `token_losses`, or there are no sequences.
+        """
+        errors = self.errors(answers, inputs, targets)
+        refuse_none(errors.numel(), "the mean loss")
+        return errors.mean()
+
+    def _attention(self, x: Float[Tensor, "*batch L d"]) -> Float[Tensor, "*batch L L"]:
         h = x @ self.Q_star
         scores: Tensor = h @ h.mT / self.d
         return scores.softmax(-1)
 
-    def mixing(self, x: Float[Tensor, "n L d"]) -> Float[Tensor, "n L L"]:
-        """The target mixing matrix T of each sequence; its rows sum to one."""
+    def _mixing(self, x: Float[Tensor, "*batch L d"]) -> Float[Tensor, "*batch L L"]:
         A = torch.tensor(self.A, dtype=x.dtype, device=x.device)
-        return (1 - self.omega) * self.attention(x) + self.omega * A
+        return (1 - self.omega) * self._attention(x) + self.omega * A
 
-    def targets(self, x: Float[Tensor, "n L d"]) -> Float[Tensor, "n L d"]:
-        """What the student has to answer, y = T x."""
-        return self.mixing(x) @ x
-
-    def errors(
-        self,
-        answers: Float[Tensor, "n L d"],
-        inputs: Float[Tensor, "n L d"],
-        targets: Float[Tensor, "n L d"] | None = None,
-    ) -> Float[Tensor, " n"]:
-        """|y - f|^2 / (2 d) of each sequence."""
-        wanted = self.targets(inputs) if targets is None else targets
-        return (wanted - answers).square().sum((-2, -1)) / (2 * self.d)
-
-    def loss(
-        self,
-        answers: Float[Tensor, "n L d"],
-        inputs: Float[Tensor, "n L d"],
-        targets: Float[Tensor, "n L d"] | None = None,
-    ) -> Float[Tensor, ""]:
-        """Mean of the errors; on fresh sequences the paper's generalisation error."""
-        return self.errors(answers, inputs, targets).mean()
+    def _gaps(self, answers: Any, inputs: Any, targets: Any) -> Float[Tensor, "*batch L d"]:
+        x = self.checked(inputs)
+        wanted = self._mixing(x) @ x if targets is None else targets
+        # Tensors of other shapes would be repeated to fit, without a word.
+        for name, values in (("targets", wanted), ("answers", answers)):
+            real_of_shape(values, x.shape, name)
+        gaps: Tensor = wanted - answers
+        return gaps
 
     def describe(self) -> dict[str, Any]:
         """The settings without tensors, ready for JSON."""

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from mechprobe.models.base.chunks import pieces
 from mechprobe.models.base.draws import draw_integers, draw_uniform
@@ -20,6 +21,7 @@ from mechprobe.models.base.settled import settled
 from mechprobe.models.base.validation import validated
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.tasks.base import Interface, task
+from mechprobe.models.tasks.inputs import Tokens, check_answers, checked_targets, refuse_none
 
 Sampler = Literal["partition", "uniform"]
 RARE = 1e-3  # share of positions below which a count is not asked of a model: it hardly saw it
@@ -103,6 +105,11 @@ class HistogramTask:
         return self.T + int(self.bos)
 
     @property
+    def bos_id(self) -> int | None:
+        """The id that stands first in every sequence and nowhere else; None where none does."""
+        return self.T if self.bos else None
+
+    @property
     def n_classes(self) -> int:
         """Classes 0..L; 0 is never right."""
         return self.L + 1
@@ -118,9 +125,25 @@ class HistogramTask:
             )
         return self._with_bos(body)
 
-    def targets(self, tokens: Int[Tensor, "*batch pos"]) -> Int[Tensor, "*batch scored"]:
-        """Occurrences of each scored position's token within its sequence, 1..L."""
-        body = self.scored(tokens, -1)
+    def checked(self, tokens: Any) -> Int[Tensor, "*batch pos"]:
+        """Sequences of this task, as int64.
+
+        Raises:
+            MechprobeError: `tokens` is no tensor of integers, or one of another length, with an id
+                that is none, or with a BOS that is missing or in another place.
+        """
+        return Tokens(self.L + int(self.bos), self.n_vocab, self.bos_id).checked(tokens)
+
+    def targets(self, tokens: Any) -> Int[Tensor, "*batch scored"]:
+        """Occurrences of each scored position's token within its sequence, 1..L.
+
+        Args:
+            tokens: sequences [*batch, pos].
+
+        Raises:
+            MechprobeError: they are none of this task; see `checked`.
+        """
+        body = self.scored(self.checked(tokens), -1)
         return (body.unsqueeze(-1) == body.unsqueeze(-2)).sum(-1)
 
     def scored(self, values: Tensor, dim: int) -> Tensor:
@@ -128,36 +151,81 @@ class HistogramTask:
         start = int(self.bos)
         return values.narrow(dim, start, values.shape[dim] - start)
 
-    def correct(
-        self, logits: Float[Tensor, "*batch pos classes"], tokens: Int[Tensor, "*batch pos"]
-    ) -> Bool[Tensor, "*batch scored"]:
-        """Whether the most probable class is the right one, at every scored position."""
-        return self.scored(logits, -2).argmax(-1) == self.targets(tokens)
+    def correct(self, logits: Any, tokens: Any) -> Bool[Tensor, "*batch scored"]:
+        """Whether the most probable class is the right one, at every scored position.
 
-    def accuracy(
-        self, logits: Float[Tensor, "*batch pos classes"], tokens: Int[Tensor, "*batch pos"]
-    ) -> float:
-        """Share of scored positions answered rightly, in [0, 1]."""
-        return self.correct(logits, tokens).double().mean().item()
+        Args:
+            logits: answers [*batch, pos, classes].
+            tokens: the sequences [*batch, pos] that they answer.
 
-    def loss(
-        self,
-        answers: Float[Tensor, "*batch pos classes"],
-        inputs: Int[Tensor, "*batch pos"],
-        targets: Int[Tensor, "*batch scored"] | None = None,
-    ) -> Float[Tensor, ""]:
-        """Mean cross-entropy over the scored positions."""
-        wanted = self.targets(inputs) if targets is None else targets
-        scored = self.scored(answers, -2)
-        return torch.nn.functional.cross_entropy(scored.flatten(0, -2), wanted.flatten())
+        Raises:
+            MechprobeError: either is of another shape or type, or the sequences are none of this
+                task.
+        """
+        wanted = self.targets(tokens)
+        check_answers(logits, tokens.shape, self.n_classes)
+        return self.scored(logits, -2).argmax(-1) == wanted
+
+    def accuracy(self, logits: Any, tokens: Any) -> float:
+        """Share of scored positions answered rightly, in [0, 1]; arguments as of `correct`.
+
+        Raises:
+            MechprobeError: as `correct`, or there are no sequences.
+        """
+        right = self.correct(logits, tokens)
+        refuse_none(right.numel(), "the accuracy")
+        return right.double().mean().item()
+
+    def loss(self, answers: Any, inputs: Any, targets: Any = None) -> Float[Tensor, ""]:
+        """Mean cross-entropy over the scored positions.
+
+        Args:
+            answers: logits [*batch, pos, classes].
+            inputs: the sequences [*batch, pos] that they answer.
+            targets: classes [*batch, scored] in place of the right ones.
+
+        Raises:
+            MechprobeError: one of them is of another shape or type or out of range, or there are
+                no sequences.
+        """
+        scored, wanted = self._scored_pair(answers, inputs, targets)
+        refuse_none(wanted.numel(), "the mean loss")
+        return cross_entropy(scored.flatten(0, -2), wanted.flatten())
+
+    def token_losses(
+        self, answers: Any, inputs: Any, targets: Any = None
+    ) -> Float[Tensor, "*batch scored"]:
+        """Cross-entropy of every scored position; their mean is `loss`, whose arguments it takes.
+
+        Raises:
+            MechprobeError: one of them is of another shape or type or out of range.
+        """
+        scored, wanted = self._scored_pair(answers, inputs, targets)
+        each = cross_entropy(scored.flatten(0, -2), wanted.flatten(), reduction="none")
+        return each.view(wanted.shape)
+
+    def _scored_pair(
+        self, answers: Any, inputs: Any, targets: Any
+    ) -> tuple[Float[Tensor, "*batch scored classes"], Int[Tensor, "*batch scored"]]:
+        wanted = self.targets(inputs)
+        check_answers(answers, inputs.shape, self.n_classes)
+        if targets is not None:
+            wanted = checked_targets(targets, wanted.shape, answers.shape[-1])
+        return self.scored(answers, -2), wanted
 
     def describe(self) -> dict[str, Any]:
         """The settings, ready for JSON."""
         return asdict(self)
 
-    def chance(self, tokens: Int[Tensor, "*batch pos"]) -> float:
-        """Accuracy of the best constant answer on these sequences, in [0, 1]."""
-        counts = self.targets(tokens).flatten().bincount(minlength=self.n_classes)
+    def chance(self, tokens: Any) -> float:
+        """Accuracy of the best constant answer on sequences [*batch, pos], in [0, 1].
+
+        Raises:
+            MechprobeError: they are none of this task, or there are no sequences.
+        """
+        right = self.targets(tokens)
+        refuse_none(right.numel(), "the accuracy by chance")
+        counts = right.flatten().bincount(minlength=self.n_classes)
         return (counts.max().float() / counts.sum().float()).item()
 
     @property

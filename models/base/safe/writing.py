@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.errors import MechprobeError, short
 from mechprobe.models.base.files import put_tensors, whole_folder
-from mechprobe.models.base.safe.documents import DOCUMENT_BYTES
+from mechprobe.models.base.safe.documents import DOCUMENT_BYTES, parse_json
 from mechprobe.models.base.safe.folders import WEIGHTS_FILE
 from mechprobe.models.base.weights import Weights
 
@@ -21,18 +21,30 @@ def write_folder(path: Path, files: Mapping[str, Mapping[str, Any]], weights: We
         weights: by name.
 
     Raises:
-        MechprobeError: the folder cannot be written or holds other files, or a JSON file would be
-            too long to be read again.
+        MechprobeError: the folder cannot be written or holds other files, or a JSON file could not
+            be read again: it is too long, nested too deeply, or holds what JSON has no words for.
     """
     known = {*files, WEIGHTS_FILE}
     if path.is_dir() and any(entry.name not in known for entry in path.iterdir()):
         raise MechprobeError(f"{path}: holds other files; choose an empty or new folder")
-    texts = {n: json.dumps(data, indent=2, sort_keys=True) + "\n" for n, data in files.items()}
-    for name, text in texts.items():
-        if len(text) > DOCUMENT_BYTES:
-            what = "meta is too long; it" if "meta" in files[name] else name
-            raise MechprobeError(f"{path}: {what} may take {DOCUMENT_BYTES:,} bytes")
+    texts = {name: _json(path, name, data) for name, data in files.items()}
     with whole_folder(path) as folder:
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
         put_tensors(folder / WEIGHTS_FILE, {n: w.contiguous() for n, w in weights.items()})
+
+
+def _json(path: Path, name: str, data: Mapping[str, Any]) -> str:
+    """An object as text that `read_json` takes."""
+    try:
+        text = json.dumps(data, indent=2, sort_keys=True) + "\n"
+        parse_json(text.encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        what = f"{name} with its meta" if "meta" in data else name
+        raise MechprobeError(
+            f"{path}: not written: {what} could not be read again ({short(error, 200)})"
+        ) from None
+    if len(text.encode()) > DOCUMENT_BYTES:
+        what = "meta is too long; it" if "meta" in data else name
+        raise MechprobeError(f"{path}: {what} may take {DOCUMENT_BYTES:,} bytes")
+    return text

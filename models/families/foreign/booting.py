@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from mechprobe.models.base.errors import MechprobeError, short
 from mechprobe.models.base.settled import settled
@@ -26,7 +26,7 @@ class NativeConfig(BaseModel):
     d_vocab: Annotated[int, Field(ge=1, le=10_000_000)]
     d_vocab_out: Annotated[int, Field(ge=-1, le=10_000_000)] = -1
     n_key_value_heads: Size | None = None
-    act_fn: Literal["gelu", "gelu_new", "relu", "silu", "solu", "solu_ln"] = "gelu"
+    act_fn: Literal["gelu", "gelu_new", "relu", "silu", "swish", "solu", "solu_ln"] = "gelu"
     attn_only: bool = False
     gated_mlp: bool = False
     attention_dir: Literal["bidirectional"]
@@ -39,6 +39,13 @@ class NativeConfig(BaseModel):
     attn_scale: Annotated[float, Field(ge=-1, le=1e6)] = -1.0
     attn_scores_soft_cap: Annotated[float, Field(ge=-1, le=-1)] = -1.0
     output_logits_soft_cap: Annotated[float, Field(ge=-1, le=-1)] = -1.0
+
+    @model_validator(mode="after")
+    def _says_its_activation(self) -> "NativeConfig":
+        # Weights do not show it, and no default is right for all makers.
+        if "act_fn" not in self.model_fields_set and not self.attn_only:
+            raise ValueError("act_fn is missing; add the activation of the feed-forward layers")
+        return self
 
     def fields(self) -> dict[str, JsonValue]:
         """As `booted` takes them, for weights that are to be loaded."""

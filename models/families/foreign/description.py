@@ -14,6 +14,7 @@ from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.validation import validated
 from mechprobe.models.tasks import HistogramTask, TaskData
 from mechprobe.models.tasks.histogram import Sampler
+from mechprobe.models.tasks.inputs import checked_ids
 
 Id = Annotated[int, Field(ge=0, le=10_000_000)]
 # How far below the least of the counts 1..L count 0 is put, where a model has no answer for it.
@@ -130,9 +131,15 @@ class TaskDescription(BaseModel):
         bos = () if self.bos is None else (self.bos,)
         return torch.tensor([*self.tokens, *bos], dtype=torch.int64, device="cpu")
 
-    def to_ids(self, tokens: Int[Tensor, "..."]) -> Int[Tensor, "..."]:
-        """Our token ids (0..T-1, BOS = T) as the model's."""
-        return self.ids().to(tokens.device)[tokens]
+    def to_ids(self, tokens: Any) -> Int[Tensor, "..."]:
+        """Our token ids (0..T-1, BOS = T) as the model's; any shape.
+
+        Raises:
+            MechprobeError: they are no tensor of integers, or one is none of ours.
+        """
+        ids = self.ids()
+        checked = checked_ids(tokens, len(ids), "tokens")
+        return ids.to(checked.device)[checked]
 
     def to_classes(self, logits: Float[Tensor, "... n_logits"]) -> Float[Tensor, "... classes"]:
         """The model's logits as ours, one a count 0..L.

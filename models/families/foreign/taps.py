@@ -3,7 +3,6 @@
 The model itself stays clean: its hook points carry ours only for the time of a run.
 """
 
-import copy
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,18 +40,6 @@ def is_bridge(model: object) -> bool:
     # Importing that class takes long, and who has such a model has done it.
     module = sys.modules.get("transformer_lens.model_bridge")
     return module is not None and isinstance(model, module.TransformerBridge)
-
-
-def copied(model: Any) -> Any:
-    """A copy of a model that shares nothing with it."""
-    twin = copy.deepcopy(model)
-    for block in getattr(twin, "blocks", ()):
-        # The bridge's blocks keep hooks that hold on to the original's parts; dropped, they are
-        # made anew in the next run.
-        drop = getattr(block, "_teardown_capture_hooks", None)
-        if drop is not None:
-            drop()
-    return twin
 
 
 class Reached(Exception):  # noqa: N818 (a way out, not a fault)
@@ -100,12 +87,15 @@ class Taps:
         self._kept: dict[str, Tensor] = {}
 
     @contextmanager
-    def attached(self, until: str | None = None, without: tuple[str, ...] = ()) -> Iterator[None]:
+    def attached(
+        self, until: str | None = None, without: tuple[str, ...] = (), read: bool = True
+    ) -> Iterator[None]:
         """While this lasts, the model's hook points feed ours.
 
         Args:
             until: name of the hook point that raises `Reached`.
             without: names that are not fed.
+            read: whether the point that ends the run is fed before.
         """
         self.fired.clear()
         try:
@@ -113,7 +103,8 @@ class Taps:
                 # The bridge's own scores come after the pattern; ours are made before it.
                 if name in without or (self.is_bridge and name.endswith("hook_attn_scores")):
                     continue
-                source.add_hook(self._feed(name, until), level=LEVEL)
+                feed = self._feed(name, until) if read or name != until else self._end
+                source.add_hook(feed, level=LEVEL)
             yield
         finally:
             for source in self.sources.values():
@@ -145,6 +136,10 @@ class Taps:
             return None if passed is value else passed
 
         return feed
+
+    @staticmethod
+    def _end(value: Tensor, hook: HookPoint) -> None:
+        raise Reached(value)
 
     def _keep(self, name: str, value: Tensor) -> Tensor:
         passed = self.fire(name, value)

@@ -10,8 +10,9 @@ from mechprobe.models.base.errors import MechprobeError, short
 from mechprobe.models.base.settled import settled
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.families.foreign.config import ForeignConfig
+from mechprobe.models.families.foreign.copying import copied
 from mechprobe.models.families.foreign.description import TaskDescription
-from mechprobe.models.families.foreign.taps import Reached, Taps, copied
+from mechprobe.models.families.foreign.taps import Reached, Taps
 from mechprobe.models.hooked import FAMILIES, HookedConfig, HookedTransformer, Mixing
 from mechprobe.models.tasks import Interface, check_fits
 
@@ -97,15 +98,35 @@ class ForeignTransformer(HookedTransformer):
             logits = self.inner(self.description.to_ids(inputs))
         return self.description.to_classes(logits)
 
-    def resid_mid(self, inputs: Tensor) -> Float[Tensor, "batch pos d_model"]:
-        """hook_resid_mid of the last block in a run that ends there; what `read_out` goes on
-        from. Of blocks of attention alone it is their end."""
+    def _part(self, given: Tensor, start: int | None, stop: int | None) -> Tensor:
+        """The stream that would enter a block, in a run from the tokens on."""
+        if start is not None:
+            raise MechprobeError(
+                "start_at_layer: a wrapped model runs from its tokens on; write the stream to"
+                f" blocks.{start}.hook_resid_pre by run_with_hooks instead"
+            )
+        if stop is None or stop == self.cfg.n_layers:
+            return self._until(f"blocks.{self.cfg.n_layers - 1}.hook_resid_post", given)
+        return self._until(f"blocks.{stop}.hook_resid_pre", given, read=False)
+
+    def _mid(self, inputs: Tensor) -> Tensor:
+        """Of blocks of attention alone it is their end."""
+        return self._until(self.place, inputs)
+
+    def _until(self, name: str, tokens: Tensor, read: bool = True) -> Tensor:
+        """What comes to a hook point in a run that ends there.
+
+        Args:
+            name: of the hook point.
+            tokens: our ids.
+            read: whether its own hooks see it first.
+        """
         try:
-            with self.taps.attached(until=self.place):
-                self.inner(self.description.to_ids(inputs))
+            with self.taps.attached(until=name, read=read):
+                self.inner(self.description.to_ids(tokens))
         except Reached as reached:
             return reached.value
-        raise MechprobeError(f"the model's run never came to {self.place}")
+        raise MechprobeError(f"the model's run never came to {name}")
 
     def read_out(self, resid_mid: Float[Tensor, "... d_model"]) -> Float[Tensor, "... classes"]:
         """Answers from the last block's hook_resid_mid, position by position, through the same
@@ -217,8 +238,12 @@ class ForeignTransformer(HookedTransformer):
         named: dict[str, Tensor] = self.inner.tl_parameters()
         return named
 
-    def to_ids(self, tokens: Int[Tensor, "..."]) -> Int[Tensor, "..."]:
-        """Our token ids as the model's."""
+    def to_ids(self, tokens: Any) -> Int[Tensor, "..."]:
+        """Our token ids as the model's.
+
+        Raises:
+            MechprobeError: they are no tensor of integers, or one is none of ours.
+        """
         return self.description.to_ids(tokens)
 
     def _stacked(self, part: str, name: str) -> Tensor:

@@ -8,8 +8,9 @@ from transformer_lens import HookedRootModule
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.settled import settled
 from mechprobe.models.families.foreign.checks import verify
+from mechprobe.models.families.foreign.copying import copied
 from mechprobe.models.families.foreign.description import TaskDescription
-from mechprobe.models.families.foreign.taps import copied, is_bridge
+from mechprobe.models.families.foreign.taps import is_bridge
 from mechprobe.models.families.foreign.wrapped import ForeignTransformer
 from mechprobe.models.hooked.altered import refuse_altered
 

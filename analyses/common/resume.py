@@ -15,8 +15,10 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 from pydantic import BaseModel, ValidationError
 
 from mechprobe.models import HookedTransformer, MechprobeError, load, read_meta, save
-from mechprobe.models.base.files import write_text
+from mechprobe.models.base.files import remove, write_text
+from mechprobe.models.base.folders import names_in
 from mechprobe.models.base.parallel import run_all
+from mechprobe.models.base.workplaces import make_folder
 
 __all__ = [
     "Job",
@@ -46,19 +48,24 @@ def kept_or_made(
     Args:
         checkpoint: its folder.
         settings: all that the model depends on, as JSON takes it; they become the meta data.
-        make: is given the file in which training may keep its state, to go on where it stopped.
+        make: is given the file in which training may keep its state, to go on where it stopped; it
+            is removed once the model is saved.
 
     Raises:
         MechprobeError: the model cannot be made, or not be saved.
     """
     # As when they are read back: tuples become lists.
     wanted: dict[str, Any] = json.loads(json.dumps(settings))
-    if (model := _kept(checkpoint, wanted)) is not None:
-        return model
     digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:8]
-    made = make(checkpoint.parent / f".{checkpoint.name}-{digest}.training.safetensors")
-    save(made.model, checkpoint, wanted if made.found is None else {**wanted, FOUND: made.found})
-    return made.model
+    state = checkpoint.parent / f".{checkpoint.name}-{digest}.training.safetensors"
+    model = _kept(checkpoint, wanted)
+    if model is None:
+        made = make(state)
+        meta = wanted if made.found is None else {**wanted, FOUND: made.found}
+        save(made.model, checkpoint, meta)
+        model = made.model
+    remove(state)  # not before the model is saved
+    return model
 
 
 def found_in(checkpoint: Path) -> dict[str, Any]:
@@ -117,11 +124,17 @@ class Piece:
         return self.folder / FOLDER / f"{type(self.job).__name__}-{name}.json"
 
     def read(self) -> Any | None:
-        """The stored result; None where there is none, or a damaged one."""
+        """The stored result; None where there is none, or a damaged one.
+
+        Raises:
+            MechprobeError: it may not be read, or the disk fails.
+        """
         try:
             return self.job.result.model_validate_json(self.file.read_bytes())
-        except (OSError, ValidationError):
+        except (FileNotFoundError, ValidationError):
             return None
+        except OSError as error:
+            raise MechprobeError(f"{self.file}: cannot be read ({error.strerror})") from None
 
 
 def make_piece(piece: Piece) -> None:
@@ -137,10 +150,10 @@ def claim(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise MechprobeError(f"{folder}: is a file, not a folder; choose another --out")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / FOLDER).is_dir():
+    if names_in(folder) and not (folder / FOLDER).is_dir():
         raise MechprobeError(f"{folder}: holds other files and no study; choose a new folder")
     try:
-        (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+        make_folder(folder / FOLDER)
     except OSError as error:
         raise MechprobeError(f"{folder}: cannot write here ({error.strerror})") from None
 

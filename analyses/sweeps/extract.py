@@ -5,7 +5,7 @@ from pathlib import Path
 from mechprobe.analyses.sweeps.shards import shards_of
 from mechprobe.analyses.sweeps.store import Store
 from mechprobe.models import HookedTransformer, MechprobeError, save
-from mechprobe.models.base.files import whole_folder
+from mechprobe.models.base.folders import whole_folder
 from mechprobe.models.base.registry import nearest
 
 

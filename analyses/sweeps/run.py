@@ -11,6 +11,7 @@ from mechprobe.analyses.sweeps.status import Progress, begin_line
 from mechprobe.analyses.sweeps.store import Store
 from mechprobe.analyses.sweeps.table import TABLE_FILE, write_table
 from mechprobe.models import MechprobeError
+from mechprobe.models.base.files import remove
 
 
 def sweep(
@@ -44,7 +45,7 @@ def sweep(
         shards = shards_of(grid)
         todo = [shard for shard in shards if store.rows(shard) is None]
         for shard in todo:  # a damaged file, that nobody may take for done
-            store.path(shard).unlink(missing_ok=True)
+            remove(store.path(shard))
         store.log(begin_line(shards, todo))
         with Progress(store, shards, todo):
             run_shards(folder, todo, engine, workers, address)

@@ -14,13 +14,15 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from mechprobe.analyses.sweeps.grid import Grid
 from mechprobe.analyses.sweeps.shards import Shard
-from mechprobe.analyses.sweeps.table import TABLE_FILE
 from mechprobe.models import MechprobeError, Trained
-from mechprobe.models.base.files import write_tensors, write_whole
+from mechprobe.models.base.files import add_line, write_whole
+from mechprobe.models.base.folders import names_in
+from mechprobe.models.base.tensor_files import open_tensors, write_tensors
+from mechprobe.models.base.workplaces import clean, make_folder
 from mechprobe.models.families.counting import Weights
 
 GRID_FILE, LOG_FILE, LOCK_FILE, SHARDS = "sweep.toml", "sweep.log", ".lock", "shards"
@@ -82,21 +84,16 @@ class Store:
                     f"{self.folder}: holds the sweep of another grid ({difference});"
                     " choose another --out"
                 )
-        elif self.folder.is_dir():
-            others = {entry.name for entry in self.folder.iterdir()} - FIRST
-            if any(not name.startswith(f".{GRID_FILE}.") for name in others):
-                raise MechprobeError(
-                    f"{self.folder}: holds other files and no sweep (no {GRID_FILE});"
-                    " choose a new folder"
-                )
+        elif names_in(self.folder) - FIRST:
+            raise MechprobeError(
+                f"{self.folder}: holds other files and no sweep (no {GRID_FILE});"
+                " choose a new folder"
+            )
 
     def clean(self) -> None:
         """Remove what writers that were killed left: temporary files, never whole ones."""
-        for name in (GRID_FILE, TABLE_FILE):
-            for left in self.folder.glob(f".{name}.*"):
-                left.unlink(missing_ok=True)
-        for left in (self.folder / SHARDS).glob(".*"):
-            left.unlink(missing_ok=True)
+        clean(self.folder)
+        clean(self.folder / SHARDS)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -106,7 +103,7 @@ class Store:
             MechprobeError: another sweep holds it, or it cannot be written.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             lock = FileLock(self.folder / LOCK_FILE)
             lock.acquire(timeout=PATIENCE)
         except Timeout:
@@ -157,7 +154,7 @@ class Store:
             MechprobeError: the file is another grid's.
         """
         try:
-            with safe_open(self.path(shard), framework="pt") as file:
+            with open_tensors(self.path(shard)) as file:
                 header = json.loads((file.metadata() or {})[HEADER])
             grid, rows = header["grid"], list(header["rows"])
             fits = [row["model"] for row in rows] == [m.name for m in shard.members]
@@ -178,7 +175,7 @@ class Store:
         """
         found: dict[int | None, Weights] = {}
         try:
-            with safe_open(self.path(shard), framework="pt") as file:
+            with open_tensors(self.path(shard)) as file:
                 for key in file.keys():  # noqa: SIM118
                     model, weight = key.rsplit("/", 1)
                     of, _, step = model.partition("@")
@@ -194,12 +191,8 @@ class Store:
 
     def log(self, text: str) -> None:
         """Add a line to the log; a full disk does not end a sweep for it."""
-        line = f"{datetime.now().astimezone().isoformat(timespec='seconds')} {text}\n"
-        try:
-            with (self.folder / LOG_FILE).open("a", encoding="utf-8") as file:
-                file.write(line)
-        except OSError:
-            return
+        now = datetime.now().astimezone().isoformat(timespec="seconds")
+        add_line(self.folder / LOG_FILE, f"{now} {text}")
 
 
 def _digest(grid: Grid) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.locks import held
 from mechprobe.models.base.safe.reading import CONFIG_FILE, has, read_json
 from mechprobe.models.base.safe.writing import write_folder
 from mechprobe.models.checkpoints.registry import (
@@ -42,8 +43,9 @@ def load(path: str | Path) -> HookedTransformer:
         MechprobeError: no such folder, no known format, damaged or hostile content.
     """
     folder = Path(path)
-    config = _read_config(folder)
-    model = read_with(format_of(folder, config), folder, config)
+    with held(folder, shared=True):  # nobody replaces some of its files meanwhile
+        config = _read_config(folder)
+        model = read_with(format_of(folder, config), folder, config)
     # Half precision is for storing: counts are a few thousandths of a logit apart.
     small = model.cfg.dtype not in (torch.float32, torch.float64)
     return model.with_dtype(torch.float32) if small else model

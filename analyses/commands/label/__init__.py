@@ -24,13 +24,17 @@ def label(paths: tuple[Path, ...], as_json: bool, seed: int, folder: Path | None
         as_object,
         as_text,
         label_paths,
-        study_paths,
+        run_of,
+        study_run,
     )
 
-    labelled, problems = label_paths(paths, seed)
-    if folder is not None:
-        good = [item.path for item in labelled]
-        problems += study_paths(good, folder, seed)
+    if folder is None:
+        labelled, problems = label_paths(paths, seed)
+    else:
+        with run_of(paths, folder) as named:
+            labelled, problems = label_paths(paths, seed)
+            if good := [item.path for item in labelled]:
+                problems += study_run(named, good, paths, folder, seed)
     if as_json:
         click.echo(json.dumps([as_object(item) for item in labelled], indent=2, allow_nan=False))
     else:

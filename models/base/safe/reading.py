@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from mechprobe.models.base.errors import MechprobeError, short
+from mechprobe.models.base.folders import placed
+from mechprobe.models.base.tensor_files import open_tensors
 from mechprobe.models.base.weights import Weights
 
 __all__ = [
@@ -53,7 +55,7 @@ Check = Callable[[Weights], object]
 
 def has(folder: Path, name: str) -> bool:
     """Whether a folder has an entry of this name, of whatever kind."""
-    return os.path.lexists(folder / name)
+    return os.path.lexists(placed(folder, name))
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -65,7 +67,7 @@ def inside(folder: Path, name: str) -> Path:
         MechprobeError: no such file, not a regular one (a folder, pipe or device), a symlink that
             leads out of the folder, or one that may not be read.
     """
-    file = folder / name
+    file = placed(folder, name)
     home, target = os.path.realpath(folder), os.path.realpath(file)
     if not target.startswith(os.path.join(home, "")):
         raise MechprobeError(
@@ -125,7 +127,7 @@ def read_safetensors(file: Path, check: Check) -> Weights:
             length = int.from_bytes(stream.read(8), "little")
         if length > HEADER_BYTES:
             raise ValueError(f"its header claims {length:,} bytes")
-        with safe_open(file, framework="pt") as tensors:
+        with open_tensors(file) as tensors:
             # The library has compared offsets, shapes and types with the size of the file.
             parts = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118
             check({n: _header(file, n, p.get_shape(), p.get_dtype()) for n, p in parts.items()})

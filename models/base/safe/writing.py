@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from mechprobe.models.base.errors import MechprobeError
-from mechprobe.models.base.files import put_tensors, whole_folder
+from mechprobe.models.base.files import put_text
+from mechprobe.models.base.folders import whole_folder
 from mechprobe.models.base.safe.reading import JSON_BYTES, WEIGHTS_FILE
+from mechprobe.models.base.tensor_files import put_tensors
 from mechprobe.models.base.weights import Weights
 
 
@@ -23,15 +25,12 @@ def write_folder(path: Path, files: Mapping[str, Mapping[str, Any]], weights: We
         MechprobeError: the folder cannot be written or holds other files, or a JSON file would be
             too long to be read again.
     """
-    known = {*files, WEIGHTS_FILE}
-    if path.is_dir() and any(entry.name not in known for entry in path.iterdir()):
-        raise MechprobeError(f"{path}: holds other files; choose an empty or new folder")
     texts = {n: json.dumps(data, indent=2, sort_keys=True) + "\n" for n, data in files.items()}
     for name, text in texts.items():
         if len(text) > JSON_BYTES:
             what = "meta is too long; it" if "meta" in files[name] else name
             raise MechprobeError(f"{path}: {what} may take {JSON_BYTES:,} bytes")
-    with whole_folder(path) as folder:
+    with whole_folder(path, replaces={*files, WEIGHTS_FILE}) as folder:
         for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
+            put_text(folder / name, text)
         put_tensors(folder / WEIGHTS_FILE, {n: w.contiguous() for n, w in weights.items()})

@@ -74,7 +74,8 @@ def test_the_last_snapshot_is_what_training_without_snapshots_gives(
 def test_snapshots_come_whole_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk that fills up half-way leaves nothing; a taken folder is refused."""
+    """A disk that fills up half-way leaves the state of training alone, and the same command goes
+    on from it; a taken folder is refused."""
     from mechprobe.analyses.commands.train import training
 
     saved = []
@@ -84,15 +85,20 @@ def test_snapshots_come_whole_or_not_at_all(
         if len(saved) == 3:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(training, "save", full)
     arguments = ("train", "bos+sftm", *SIZES, "--snapshots", 4, "--out", tmp_path / "run")
-    result = run(*arguments)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "save", full)
+        result = run(*arguments)
     assert result.exit_code == 2
     assert "No space left" in result.stderr
-    assert list(tmp_path.iterdir()) == []
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "mine.txt").touch()
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [training.STATE]
+    assert run(*arguments).exit_code == 0
+    names = sorted(path.name for path in (tmp_path / "run").iterdir())
+    assert names == ["step-000001", "step-000010", "step-000093", "step-000900"]
     assert "is there already" in run(*arguments).stderr
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mine.txt").touch()
+    assert "is there already" in run(*arguments[:-1], tmp_path / "other").stderr
 
 
 def test_the_object_holds_every_snapshot(followed: tuple[Path, dict]) -> None:

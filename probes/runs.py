@@ -1,12 +1,13 @@
 """A run folder: run.json, models/NAME/ (checkpoints), results/NAME.json, report.html."""
 
+import os
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from mechprobe.models import MechprobeError
-from mechprobe.models.base.files import write_text
+from mechprobe.models.base.files import remove, write_text
 from mechprobe.models.base.safe.documents import parse_json
 from mechprobe.models.base.validation import faults_in, fitted
 from mechprobe.probes.results import ModelResult, RunInfo
@@ -26,22 +27,39 @@ def save_result(folder: Path, result: ModelResult) -> None:
     write_text(folder / RESULTS / f"{result.name}.json", result.model_dump_json() + "\n")
 
 
-def title_of(folder: Path) -> str | None:
-    """Title of the run in a folder; None where there is none, or none that can be read."""
+def drop_result(folder: Path, name: str) -> None:
+    """Remove results/NAME.json."""
+    remove(folder / RESULTS / f"{name}.json")
+
+
+def load_info(folder: Path) -> RunInfo | None:
+    """run.json; None where there is none.
+
+    Raises:
+        MechprobeError: it cannot be read: damaged, somebody else's, or of a newer schema.
+    """
     file = folder / RUN_FILE
-    try:
-        return _read(file, RunInfo).title if file.is_file() else None
-    except MechprobeError:
-        return None
+    return _read(file, RunInfo) if os.path.lexists(file) else None
 
 
 def load_result(folder: Path, name: str) -> ModelResult | None:
-    """A stored result, or None where there is none that fits the schema."""
+    """A stored result; None where there is none.
+
+    Raises:
+        MechprobeError: it cannot be read.
+    """
     file = folder / RESULTS / f"{name}.json"
-    try:
-        return _read(file, ModelResult) if file.is_file() else None
-    except MechprobeError:
-        return None  # of an older version, or damaged: it is made again
+    return _read(file, ModelResult) if os.path.lexists(file) else None
+
+
+def load_results(folder: Path) -> dict[str, ModelResult]:
+    """All stored results by name.
+
+    Raises:
+        MechprobeError: one cannot be read.
+    """
+    files = sorted((folder / RESULTS).glob("*.json"))
+    return {file.stem: _read(file, ModelResult) for file in files}
 
 
 def load_run(folder: Path) -> tuple[RunInfo, list[ModelResult]]:
@@ -51,14 +69,13 @@ def load_run(folder: Path) -> tuple[RunInfo, list[ModelResult]]:
         MechprobeError: no run there, no results in it, a file that does not fit the schema, or a
             run of a newer schema.
     """
-    file = folder / RUN_FILE
-    if not file.is_file():
+    info = load_info(folder)
+    if info is None:
         raise MechprobeError(f"{folder}: no run here (no {RUN_FILE}); give a folder a run wrote")
-    info = _read(file, RunInfo)
-    files = sorted((folder / RESULTS).glob("*.json"))
-    if not files:
+    results = load_results(folder)
+    if not results:
         raise MechprobeError(f"{folder}: the run has no results yet; let it finish first")
-    return info, [_read(path, ModelResult) for path in files]
+    return info, list(results.values())
 
 
 def _read(file: Path, schema: type[Schema]) -> Schema:

@@ -161,3 +161,44 @@ def test_tests_mirror_the_folders() -> None:
         file.parent.relative_to(tests) for layer in LAYERS for file in (tests / layer).rglob("*.py")
     }
     assert not [folder for folder in sorted(folders) if not (SOURCE / folder).is_dir()]
+
+
+WRITING = (
+    "mkdir", "mkdtemp", "mkstemp", "rename", "rmdir", "rmtree", "touch", "unlink", "write_bytes",
+    "write_text",
+)  # fmt: skip
+WRITERS = tuple(
+    f"mechprobe.models.base.{name}" for name in ("files", "folders", "locks", "workplaces")
+)
+# Make damaged files on purpose, and temporary folders of their own.
+HOSTILE = ("mechprobe.analyses.bench.hostile.", "mechprobe.analyses.bench.fuzz.")
+
+
+def writes(name: str) -> Iterator[str]:
+    """Where a module changes the disk by itself."""
+    for node in ast.walk(tree(name)):
+        if not isinstance(node, ast.Call):
+            continue
+        called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        modes = [*node.args, *(k.value for k in node.keywords)] if called == "open" else []
+        opened = any(
+            isinstance(mode, ast.Constant) and isinstance(mode.value, str) and mode.value in MODES
+            for mode in modes
+        )
+        if (isinstance(node.func, ast.Attribute) and called in WRITING) or opened:
+            yield f"{name}:{node.lineno} {called}"
+
+
+MODES = {kind + more for kind in "wax" for more in ("", "b", "t", "+", "b+")}
+
+
+def test_one_place_writes() -> None:
+    """Figures, pages, tables, states and logs alike: what is written is whole, or is not there."""
+    wrong = [
+        line
+        for name in modules()
+        if name not in WRITERS and not name.startswith(HOSTILE)
+        for line in writes(name)
+    ]
+    assert not wrong
+    assert any(line for name in WRITERS for line in writes(name))

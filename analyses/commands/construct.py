@@ -16,11 +16,13 @@ from mechprobe.analyses.common.console import tell
 @click.option("--groups", type=int, help="Number of counters (dot-relation-groups only).")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Checkpoint folder to write.")
+@click.option("--force", is_flag=True, help="Replace a checkpoint that is there.")
 def construct(
     name: str | None, listing: bool, T: int, L: int, alpha: float | None, groups: int | None,
-    seed: int, out: Path | None,
+    seed: int, out: Path | None, force: bool,
 ) -> None:  # fmt: skip
     """Build a model with known mechanism and save it."""
+    from mechprobe.analyses.common.targets import refuse_taken
     from mechprobe.models import CONSTRUCTIONS, save
     from mechprobe.models import construct as build
 
@@ -34,6 +36,7 @@ def construct(
         return
     if name is None or out is None:
         raise click.UsageError("give NAME and --out, or --list")
+    refuse_taken(out, force=force)
     model = build(name, T=T, L=L, seed=seed, alpha=alpha, groups=groups)
     meta = {"origin": "construction", "construction": name, "seed": seed}
     options = {

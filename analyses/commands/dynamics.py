@@ -29,9 +29,11 @@ def dynamics(path: Path, out: Path, seed: int, task: dict[str, Any], as_json: bo
     """
     from mechprobe.analyses.dynamics.follow import as_object, as_text, follow
     from mechprobe.analyses.dynamics.page import write_page
+    from mechprobe.models.base.folders import folder_alone
 
-    found = follow(path, out, seed, task)
-    page = write_page(found, out / "dynamics.html")
+    with folder_alone(out):
+        found = follow(path, out, seed, task)
+        page = write_page(found, out / "dynamics.html")
     if as_json:
         tell(json.dumps(as_object(found, page), indent=2, allow_nan=False))
     else:

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from mechprobe.models.base.files import printable
+
 __all__ = [
     "command_again",
     "number",
@@ -97,8 +99,6 @@ def number(
 
 def command_again() -> str:
     """The command that is running, with the values of all its options, as it can be typed again."""
-    from mechprobe.models.base.files import printable  # which imports torch
-
     context = click.get_current_context()
     words = ["mechprobe", *context.command_path.split()[1:]]
     for option in context.command.params:

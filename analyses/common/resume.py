@@ -16,10 +16,12 @@ from pydantic import BaseModel
 
 from mechprobe.analyses.common.stopping import goes_on
 from mechprobe.models import HookedTransformer, MechprobeError, load, read_meta, save
-from mechprobe.models.base.files import refuse_unreadable, write_text
+from mechprobe.models.base.files import refuse_unreadable, remove, write_text
+from mechprobe.models.base.folders import names_in
 from mechprobe.models.base.parallel import run_all
 from mechprobe.models.base.safe.documents import parse_json
 from mechprobe.models.base.validation import fitted
+from mechprobe.models.base.workplaces import make_folder
 
 __all__ = [
     "Job",
@@ -49,7 +51,8 @@ def kept_or_made(
     Args:
         checkpoint: its folder.
         settings: all that the model depends on, as JSON takes it; they become the meta data.
-        make: is given the file in which training may keep its state, to go on where it stopped.
+        make: is given the file in which training may keep its state, to go on where it stopped; it
+            is removed once the model is saved.
 
     Raises:
         MechprobeError: the model cannot be made, or not be saved, or is there and cannot be read
@@ -57,12 +60,16 @@ def kept_or_made(
     """
     # As when they are read back: tuples become lists.
     wanted: dict[str, Any] = json.loads(json.dumps(settings))
-    if (model := _kept(checkpoint, wanted)) is not None:
-        return model
     digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:8]
-    made = make(checkpoint.parent / f".{checkpoint.name}-{digest}.training.safetensors")
-    save(made.model, checkpoint, wanted if made.found is None else {**wanted, FOUND: made.found})
-    return made.model
+    state = checkpoint.parent / f".{checkpoint.name}-{digest}.training.safetensors"
+    model = _kept(checkpoint, wanted)
+    if model is None:
+        made = make(state)
+        meta = wanted if made.found is None else {**wanted, FOUND: made.found}
+        save(made.model, checkpoint, meta)
+        model = made.model
+    remove(state)  # not before the model is saved
+    return model
 
 
 def found_in(checkpoint: Path) -> dict[str, Any]:
@@ -129,9 +136,10 @@ class Piece:
         """
         try:
             return fitted(self.job.result, parse_json(self.file.read_bytes(), finite=False))
-        except (OSError, ValueError):  # pydantic's too
-            refuse_unreadable(self.file)
+        except (FileNotFoundError, ValueError):  # pydantic's too
             return None
+        except OSError as error:
+            raise MechprobeError(f"{self.file}: cannot be read ({error.strerror})") from None
 
 
 def make_piece(piece: Piece) -> None:
@@ -147,10 +155,10 @@ def claim(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise MechprobeError(f"{folder}: is a file, not a folder; choose another --out")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / FOLDER).is_dir():
+    if names_in(folder) and not (folder / FOLDER).is_dir():
         raise MechprobeError(f"{folder}: holds other files and no study; choose a new folder")
     try:
-        (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+        make_folder(folder / FOLDER)
     except OSError as error:
         raise MechprobeError(f"{folder}: cannot write here ({error.strerror})") from None
 

@@ -1,6 +1,7 @@
 """Make run folders: study checkpoints in parallel, keep what is done, go on where it stopped."""
 
-from collections.abc import Collection, Iterable, Sequence
+import os
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -8,16 +9,27 @@ from pathlib import Path
 from mechprobe.analyses.common.stopping import goes_on
 from mechprobe.models import HookedTransformer, MechprobeError, load, read_meta
 from mechprobe.models.base.files import printable
+from mechprobe.models.base.folders import names_in
 from mechprobe.models.base.parallel import WorkersLostError, run_all
 from mechprobe.models.checkpoints import Setting
 from mechprobe.probes import ModelResult, Probe, RunInfo, all_probes, study
 from mechprobe.probes.labelling import rule_version
-from mechprobe.probes.runs import RESULTS, RUN_FILE, load_result, save_result, save_run, title_of
+from mechprobe.probes.runs import (
+    RUN_FILE,
+    drop_result,
+    load_info,
+    load_result,
+    load_results,
+    save_result,
+    save_run,
+)
 
 __all__ = [
     "StudyJob",
     "begin_run",
     "is_current",
+    "listed",
+    "results_there",
     "run_info",
     "study_all",
     "study_checkpoint",
@@ -130,18 +142,62 @@ def run_info(title: str, command: str, seed: int, notes: Iterable[str] = ()) -> 
     return RunInfo(title=title, command=command, seed=seed, versions=versions, notes=list(notes))
 
 
-def begin_run(folder: Path, info: RunInfo, names: Sequence[str]) -> None:
+def begin_run(
+    folder: Path,
+    info: RunInfo,
+    names: Collection[str],
+    ours: Callable[[str, ModelResult], bool] = lambda name, result: True,
+) -> None:
     """Write run.json and drop results of an older run that this one does not have.
 
+    What cannot be read is never replaced. Hold the folder (`folder_alone`) as long as the run
+    takes.
+
+    Args:
+        folder: of the run; it need not be there.
+        info: of the run.
+        names: of its models.
+        ours: whether a result that is there, by its name, is this run's to keep, to replace or to
+            drop.
+
     Raises:
-        MechprobeError: the folder holds something else than a run, or a run of another kind.
+        MechprobeError: the folder holds something else than a run, a run of another kind, or
+            results that cannot be read or are not ours; all of them are left as they are.
     """
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / RUN_FILE).exists():
-        raise MechprobeError(f"{folder}: holds other files and no run; choose a new folder")
-    if (title := title_of(folder)) not in (None, info.title):
-        raise MechprobeError(f"{folder}: holds another run ({title}); choose a new folder")
+    results = results_there(folder, info.title)
+    others = [f"{n} of {r.path}" for n, r in results.items() if not ours(n, r)]
+    if others:
+        raise MechprobeError(
+            f"{folder}: holds results of others ({listed(others)}); choose a new folder"
+        )
     goes_on()
     save_run(folder, info)
-    for file in (folder / RESULTS).glob("*.json"):
-        if file.stem not in names:
-            file.unlink()
+    for name in results.keys() - set(names):
+        drop_result(folder, name)
+
+
+def results_there(folder: Path, title: str) -> dict[str, ModelResult]:
+    """Results that a run has already, by name; none where there is no run yet.
+
+    Args:
+        folder: of the run.
+        title: of the run.
+
+    Raises:
+        MechprobeError: the folder holds something else than a run, a run of another title, or
+            what cannot be read.
+    """
+    if not os.path.lexists(folder / RUN_FILE) and names_in(folder):
+        raise MechprobeError(f"{folder}: holds other files and no run; choose a new folder")
+    try:
+        info, results = load_info(folder), load_results(folder)
+    except MechprobeError as error:
+        raise MechprobeError(f"{error}; choose a new folder, or move it away") from None
+    if info is not None and info.title != title:
+        raise MechprobeError(f"{folder}: holds another run ({info.title}); choose a new folder")
+    return results
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """The first names with commas in between, and "..." where there are more."""
+    return ", ".join(names[:most]) + ", ..." * (len(names) > most)

@@ -1,18 +1,19 @@
 """Follow the mechanism along training runs: label every snapshot, read when it formed."""
 
 import math
-import re
 import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mechprobe.analyses.common.names import place_of
 from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all
 from mechprobe.analyses.common.text import columns
-from mechprobe.analyses.dynamics.runs import Dynamics, Run, what_to_follow
+from mechprobe.analyses.dynamics.finding import find_runs, task_of
+from mechprobe.analyses.dynamics.runs import TRAINING, Dynamics, Run, what_to_follow
 from mechprobe.analyses.dynamics.tables import history
 from mechprobe.analyses.dynamics.words import sentences
-from mechprobe.models import MechprobeError, load
+from mechprobe.models import MechprobeError
 from mechprobe.models.base.files import printable
 from mechprobe.models.checkpoints import Settings
 from mechprobe.models.checkpoints.asking import settings_text
@@ -21,27 +22,23 @@ from mechprobe.probes.formation import Formation, Onset, formation
 from mechprobe.probes.reading import TaskReading, reading_of
 from mechprobe.probes.snapshots import Snapshot
 
-STEP = re.compile(r"step-(\d+)")
-SEED = re.compile(r"seed-(\d+)")
-TRAINING = ("steps", "batch", "lr", "schedule", "seed")
-
 
 def follow(path: Path, out: Path, seed: int, settings: Settings | None = None) -> Dynamics:
     """Label all snapshots of all runs; what was stored before a stop is not done again.
 
     Args:
         path: holds the step-* checkpoints of one run, or seed-* folders of those.
-        out: folder of the results.
+        out: folder of the results; held by the caller.
         seed: of the probes.
         settings: of the task of all snapshots, as `load` takes them.
 
     Raises:
-        MechprobeError: no runs there, runs of several tasks or of one that is not followed, or
-            no snapshot that can be labelled.
+        MechprobeError: no runs there, runs of several tasks or of one that is not followed, a run
+            of several models, no snapshot that can be labelled, or results of other runs in `out`.
     """
     runs = find_runs(path)
     task = tuple((settings or {}).items())
-    reading = _reading(path, runs, dict(task))
+    reading = reading_of(task_of(path, runs, dict(task)))
     probes = what_to_follow(reading).probes
     jobs = {
         (name, step): StudyJob(f"{name}-{checkpoint.name}", checkpoint, out, seed, probes, task)
@@ -51,7 +48,13 @@ def follow(path: Path, out: Path, seed: int, settings: Settings | None = None) -
     words = ["mechprobe", "dynamics", str(path), "--out", str(out), "--seed", str(seed)]
     words += ["--task", settings_text(dict(task))] if task else []
     info = run_info("Mechanism along training", printable(shlex.join(words)), seed)
-    begin_run(out, info, [job.name for job in jobs.values()])
+    home = place_of(path)
+    begin_run(
+        out,
+        info,
+        [job.name for job in jobs.values()],
+        lambda _, result: Path(place_of(result.path)).is_relative_to(home),
+    )
     results, problems = study_all(list(jobs.values()), "labelling snapshots")
     by_name = {result.name: result for result in results}
     found = {
@@ -64,28 +67,6 @@ def follow(path: Path, out: Path, seed: int, settings: Settings | None = None) -
         raise MechprobeError(f"{path}: no snapshot could be labelled ({problems[0]})")
     followed = [_run(name, steps, reading) for name, steps in found.items() if steps]
     return Dynamics(reading, info.command, seed, info.versions, followed, problems)
-
-
-def find_runs(path: Path) -> dict[str, dict[int, Path]]:
-    """Checkpoints by run and step, runs by seed.
-
-    Raises:
-        MechprobeError: no such folder, or no snapshots in it.
-    """
-    if not path.is_dir():
-        raise MechprobeError(f"{path}: no such folder")
-    alone = _numbered(path, STEP)
-    seeds = {} if alone else _numbered(path, SEED)
-    runs = {folder.name: _numbered(folder, STEP) for folder in seeds.values()}
-    if alone:
-        runs = {printable(path.resolve().name) or "run": alone}
-    runs = {name: steps for name, steps in runs.items() if steps}
-    if not runs:
-        raise MechprobeError(
-            f"{path}: no snapshots here (step-* checkpoints, or seed-* folders of them);"
-            " mechprobe train --snapshots 30 makes them"
-        )
-    return runs
 
 
 def as_text(run: Run, dynamics: Dynamics) -> str:
@@ -148,27 +129,7 @@ def _run(name: str, steps: dict[int, ModelResult], reading: TaskReading) -> Run:
     return Run(name, _settings(list(steps.values())[-1]), snapshots, formation(snapshots))
 
 
-def _reading(path: Path, runs: dict[str, dict[int, Path]], settings: Settings) -> TaskReading:
-    """Of the task of all runs, by the first snapshot of each."""
-    tasks = [load(next(iter(steps.values())), settings).task() for steps in runs.values()]
-    names = list(dict.fromkeys(task.name for task in tasks))
-    if len(names) > 1:
-        raise MechprobeError(
-            f"{path}: runs of several tasks ({', '.join(names)}); follow those of each on their own"
-        )
-    return reading_of(tasks[0])
-
-
 def _settings(result: ModelResult) -> dict[str, str]:
     sizes = {name: str(size) for name, size in result.sizes.items()}
     training = {name: str(result.meta[name]) for name in TRAINING if name in result.meta}
     return {"architecture": result.architecture, **sizes, **training}
-
-
-def _numbered(folder: Path, pattern: re.Pattern[str]) -> dict[int, Path]:
-    """Folders within one whose whole name fits a pattern, by its number."""
-    try:
-        matches = [(pattern.fullmatch(entry.name), entry) for entry in folder.iterdir()]
-    except OSError as error:
-        raise MechprobeError(f"{folder}: cannot be read ({error.strerror})") from None
-    return dict(sorted((int(match[1]), entry) for match, entry in matches if match))

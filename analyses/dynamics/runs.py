@@ -9,6 +9,8 @@ from mechprobe.probes.formation import Formation
 from mechprobe.probes.reading import TaskReading
 from mechprobe.probes.snapshots import Snapshot
 
+TRAINING = ("steps", "batch", "lr", "schedule", "seed")  # settings that a checkpoint tells
+
 
 @dataclass(frozen=True)
 class Run:

@@ -7,7 +7,7 @@ from mechprobe.analyses.sweeps.shard_file import REMOVE, STEP, digest_of, read_w
 from mechprobe.analyses.sweeps.shards import Shard
 from mechprobe.analyses.sweeps.store import Store
 from mechprobe.models import HookedTransformer, MechprobeError, save
-from mechprobe.models.base.files import whole_folder
+from mechprobe.models.base.folders import whole_folder
 from mechprobe.models.base.registry import nearest
 from mechprobe.models.families.counting import Weights
 

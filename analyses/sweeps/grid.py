@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from mechprobe.models import ARCHITECTURES, CountingConfig, MechprobeError, Trainee, TrainingPlan
 from mechprobe.models.base.errors import short
+from mechprobe.models.base.files import put_text
 from mechprobe.models.base.safe.documents import read_toml
 from mechprobe.models.base.validation import known_version, validated
 from mechprobe.models.families.counting import log_spaced
@@ -134,7 +135,7 @@ class Grid(BaseModel):
 
     def write(self, path: Path) -> None:
         """As TOML; the caller renames."""
-        path.write_text(tomli_w.dumps(self.model_dump()), encoding="utf-8")
+        put_text(path, tomli_w.dumps(self.model_dump()))
 
     def options(self) -> list[str]:
         """As options of `mechprobe sweep counting`."""

@@ -13,6 +13,7 @@ from mechprobe.analyses.sweeps.status import Progress, begin_line
 from mechprobe.analyses.sweeps.store import Store
 from mechprobe.analyses.sweeps.table import TABLE_FILE, write_table
 from mechprobe.models import MechprobeError
+from mechprobe.models.base.files import remove
 
 
 def sweep(
@@ -52,7 +53,7 @@ def sweep(
         for shard in todo:  # a damaged file, that nobody may take for done
             if store.path(shard).is_file():
                 store.log(f"shard {shard.index:05d}: its file is damaged; it is made again")
-                store.path(shard).unlink()
+                remove(store.path(shard))
         store.log(begin_line(shards, todo))
         with Progress(store, shards, todo):
             run_shards(folder, todo, engine, workers, address)

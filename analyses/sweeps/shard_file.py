@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from mechprobe.analyses.sweeps.rows import check_rows
 from mechprobe.models import MechprobeError, Trained
-from mechprobe.models.base.files import write_tensors
 from mechprobe.models.base.safe.documents import parse_json
+from mechprobe.models.base.tensor_files import open_tensors, write_tensors
 from mechprobe.models.base.validation import known_version
 from mechprobe.models.families.counting import Weights
 
@@ -120,7 +120,7 @@ def read_weights(path: Path, name: str) -> dict[int | None, Weights]:
     """
     found: dict[int | None, Weights] = {}
     try:
-        with safe_open(path, framework="pt") as file:
+        with open_tensors(path) as file:
             for key in file.keys():  # noqa: SIM118
                 model, weight = key.rsplit("/", 1)
                 of, _, step = model.partition(STEP)

@@ -14,6 +14,7 @@ import tomli_w
 from mechprobe.analyses.sweeps.grid import EARLIER, VERSION, Grid, Member, read_settings
 from mechprobe.analyses.sweeps.shards import Shard, shards_of
 from mechprobe.models import MechprobeError
+from mechprobe.models.base.files import put_text
 
 GROWS = ("d", "p", "arch", "lr")  # lists that may become longer; `seeds` may grow too
 
@@ -79,7 +80,7 @@ class Stages:
         data: dict[str, Any] = {"version": VERSION} | self.grid.model_dump()
         if len(self.grids) > 1:
             data[EARLIER] = [grid.model_dump() for grid in self.grids[:-1]]
-        path.write_text(tomli_w.dumps(data), encoding="utf-8")
+        put_text(path, tomli_w.dumps(data))
 
 
 def _difference(there: Grid, here: Grid) -> str | None:

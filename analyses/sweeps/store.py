@@ -12,9 +12,10 @@ from mechprobe.analyses.sweeps.grid import Grid
 from mechprobe.analyses.sweeps.shard_file import Header, read_header, write_shard
 from mechprobe.analyses.sweeps.shards import Shard
 from mechprobe.analyses.sweeps.stages import Stages
-from mechprobe.analyses.sweeps.table import TABLE_FILE
 from mechprobe.models import MechprobeError, Trained
-from mechprobe.models.base.files import write_whole
+from mechprobe.models.base.files import add_line, write_whole
+from mechprobe.models.base.folders import names_in
+from mechprobe.models.base.workplaces import clean, make_folder
 
 GRID_FILE, LOG_FILE, LOCK_FILE, SHARDS = "sweep.toml", "sweep.log", ".lock", "shards"
 FIRST = {LOCK_FILE, LOG_FILE}  # what may be there before the grid is
@@ -85,22 +86,17 @@ class Store:
             except MechprobeError as error:
                 if self.stored():
                     raise MechprobeError(f"{self.folder}: {error}; choose another --out") from None
-        elif self.folder.is_dir():
-            others = {entry.name for entry in self.folder.iterdir()} - FIRST
-            if any(not name.startswith(f".{GRID_FILE}.") for name in others):
-                raise MechprobeError(
-                    f"{self.folder}: holds other files and no sweep (no {GRID_FILE});"
-                    " choose a new folder"
-                )
+        elif names_in(self.folder) - FIRST:
+            raise MechprobeError(
+                f"{self.folder}: holds other files and no sweep (no {GRID_FILE});"
+                " choose a new folder"
+            )
         return Stages((grid,))  # nothing of another grid was stored
 
     def clean(self) -> None:
         """Remove what writers that were killed left: temporary files, never whole ones."""
-        for name in (GRID_FILE, TABLE_FILE):
-            for left in self.folder.glob(f".{name}.*"):
-                left.unlink(missing_ok=True)
-        for left in (self.folder / SHARDS).glob(".*"):
-            left.unlink(missing_ok=True)
+        clean(self.folder)
+        clean(self.folder / SHARDS)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -110,7 +106,7 @@ class Store:
             MechprobeError: another sweep holds it, or it cannot be written.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             lock = FileLock(self.folder / LOCK_FILE)
             lock.acquire(timeout=PATIENCE)
         except Timeout:
@@ -170,9 +166,5 @@ class Store:
 
     def log(self, text: str) -> None:
         """Add a line to the log; a full disk does not end a sweep for it."""
-        line = f"{datetime.now().astimezone().isoformat(timespec='seconds')} {text}\n"
-        try:
-            with (self.folder / LOG_FILE).open("a", encoding="utf-8") as file:
-                file.write(line)
-        except OSError:
-            return
+        now = datetime.now().astimezone().isoformat(timespec="seconds")
+        add_line(self.folder / LOG_FILE, f"{now} {text}")

@@ -1,118 +1,86 @@
-"""Whole-or-nothing writes: a reader never sees half a file, a failed write leaves the old one."""
+"""Everything that is written goes through here: files are whole, or are not there.
+
+A reader never sees half a file, and a failed write leaves the old one, be it for a full disk, a
+kill at any moment, or a power failure. Folders of several files: `models/base/folders.py`; tensors:
+`models/base/tensor_files.py`.
+"""
 
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import stat
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import save_file
-from torch import Tensor
-
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.workplaces import make_folder, sync, usual_mode, workplace
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Write one file through a temporary neighbour and a rename.
+    """Write one file elsewhere, wait until it is on the disk, and rename it.
+
+    A symlink is followed; a file that is there passes its permissions on.
 
     Args:
         path: where the file shall stand; missing parents are made.
         write: is given the temporary path and fills it.
 
     Raises:
-        MechprobeError: the folder cannot be written, or the disk is full.
+        MechprobeError: the folder cannot be written, the disk is full, or something else than a
+            file is there.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise MechprobeError(f"{path}: cannot write here ({error.strerror})") from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        raise MechprobeError(f"{path}: cannot write ({error.strerror or error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, str]) -> None:
-    """Write a safetensors file whole or not at all.
-
-    Args:
-        path: where it shall stand.
-        tensors: by name; any layout.
-        meta: of its header.
-
-    Raises:
-        MechprobeError: the folder cannot be written, or the disk is full.
-    """
-    packed = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    write_whole(path, lambda temporary: put_tensors(temporary, packed, dict(meta)))
-
-
-def put_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, str] | None = None) -> None:
-    """Write a safetensors file as it goes, for use within a whole write.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    try:
-        save_file(tensors, path, metadata=meta)
-    except SafetensorError as error:
-        raise OSError(str(error)) from error
+    target = Path(os.path.realpath(path))
+    with ExitStack() as stack:
+        try:
+            make_folder(target.parent)
+            place = stack.enter_context(workplace(target.parent))
+        except OSError as error:
+            raise MechprobeError(f"{path}: cannot write here ({error.strerror})") from error
+        try:
+            temporary = place / target.name
+            write(temporary)
+            temporary.chmod(_mode(target, usual_mode(place)))
+            sync(temporary)
+            temporary.replace(target)
+            sync(target.parent)
+        except OSError as error:
+            raise MechprobeError(f"{path}: cannot write ({error.strerror or error})") from error
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file whole or not at all."""
-    write_whole(path, lambda temporary: _put(temporary, text))
+    write_whole(path, lambda temporary: put_text(temporary, text))
 
 
-@contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """Fill a temporary folder; on success it takes the place of `path`, on failure it is gone.
-
-    An existing folder at `path` is replaced only after the new one is complete.
+def put_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file as it goes, for use within a whole write.
 
     Raises:
-        MechprobeError: the folder cannot be written, the disk is full, or `path` is a file.
+        OSError: it cannot be written.
     """
-    if path.exists() and not path.is_dir():
-        raise MechprobeError(f"{path}: is a file, a folder is wanted; choose another name")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    except OSError as error:
-        raise MechprobeError(f"{path}: cannot write here ({error.strerror})") from error
-    try:
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        if path.exists():
-            _replace_folder(path, temporary)
-        else:
-            temporary.rename(path)
-    except OSError as error:
-        raise MechprobeError(f"{path}: cannot write ({error.strerror or error})") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    path.write_text(text, encoding="utf-8")
 
 
-def _replace_folder(path: Path, new: Path) -> None:
-    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+def add_line(path: Path, text: str) -> None:
+    """Add a line to a log; a full disk ends no work for it."""
+    with suppress(OSError), path.open("a", encoding="utf-8") as file:
+        file.write(f"{text}\n")
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there.
+
+    Raises:
+        MechprobeError: it cannot be removed.
+    """
     try:
-        path.rename(old / "was")
-        try:
-            new.rename(path)
-        except BaseException:
-            (old / "was").rename(path)
-            raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise MechprobeError(f"{path}: cannot be removed ({error.strerror})") from None
+
+
+def printable(path: str | Path) -> str:
+    """A path as text; file names need not be any."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def refuse_unreadable(path: Path) -> None:
@@ -138,16 +106,18 @@ def refuse_unreadable(path: Path) -> None:
         ) from None
 
 
-def _put(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+def _mode(target: Path, usual: int) -> int:
+    """Permissions of a file that takes this place.
 
-
-def printable(path: str | Path) -> str:
-    """A path as text; file names need not be any."""
-    return os.fsencode(path).decode("utf-8", "replace")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    Raises:
+        OSError: no file can take it.
+    """
+    try:
+        mode = os.lstat(target).st_mode
+    except FileNotFoundError:
+        return usual
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(None, "Is a directory")
+    if not stat.S_ISREG(mode):
+        raise OSError(None, "not a regular file; choose another name")
+    return stat.S_IMODE(mode)

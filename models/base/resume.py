@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from safetensors import safe_open
 from torch import Tensor
 
 from mechprobe.models.base.errors import MechprobeError
-from mechprobe.models.base.files import write_tensors
+from mechprobe.models.base.tensor_files import open_tensors, write_tensors
 
 
 def keep_state(
@@ -37,7 +36,7 @@ def kept_state(path: Path, identity: str) -> Iterator[tuple[dict[str, Tensor], d
         MechprobeError: the state is damaged, or belongs to another run.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with open_tensors(path) as file:
             meta: dict[str, str] = file.metadata() or {}
             if meta["identity"] != identity:
                 raise MechprobeError(

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.locks import held
 from mechprobe.models.base.safe.reading import CONFIG_FILE
 from mechprobe.models.base.safe.told import listening
 from mechprobe.models.base.safe.writing import write_folder
@@ -62,8 +63,9 @@ def load(path: str | Path, task: Settings | None = None) -> HookedTransformer:
         MechprobeError: no such folder, no known format, damaged or hostile content, settings that
             do not fit it, or one that is lacking.
     """
-    place = place_of(Path(path))
-    with listening() as told:
+    # Held, so that nobody replaces some of its files meanwhile.
+    with held(Path(path), shared=True), listening() as told:
+        place = place_of(Path(path))
         model = read_with(format_of(place), place, task or {})
     # Half precision is for storing: counts are a few thousandths of a logit apart.
     small = model.cfg.dtype not in (torch.float32, torch.float64)

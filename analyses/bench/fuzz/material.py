@@ -64,13 +64,13 @@ import os, sys
 from mechprobe.analyses.commands.main import main
 from mechprobe.models.families.counting.training import trainer
 
-keep = trainer._keep
+keep = trainer.keep
 
 def once(*state):
     keep(*state)
     os._exit(9)
 
-trainer._keep = once
+trainer.keep = once
 main(sys.argv[1:])
 """
 STATE_STEPS = KEPT_EVERY + BLOCK

@@ -29,16 +29,20 @@ def label(
         as_object,
         as_text,
         label_paths,
-        study_paths,
+        run_of,
+        study_run,
     )
 
-    labelled, problems = label_paths(paths, seed, task)
+    if folder is None:
+        labelled, problems = label_paths(paths, seed, task)
+    else:
+        with run_of(paths, folder) as named:
+            labelled, problems = label_paths(paths, seed, task)
+            if good := [item.path for item in labelled]:
+                problems += study_run(named, good, paths, folder, seed, task)
     for item in labelled:
         if item.doubt is not None:
             say(item.doubt)
-    if folder is not None:
-        good = [item.path for item in labelled]
-        problems += study_paths(good, folder, seed, task)
     if as_json:
         tell(json.dumps([as_object(item) for item in labelled], indent=2, allow_nan=False))
     else:

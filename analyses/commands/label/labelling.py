@@ -2,24 +2,35 @@
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mechprobe.analyses.common.claims import doubt
-from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all
+from mechprobe.analyses.common.names import names_for, place_of
+from mechprobe.analyses.common.runs import (
+    StudyJob,
+    begin_run,
+    listed,
+    results_there,
+    run_info,
+    study_all,
+)
 from mechprobe.analyses.common.text import summary
 from mechprobe.models import MechprobeError, load
 from mechprobe.models.base.errors import begins_with, plain
 from mechprobe.models.base.files import printable
+from mechprobe.models.base.folders import folder_alone
 from mechprobe.models.base.parallel import one_thread
 from mechprobe.models.checkpoints import Settings
 from mechprobe.models.checkpoints.asking import settings_text
 from mechprobe.models.tasks import described
 from mechprobe.probes import MechanismLabel
 from mechprobe.probes import label as label_model
-from mechprobe.probes.runs import RESULTS
+
+TITLE = "Labelled checkpoints"
 
 
 @dataclass(frozen=True)
@@ -97,36 +108,61 @@ def as_text(item: Labelled) -> str:
     return "\n  ".join([head, *taken, *item.verdict.reasons])
 
 
-def study_paths(
-    paths: Sequence[Path], folder: Path, seed: int, settings: Settings | None = None
-) -> list[str]:
-    """Run every probe on checkpoints and keep a run folder; returns problems.
+@contextmanager
+def run_of(paths: Sequence[Path], folder: Path) -> Iterator[dict[str, Path]]:
+    """Hold a run folder against other commands; what it holds already keeps its names.
+
+    Args:
+        paths: of all checkpoints that the command names.
+        folder: of the run.
+
+    Returns:
+        Their names in the run; of paths that lead to one checkpoint, the first.
 
     Raises:
-        MechprobeError: the folder holds something else, or results of other models.
+        MechprobeError: the folder holds something else, or results of other models, or another
+            command is at work there.
     """
-    names = _unique_names(paths)
+    with folder_alone(folder):
+        kept = results_there(folder, TITLE)
+        places = {name: place_of(result.path) for name, result in kept.items()}
+        names = names_for(paths, places)
+        if others := sorted(kept.keys() - set(names)):
+            raise MechprobeError(
+                f"{folder}: holds results of others ({listed(others)}); name their checkpoints too,"
+                " or choose a new folder"
+            )
+        yield dict(reversed(list(zip(names, paths, strict=True))))
+
+
+def study_run(
+    named: Mapping[str, Path], good: Collection[Path], paths: Sequence[Path], folder: Path,
+    seed: int, settings: Settings | None = None,
+) -> list[str]:  # fmt: skip
+    """Run every probe on the checkpoints of a run that can be labelled, and keep the results.
+
+    Args:
+        named: checkpoints by name, as `run_of` gives them.
+        good: those that can be labelled.
+        paths: as the command names them.
+        folder: of the run.
+        seed: of the probes.
+        settings: of the task of all of them, as `load` takes them.
+
+    Returns:
+        A line for each bad checkpoint and each probe that failed.
+
+    Raises:
+        MechprobeError: the folder cannot be written.
+    """
     task = tuple((settings or {}).items())
-    jobs = [StudyJob(n, p, folder, seed, task=task) for n, p in zip(names, paths, strict=True)]
     words = ["mechprobe", "label", *map(str, paths), "--run", str(folder), "--seed", str(seed)]
     words += ["--task", settings_text(dict(task))] if task else []
-    command = printable(shlex.join(words))
-    others = sorted(f.stem for f in (folder / RESULTS).glob("*.json") if f.stem not in names)
-    if others:
-        listed = ", ".join(others[:3]) + ", ..." * (len(others) > 3)
-        raise MechprobeError(
-            f"{folder}: holds results of others ({listed}); name their checkpoints too, or choose a"
-            " new folder"
-        )
-    begin_run(folder, run_info("Labelled checkpoints", command, seed), names)
+    begin_run(folder, run_info(TITLE, printable(shlex.join(words)), seed), named)
+    jobs = [
+        StudyJob(name, named[name], folder, seed, task=task)
+        for name in named
+        if named[name] in good
+    ]
     _, problems = study_all(jobs)
     return problems
-
-
-def _unique_names(paths: Sequence[Path]) -> list[str]:
-    """The folders' names, numbered where two are alike."""
-    plain = [printable(path.resolve().name) or "model" for path in paths]
-    return [
-        name if plain.count(name) == 1 else f"{name}-{plain[: i + 1].count(name)}"
-        for i, name in enumerate(plain)
-    ]

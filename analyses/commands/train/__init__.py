@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mechprobe.analyses.common.console import tell
+from mechprobe.analyses.common.console import report_problems, tell
 
 
 @click.command()
@@ -51,11 +51,12 @@ from mechprobe.analyses.common.console import tell
     required=True,
     help="Checkpoint folder; a folder of checkpoints with --models above 1 or --snapshots.",
 )
+@click.option("--force", is_flag=True, help="Replace checkpoints that are there.")
 def train(
     architecture: str, T: int, L: int, d: int, p: int, embeddings: str, models: int, preset: str,
     steps: int | None, batch: int | None, lr: float | None, snapshots: int | None, seed: int,
-    out: Path,
-) -> None:  # fmt: skip
+    out: Path, force: bool,
+) -> int:  # fmt: skip
     """Train counting transformers of one ARCHITECTURE (bos, bos+sftm, dot, ...)."""
     from mechprobe.analyses.commands.train.training import (
         plan_of,
@@ -68,8 +69,13 @@ def train(
     plan = plan_of(preset, steps, batch, lr)
     seeds = range(seed, seed + models)
     if snapshots is None:
-        made = train_checkpoints(config, plan, seeds, out)
+        outcome = train_checkpoints(config, plan, seeds, out, force=force)
+    elif force:
+        raise click.UsageError(
+            "--force is of checkpoints, not of runs of snapshots; choose another --out"
+        )
     else:
-        made = train_snapshots(config, plan, seeds, snapshots, out)
-    for path, accuracy in made:
+        outcome = train_snapshots(config, plan, seeds, snapshots, out)
+    for path, accuracy in outcome.made:
         tell(f"{path}  accuracy {accuracy:.3f}")
+    return report_problems(outcome.problems)

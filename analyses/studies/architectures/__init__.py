@@ -23,5 +23,7 @@ def architectures(out: Path, seeds: int, quick: bool, seed: int) -> int:
     .csv and .md. A stopped run goes on with the same command. Source: arXiv:2407.11542.
     """
     from mechprobe.analyses.studies.architectures.work import run
+    from mechprobe.models.base.folders import folder_alone
 
-    return run(out, quick, seeds, seed, options.command_again())
+    with folder_alone(out):
+        return run(out, quick, seeds, seed, options.command_again())

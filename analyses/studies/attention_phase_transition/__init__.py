@@ -23,5 +23,7 @@ def attention_phase_transition(out: Path, quick: bool, seeds: int | None, seed: 
     starts. A stopped run goes on with the same command. Source: arXiv:2402.03902.
     """
     from mechprobe.analyses.studies.attention_phase_transition.work import run
+    from mechprobe.models.base.folders import folder_alone
 
-    return run(out, quick, seeds, seed, options.command_again())
+    with folder_alone(out):
+        return run(out, quick, seeds, seed, options.command_again())

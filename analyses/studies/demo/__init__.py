@@ -17,9 +17,11 @@ def demo(out: Path, quick: bool, seed: int) -> int:
     """Train models of every architecture, label them, write a report."""
     from mechprobe.analyses.common.text import table
     from mechprobe.analyses.studies.demo.work import work
+    from mechprobe.models.base.folders import folder_alone
     from mechprobe.reports import write_report
 
-    results, problems = work(out, quick, seed, options.command_again())
-    tell(table(results))
-    tell(f"report: {write_report(out)}")
+    with folder_alone(out):
+        results, problems = work(out, quick, seed, options.command_again())
+        tell(table(results))
+        tell(f"report: {write_report(out)}")
     return report_problems(problems)

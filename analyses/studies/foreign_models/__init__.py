@@ -26,5 +26,7 @@ def foreign_models(out: Path, steps: int, seed: int) -> int:
     again.
     """
     from mechprobe.analyses.studies.foreign_models.work import run
+    from mechprobe.models.base.folders import folder_alone
 
-    return run(out, steps, seed)
+    with folder_alone(out):
+        return run(out, steps, seed)

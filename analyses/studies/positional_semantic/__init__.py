@@ -27,7 +27,9 @@ def positional_semantic(
     section 3.
     """
     from mechprobe.analyses.studies.positional_semantic.work import run
+    from mechprobe.models.base.folders import folder_alone
 
     if quick and published:
         raise click.UsageError("--quick and --published exclude each other; leave one out")
-    return run(out, quick, published, seeds, free, seed, options.command_again())
+    with folder_alone(out):
+        return run(out, quick, published, seeds, free, seed, options.command_again())

@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.folders import placed
 
 # Files of our own checkpoints, and what makes one a foreign model's.
 CONFIG_FILE, WEIGHTS_FILE, TASK_FILE = "config.json", "model.safetensors", "task.json"
@@ -14,7 +15,7 @@ INDEX_FILE = "model.safetensors.index.json"
 
 def has(folder: Path, name: str) -> bool:
     """Whether a folder has an entry of this name, of whatever kind."""
-    return os.path.lexists(folder / name)
+    return os.path.lexists(placed(folder, name))
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -26,7 +27,7 @@ def inside(folder: Path, name: str) -> Path:
         MechprobeError: no such file, not a regular one (a folder, pipe or device), a symlink that
             leads out of the folder, or one that may not be read.
     """
-    file = folder / name
+    file = placed(folder, name)
     home, target = os.path.realpath(folder), os.path.realpath(file)
     if not target.startswith(os.path.join(home, "")):
         raise MechprobeError(

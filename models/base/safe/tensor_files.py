@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from mechprobe.models.base.errors import MechprobeError, short
 from mechprobe.models.base.safe.documents import parse_json
+from mechprobe.models.base.tensor_files import open_tensors
 from mechprobe.models.base.weights import Weights
 
 # Room for about 10,000 tensors; the library itself would parse 100 MB.
@@ -42,7 +43,7 @@ def header_of(file: Path) -> tuple[Weights, dict[str, str]]:
             if length > HEADER_BYTES:
                 raise ValueError(f"its header claims {length:,} bytes")
             parse_json(stream.read(length))  # the library takes the last of two alike names
-        with safe_open(file, framework="pt") as tensors:
+        with open_tensors(file) as tensors:
             # The library has compared offsets, shapes and types with the size of the file.
             parts = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118
             meta: dict[str, str] = tensors.metadata() or {}
@@ -56,7 +57,7 @@ def numbers_of(file: Path, names: Iterable[str]) -> Weights:
     Raises:
         MechprobeError: damaged.
     """
-    with _damage_told(file), safe_open(file, framework="pt") as tensors:
+    with _damage_told(file), open_tensors(file) as tensors:
         return {name: tensors.get_tensor(name).clone() for name in names}
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from mechprobe.models.base.errors import MechprobeError, short
-from mechprobe.models.base.files import put_tensors, whole_folder
+from mechprobe.models.base.files import put_text
+from mechprobe.models.base.folders import whole_folder
 from mechprobe.models.base.safe.documents import DOCUMENT_BYTES, parse_json
 from mechprobe.models.base.safe.folders import WEIGHTS_FILE
+from mechprobe.models.base.tensor_files import put_tensors
 from mechprobe.models.base.weights import Weights
 
 
@@ -24,13 +26,10 @@ def write_folder(path: Path, files: Mapping[str, Mapping[str, Any]], weights: We
         MechprobeError: the folder cannot be written or holds other files, or a JSON file could not
             be read again: it is too long, nested too deeply, or holds what JSON has no words for.
     """
-    known = {*files, WEIGHTS_FILE}
-    if path.is_dir() and any(entry.name not in known for entry in path.iterdir()):
-        raise MechprobeError(f"{path}: holds other files; choose an empty or new folder")
     texts = {name: _json(path, name, data) for name, data in files.items()}
-    with whole_folder(path) as folder:
+    with whole_folder(path, replaces={*files, WEIGHTS_FILE}) as folder:
         for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
+            put_text(folder / name, text)
         put_tensors(folder / WEIGHTS_FILE, {n: w.contiguous() for n, w in weights.items()})
 
 

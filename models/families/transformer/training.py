@@ -14,12 +14,12 @@ from torch import Tensor
 
 from mechprobe.models.base.draws import draw_order
 from mechprobe.models.base.errors import MechprobeError
-from mechprobe.models.base.resume import keep_state, kept_state
 from mechprobe.models.base.settled import settled
 from mechprobe.models.base.weights import fingerprint
 from mechprobe.models.families.transformer.config import TransformerConfig
 from mechprobe.models.families.transformer.data import Data, epoch_generator
 from mechprobe.models.families.transformer.forward import forward
+from mechprobe.models.families.transformer.kept import Curves, keep, take_up
 from mechprobe.models.families.transformer.weights import Weights, check
 
 Optimizer = Literal["adam", "sgd"]
@@ -113,8 +113,8 @@ def train(
         frozen: names of weights that stay as they are.
         progress: called with 1 after each epoch, and with the number of those done before when a
             run goes on.
-        state_path: where the state is kept after each epoch; a run that was stopped goes on from
-            it, and it is removed at the end.
+        state_path: where the state is kept after each epoch; the same call goes on from it.
+            Remove it once what came out is saved.
 
     Raises:
         MechprobeError: weights or sequences do not fit, accuracy is wanted of a task that has none,
@@ -137,23 +137,21 @@ def train(
     run = _Run(config, weights, plan, frozenset(frozen))
     identity = _identity(config, weights, data, plan, seed, validation, frozen)
     if state_path is not None and state_path.exists():
-        run.resume(state_path, identity)
-    if progress is not None and run.losses:
-        progress(len(run.losses))
-    for epoch in range(len(run.losses), plan.epochs):
+        run.curves = take_up(state_path, identity, run.learning, run.optimizer, plan.epochs)
+    if progress is not None and run.done:
+        progress(run.done)
+    for epoch in range(run.done, plan.epochs):
         tokens = data.epoch(epoch)
         order = draw_order(len(tokens), epoch_generator(seed, epoch))
         run.epoch(epoch, tokens[order])
         if validation is not None:
-            run.accuracies.append(accuracy(config, run.weights, validation))
-        if state_path is not None and epoch + 1 < plan.epochs:
-            run.keep(state_path, identity)
+            run.curves["accuracies"].append(accuracy(config, run.weights, validation))
+        if state_path is not None:
+            keep(state_path, identity, run.learning, run.optimizer, run.curves)
         if progress is not None:
             progress(1)
-    if state_path is not None:
-        state_path.unlink(missing_ok=True)
     final = {name: weight.detach().clone() for name, weight in run.weights.items()}
-    return Trained(final, run.losses, run.accuracies)
+    return Trained(final, **run.curves)
 
 
 @settled()
@@ -177,8 +175,7 @@ class _Run:
             for name, weight in weights.items()
         }
         self.learning = {n: w for n, w in self.weights.items() if w.requires_grad}
-        self.losses: list[float] = []
-        self.accuracies: list[float] = []
+        self.curves: Curves = {"losses": [], "accuracies": []}
         values = list(self.learning.values())
         self.optimizer: torch.optim.Optimizer
         if plan.optimizer == "adam":
@@ -188,6 +185,11 @@ class _Run:
             )
         else:
             self.optimizer = torch.optim.SGD(values, lr=plan.lr, fused=True)
+
+    @property
+    def done(self) -> int:
+        """Epochs."""
+        return len(self.curves["losses"])
 
     def epoch(self, number: int, tokens: Int[Tensor, "n pos"]) -> None:
         """One pass."""
@@ -211,28 +213,7 @@ class _Run:
                 f"training diverged in epoch {number}: the loss is not finite; lower lr"
                 f" (now {self.plan.lr})"
             )
-        self.losses.append(total.item() / len(tokens))
-
-    def keep(self, path: Path, identity: str) -> None:
-        """Write weights, moments and curves."""
-        tensors = {f"weight/{name}": w.detach() for name, w in self.learning.items()}
-        for name, weight in self.learning.items():
-            for part, value in self.optimizer.state[weight].items():
-                if isinstance(value, Tensor):
-                    tensors[f"{part}/{name}"] = value
-        curves = {"losses": self.losses, "accuracies": self.accuracies}
-        keep_state(path, identity, tensors, {"curves": json.dumps(curves)})
-
-    def resume(self, path: Path, identity: str) -> None:
-        """Go on where a kept state stands."""
-        with kept_state(path, identity) as (kept, meta):
-            curves = json.loads(meta["curves"])
-            for name, weight in self.learning.items():
-                with torch.no_grad():
-                    weight.copy_(kept.pop(f"weight/{name}"))
-                for key in [key for key in kept if key.split("/", 1)[1] == name]:
-                    self.optimizer.state[weight][key.split("/", 1)[0]] = kept.pop(key)
-            self.losses, self.accuracies = list(curves["losses"]), list(curves["accuracies"])
+        self.curves["losses"].append(total.item() / len(tokens))
 
 
 def _check_tokens(config: TransformerConfig, tokens: Int[Tensor, "n pos"], what: str) -> None:

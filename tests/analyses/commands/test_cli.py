@@ -1,6 +1,8 @@
 """The command, run as users run it: through its entry point, in a folder of their own."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from mechprobe import models
 from mechprobe.analyses.commands.main import main
+from mechprobe.models.base.folders import folder_alone
 from mechprobe.models.families.solvable import initial, planted
 
 
@@ -148,6 +151,61 @@ def test_label_run_and_report(checkpoints: Path, tmp_path: Path) -> None:
     assert "holds another run (Something else)" in other.stderr
 
 
+def test_models_of_one_name_are_told_apart(checkpoints: Path, tmp_path: Path) -> None:
+    """All are stored; those that are there keep their names and results when others come."""
+    for name, like in (("a/m", "dot"), ("b/m", "lin"), ("m-1", "bos-blend")):
+        shutil.copytree(checkpoints / like, tmp_path / name)
+    a, b, other = (tmp_path / name for name in ("a/m", "b/m", "m-1"))
+    target = tmp_path / "run"
+    assert run("label", a, "--run", target).exit_code == 0
+    stored = (target / "results" / "m.json").stat().st_mtime_ns
+    assert run("label", b, a, other, "--run", target).exit_code == 0
+    wanted = {"m": "relation-based", "b-m": "inventory-based", "m-1": "mixed"}
+    assert kinds(target) == wanted
+    assert (target / "results" / "m.json").stat().st_mtime_ns == stored
+    # One that cannot be read any more is named all the same, and its result stays.
+    (a / "model.safetensors").write_bytes(b"cut")
+    result = run("label", a, b, other, "--run", target)
+    assert result.exit_code == 2
+    assert "not a whole safetensors file" in result.stderr
+    assert kinds(target) == wanted
+
+
+def kinds(folder: Path) -> dict[str, str]:
+    """Mechanism of every stored result."""
+    found = {f.stem: json.loads(f.read_text()) for f in (folder / "results").glob("*.json")}
+    return {name: result["label"]["axes"][0]["kind"] for name, result in found.items()}
+
+
+def test_a_run_is_one_command_s_at_a_time(checkpoints: Path, tmp_path: Path) -> None:
+    """A folder that is held, and folders of others, are refused before anything is computed."""
+    target, theirs = tmp_path / "run", tmp_path / "theirs"
+    with folder_alone(target):
+        held = run("label", checkpoints / "dot", "--run", target)
+    assert (held.exit_code, held.stdout) == (2, "")
+    assert f"(process {os.getpid()}) is at work here" in held.stderr
+    assert not target.exists()
+    (theirs / "results").mkdir(parents=True)
+    (theirs / "run.json").write_text('{"scripts": {}}')
+    (theirs / "results" / "dot.json").write_text("[1, 2]")
+    refused = run("label", checkpoints / "dot", "--run", theirs)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "run.json: does not fit" in refused.stderr
+    assert (theirs / "results" / "dot.json").read_text() == "[1, 2]"
+    nothing = run("label", tmp_path / "none", "--run", target)
+    assert nothing.exit_code == 2
+    assert not target.exists()
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    """What is written there is read there."""
+    odd = tmp_path / os.fsdecode(b"not \xff text")
+    assert run("construct", "dot", "--T", "8", "--L", "6", "--out", odd / "m").exit_code == 0
+    result = run("label", odd / "m", "--run", odd / "run")
+    assert result.exit_code == 0, result.output
+    assert kinds(odd / "run") == {"m": "relation-based"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -191,6 +249,38 @@ def test_construct_and_list(tmp_path: Path) -> None:
     assert all(name in listed for name in models.CONSTRUCTIONS)
 
 
+def test_what_is_there_is_not_replaced_without_a_word(checkpoints: Path, tmp_path: Path) -> None:
+    """By construct and train alike; --force replaces checkpoints, and nothing else."""
+    small = ("--T", "6", "--L", "4", "--d", "6", "--p", "4", "--steps", "20", "--batch", "8")
+    verbs = (("construct", "lin"), ("train", "dot", *small))
+    for verb in verbs:
+        kept = tmp_path / verb[0] / "m"
+        shutil.copytree(checkpoints / "dot", kept)
+        before = models.load(kept).fingerprint()
+        result = run(*verb, "--out", kept)
+        assert result.exit_code == 2
+        assert result.stderr.splitlines()[-1].endswith(
+            f"{kept}: is there already; choose another --out, or replace it with --force"
+        )
+        assert models.load(kept).fingerprint() == before
+        assert sorted(p.name for p in kept.iterdir()) == ["config.json", "model.safetensors"]
+        (kept / "thesis.txt").write_text("mine")
+        assert "holds other files" in run(*verb, "--out", kept, "--force").stderr
+        assert models.load(kept).fingerprint() == before
+        (kept / "thesis.txt").unlink()
+        assert run(*verb, "--out", kept, "--force").exit_code == 0
+        assert models.load(kept).fingerprint() != before
+        (tmp_path / verb[0] / "file").write_text("mine")
+        assert run(*verb, "--out", tmp_path / verb[0] / "file").exit_code == 2
+        assert (tmp_path / verb[0] / "file").read_text() == "mine"
+        (tmp_path / verb[0] / "empty").mkdir(mode=0o700)
+        assert run(*verb, "--out", tmp_path / verb[0] / "empty").exit_code == 0
+        assert (tmp_path / verb[0] / "empty").stat().st_mode & 0o777 == 0o700
+    several = run("train", "dot", *small, "--snapshots", "2", "--out", tmp_path / "s", "--force")
+    assert several.exit_code == 2
+    assert not (tmp_path / "s").exists()
+
+
 def test_probes_and_schema() -> None:
     """The list names every probe; the schema is JSON."""
     assert "count-transport" in run("probes").stdout
@@ -218,6 +308,11 @@ def test_train_writes_checkpoints(tmp_path: Path) -> None:
     again = run(*arguments)
     assert again.exit_code == 2
     assert "is there already" in again.stderr
+    before = models.load(tmp_path / "pair" / "seed-1").fingerprint()
+    forced = run(*arguments, "--force", "--lr", "0.01")
+    assert forced.exit_code == 0, forced.output
+    assert models.load(tmp_path / "pair" / "seed-1").fingerprint() != before
+    assert sorted(p.name for p in (tmp_path / "pair").iterdir()) == ["seed-0", "seed-1"]
 
 
 def test_a_preset_gives_what_is_left_out(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import html
 import json
+import shutil
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -11,7 +12,8 @@ from click.testing import CliRunner, Result
 
 from mechprobe import models
 from mechprobe.analyses.commands.main import main
-from mechprobe.analyses.dynamics.follow import find_runs
+from mechprobe.analyses.dynamics.finding import find_runs
+from mechprobe.models.base.folders import folder_alone
 from mechprobe.models.families.solvable import Dataset, Problems, descend, initial
 from mechprobe.probes.reading import READINGS
 
@@ -72,7 +74,8 @@ def test_the_last_snapshot_is_what_training_without_snapshots_gives(
 def test_snapshots_come_whole_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk that fills up half-way leaves nothing; a taken folder is refused."""
+    """A disk that fills up half-way leaves the state of training alone, and the same command goes
+    on from it; a taken folder is refused."""
     from mechprobe.analyses.commands.train import training
 
     saved = []
@@ -82,15 +85,20 @@ def test_snapshots_come_whole_or_not_at_all(
         if len(saved) == 3:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(training, "save", full)
     arguments = ("train", "bos+sftm", *SIZES, "--snapshots", 4, "--out", tmp_path / "run")
-    result = run(*arguments)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "save", full)
+        result = run(*arguments)
     assert result.exit_code == 2
     assert "No space left" in result.stderr
-    assert list(tmp_path.iterdir()) == []
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "mine.txt").touch()
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [training.STATE]
+    assert run(*arguments).exit_code == 0
+    names = sorted(path.name for path in (tmp_path / "run").iterdir())
+    assert names == ["step-000001", "step-000010", "step-000093", "step-000900"]
     assert "is there already" in run(*arguments).stderr
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mine.txt").touch()
+    assert "is there already" in run(*arguments[:-1], tmp_path / "other").stderr
 
 
 def test_the_object_holds_every_snapshot(followed: tuple[Path, dict]) -> None:
@@ -203,11 +211,75 @@ def test_a_task_that_is_not_followed_is_said(
     task = Mock(spec=models.Task)
     task.name = "sum"
     other = Mock(**{"task.return_value": task})
-    monkeypatch.setattr("mechprobe.analyses.dynamics.follow.load", lambda path: other)
+    monkeypatch.setattr("mechprobe.analyses.dynamics.finding.read_meta", lambda path: {})
+    monkeypatch.setattr("mechprobe.analyses.dynamics.finding.load", lambda path: other)
     unknown = run("dynamics", student, "--out", tmp_path / "out").stderr
     assert "does not say what to follow" in nothing
     assert "task sum: no labels are known" in unknown
     assert nothing.count("\n") == unknown.count("\n") == 1
+
+
+def a_run(folder: Path, *steps: int) -> Path:
+    """Untrained snapshots of one model."""
+    model = models.construct("dot", T=6, L=5)
+    for step in steps:
+        models.save(model, folder / f"step-{step:06d}", {"step": step, "seed": 0})
+    return folder
+
+
+def test_results_of_another_run_are_left_alone(tmp_path: Path) -> None:
+    """Runs of the same names too; the folder of a run that has changed is its own."""
+    first, second = (a_run(tmp_path / name / "run", 1, 10) for name in ("a", "b"))
+    out = tmp_path / "out"
+    assert run("dynamics", first, "--out", out).exit_code == 0
+    before = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    other = run("dynamics", second, "--out", out)
+    assert other.exit_code == 2
+    assert "holds results of others (run-step-000001 of " in other.stderr
+    assert other.stderr.count("\n") == 1
+    assert before == {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    shutil.rmtree(first / "step-000001")
+    assert run("dynamics", first, "--out", out).exit_code == 0
+    assert [file.stem for file in (out / "results").iterdir()] == ["run-step-000010"]
+    with folder_alone(out):
+        held = run("dynamics", first, "--out", out)
+    assert held.exit_code == 2
+    assert "is at work here" in held.stderr
+
+
+def test_a_damaged_first_snapshot_costs_no_other(tmp_path: Path) -> None:
+    folder = a_run(tmp_path / "run", 1, 10)
+    (folder / "step-000001" / "config.json").write_text("{")
+    result = run("dynamics", folder, "--out", tmp_path / "out", "--json")
+    assert result.exit_code == 2
+    assert "step-000001" in result.stderr
+    (alone,) = json.loads(result.stdout)["runs"]
+    assert [one["step"] for one in alone["snapshots"]] == [10]
+    (folder / "step-000010" / "config.json").write_text("{")
+    nothing = run("dynamics", folder, "--out", tmp_path / "none")
+    assert "no snapshot can be read" in nothing.stderr
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "meta", "says"),
+    [
+        ("step-1", {}, {"step": 1, "seed": 0}, "step-000001 and step-1 are of one number"),
+        ("step-5", {"T": 7}, {"step": 5, "seed": 0}, "of another training than step-000001 (sizes"),
+        ("step-5", {}, {"step": 5, "seed": 1}, "(seed: 1, not 0); keep the snapshots of each"),
+        ("step-5", {}, {"step": 6, "seed": 0}, "step-5: says itself that it is of step 6"),
+    ],
+)
+def test_snapshots_of_a_run_are_of_one_training(
+    name: str, sizes: dict[str, int], meta: dict[str, int], says: str, tmp_path: Path
+) -> None:
+    folder = a_run(tmp_path / "run", 1, 10)
+    models.save(models.construct("dot", **({"T": 6, "L": 5} | sizes)), folder / name, meta)
+    result = run("dynamics", folder, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_bad_input_is_one_line(tmp_path: Path) -> None:

@@ -124,7 +124,8 @@ def test_a_damaged_shard_is_made_again(swept: Path, tmp_path: Path) -> None:
     files[0].write_bytes(files[0].read_bytes()[:-100])
     files[1].write_bytes(b"")
     shutil.copy(files[3], files[2])
-    (copy / "shards" / ".00000.safetensors.abc").write_bytes(b"half")
+    (copy / "shards" / ".mechprobe-0.part").mkdir()
+    (copy / "shards" / ".mechprobe-0.part" / "00000.safetensors").write_bytes(b"half")
     (copy / "results.parquet").unlink()
     assert "4 of 8" not in run("status", copy).output
     sweep(copy, TINY, workers=2)
@@ -301,13 +302,14 @@ def test_a_start_that_was_killed_or_failed_leaves_the_folder_free(tmp_path: Path
     """Half a grid file, or the grid of a sweep that has stored nothing yet."""
     folder = tmp_path / "run"
     folder.mkdir()
-    (folder / ".sweep.toml.abc").write_text("d = [4")
+    (folder / ".mechprobe-abc.part").mkdir()
+    (folder / ".mechprobe-abc.part" / "sweep.toml").write_text("d = [4")
     (folder / ".lock").touch()
     failed = run("counting", *OPTIONS, "--device", "cuda:99", "--out", folder)
     assert "is not at hand" in failed.stderr
     result = run("counting", *OPTIONS, "--out", folder)
     assert result.exit_code == 0, result.output
-    assert not list(folder.glob(".*.abc"))
+    assert not list(folder.glob(".mechprobe-*"))
 
 
 def test_all_models_without_a_table_is_not_finished(swept: Path, tmp_path: Path) -> None:

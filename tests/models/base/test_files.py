@@ -5,13 +5,22 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from mechprobe.models.base.errors import MechprobeError
-from mechprobe.models.base.files import whole_folder, write_text, write_whole
+from mechprobe.models.base.files import add_line, remove, write_text, write_whole
+from mechprobe.models.base.folders import whole_folder
+from mechprobe.models.base.tensor_files import open_tensors, write_tensors
 
 
 def names(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def mask() -> int:
+    now = os.umask(0)
+    os.umask(now)
+    return now
 
 
 class Interrupted(BaseException):
@@ -59,7 +68,7 @@ def test_the_old_file_stands_until_the_new_one_is_complete(tmp_path):
     path.write_text("old")
 
     def write(temporary: Path) -> None:
-        assert temporary.parent == path.parent
+        assert temporary.parent.parent == path.parent
         temporary.write_text("ne")
         assert path.read_text() == "old"
         temporary.write_text("new")
@@ -111,62 +120,64 @@ def test_nothing_can_be_written_below_a_file(tmp_path):
     assert (tmp_path / "file").read_text() == "x"
 
 
-def test_a_folder_appears_whole(tmp_path):
-    path = tmp_path / "a" / "folder"
-    with whole_folder(path) as folder:
-        (folder / "one").write_text("1")
-        (folder / "sub").mkdir()
-        (folder / "sub" / "two").write_text("2")
-        assert not path.exists()
-    assert names(tmp_path) == ["a", "a/folder", "a/folder/one", "a/folder/sub", "a/folder/sub/two"]
+def test_a_file_passes_its_permissions_on_and_is_found_through_a_link(tmp_path):
+    (tmp_path / "home").mkdir()
+    real, link = tmp_path / "home" / "file", tmp_path / "link"
+    link.symlink_to(real)
+    write_text(link, "first")
+    real.chmod(0o600)
+    write_text(link, "second")
+    assert link.is_symlink()
+    assert real.read_text() == "second"
+    assert real.stat().st_mode & 0o777 == 0o600
+    assert names(tmp_path) == ["home", "home/file", "link"]
 
 
-def test_a_folder_is_replaced_as_a_whole(tmp_path):
-    path = tmp_path / "folder"
-    path.mkdir()
-    (path / "old").write_text("old")
-    with whole_folder(path) as folder:
-        (folder / "new").write_text("new")
-        assert names(path) == ["old"]
-    assert names(tmp_path) == ["folder", "folder/new"]
+def test_only_files_are_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(MechprobeError, match=r"pipe: cannot write \(not a regular file; choose"):
+        write_text(tmp_path / "pipe", "x")
+    assert names(tmp_path) == ["pipe"]
 
 
-@pytest.mark.parametrize(("failure", "wanted"), FAILURES, ids=["disk", "error", "interrupt"])
-@pytest.mark.parametrize("existing", [True, False])
-def test_a_failed_folder_leaves_the_old_one(existing, failure, wanted, tmp_path):
-    path = tmp_path / "folder"
-    if existing:
-        path.mkdir()
-        (path / "old").write_text("old")
-    before = names(tmp_path)
+def test_what_is_on_the_disk_is_said_to_be(tmp_path, monkeypatch):
+    """Contents before the rename, the rename before the end; an error of the disk is told."""
+    steps = []
+    monkeypatch.setattr(os, "fsync", lambda file: steps.append(os.readlink(f"/dev/fd/{file}")))
+    path = tmp_path / "new" / "file"
+    write_whole(path, lambda temporary: temporary.write_text("x"))
+    assert [Path(step).name for step in steps[:1]] == [tmp_path.name]  # which holds "new" now
+    assert Path(steps[1]).name == "file"
+    assert Path(steps[1]).parent.parent == path.parent
+    assert steps[2:] == [str(path.parent)]
 
-    def fill() -> None:
-        with whole_folder(path) as folder:
-            (folder / "new").write_text("half")
-            raise failure
+    def full(file: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(wanted):
-        fill()
-    assert names(tmp_path) == before
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(MechprobeError, match=r"file: cannot write \(No space left"):
+        write_text(path, "y")
+    assert path.read_text() == "x"
+    assert names(tmp_path) == ["new", "new/file"]
 
 
-def test_a_folder_that_cannot_move_in_gives_the_old_one_back(tmp_path, monkeypatch):
-    """The old folder has already made room when the last rename fails."""
-    path = tmp_path / "folder"
-    path.mkdir()
-    (path / "old").write_text("old")
-    rename = Path.rename
+def test_tensors_have_the_usual_permissions_and_any_name(tmp_path):
+    path = tmp_path / os.fsdecode(b"not \xff text") / os.fsdecode(b"\xfe.safetensors")
+    write_tensors(path, {"a": torch.arange(3.0)}, {"of": "it"})
+    assert path.stat().st_mode & 0o777 == 0o666 & ~mask()
+    with open_tensors(path) as file:
+        assert file.get_tensor("a").tolist() == [0, 1, 2]
+        assert file.metadata() == {"of": "it"}
+    assert list(path.parent.iterdir()) == [path]
 
-    def fail(self: Path, target: Path) -> Path:
-        if target == path and self.parent == tmp_path:
-            raise OSError(errno.EIO, "Input/output error")
-        return rename(self, target)
 
-    monkeypatch.setattr(Path, "rename", fail)
-    with (
-        pytest.raises(MechprobeError, match="folder: cannot write"),
-        whole_folder(path) as folder,
-    ):
-        (folder / "new").write_text("new")
-    assert names(tmp_path) == ["folder", "folder/old"]
-    assert (path / "old").read_text() == "old"
+def test_a_log_and_a_removal(tmp_path, monkeypatch):
+    add_line(tmp_path / "log", "one")
+    add_line(tmp_path / "log", "two")
+    assert (tmp_path / "log").read_text() == "one\ntwo\n"
+    add_line(tmp_path / "none" / "log", "lost, and no work with it")
+    remove(tmp_path / "log")
+    remove(tmp_path / "log")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(MechprobeError, match="folder: cannot be removed"):
+        remove(tmp_path / "folder")

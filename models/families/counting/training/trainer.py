@@ -6,13 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-import numpy as np
 import torch
 
 from mechprobe.models.base.errors import MechprobeError
-from mechprobe.models.base.resume import keep_state, kept_state
 from mechprobe.models.base.settled import settled
 from mechprobe.models.families.counting.training.core import CoreEngine
+from mechprobe.models.families.counting.training.kept import keep, take_up
 from mechprobe.models.families.counting.training.state import Standing, Trained, Trainee
 from mechprobe.models.families.counting.training.stream import BLOCK
 
@@ -66,8 +65,8 @@ def train(
         device: "cpu" (one thread), or a CUDA device.
         precision: of weights and arithmetic.
         progress: called with the number of model-steps just done.
-        state_path: where to keep the state now and then; a run that was stopped goes on from it,
-            and it is removed at the end.
+        state_path: where to keep the state now and then, and at the end; the same call goes on
+            from it. Remove it once what came out is saved.
 
     Raises:
         MechprobeError: nothing to train, a negative seed, a task that is not counting, no such
@@ -86,7 +85,9 @@ def train(
     last = max(trainee.plan.steps for trainee in trainees)
     looks = sorted({*range(KEPT_EVERY, last, KEPT_EVERY), *_inside(snapshots, last), last})
     identity = _identity(trainees, snapshots, device, precision)
-    start = _resume(state_path, identity, standings)
+    start = 0
+    if state_path is not None and state_path.exists():
+        start = take_up(state_path, identity, standings, snapshots)
     if progress is not None and start:
         progress(_done(standings, start))
     for before, look in zip([0, *looks], looks, strict=False):
@@ -98,12 +99,10 @@ def train(
                 if standing.diverged_at is None and look <= standing.trainee.plan.steps:
                     standing.snapshots[look] = standing.flat.copy()
         # Never within a block of data: a model that diverges is set back to the block's start.
-        if state_path is not None and look < last and look % BLOCK == 0:
-            _keep(state_path, identity, look, standings)
+        if state_path is not None and (look == last or look % BLOCK == 0):
+            keep(state_path, identity, look, standings)
         if progress is not None:
             progress(_done(standings, look) - _done(standings, before))
-    if state_path is not None:
-        state_path.unlink(missing_ok=True)
     return [standing.result() for standing in standings]
 
 
@@ -130,36 +129,3 @@ def _identity(
             "precision": precision,
         }
     )
-
-
-def _keep(path: Path, identity: str, step: int, standings: Sequence[Standing]) -> None:
-    arrays: dict[str, np.ndarray] = {}
-    for i, standing in enumerate(standings):
-        for name in ("flat", "first", "second"):
-            arrays[f"{i}/{name}"] = getattr(standing, name)
-        arrays |= {f"{i}/at/{at}": flat for at, flat in standing.snapshots.items()}
-    meta = {
-        "step": str(step),
-        "steps": json.dumps([s.step for s in standings]),
-        "diverged": json.dumps([s.diverged_at for s in standings]),
-    }
-    keep_state(path, identity, {n: torch.from_numpy(a) for n, a in arrays.items()}, meta)
-
-
-def _resume(path: Path | None, identity: str, standings: list[Standing]) -> int:
-    """Put the models where the kept state left them; returns the step of that look."""
-    if path is None or not path.exists():
-        return 0
-    with kept_state(path, identity) as (kept, meta):
-        steps, diverged = json.loads(meta["steps"]), json.loads(meta["diverged"])
-        for i, standing in enumerate(standings):
-            for name in ("flat", "first", "second"):
-                found, wanted = kept.pop(f"{i}/{name}").numpy(), getattr(standing, name)
-                if (found.shape, found.dtype) != (wanted.shape, wanted.dtype):
-                    raise ValueError(f"{i}/{name} has another shape")
-                setattr(standing, name, found.copy())
-            standing.step, standing.diverged_at = int(steps[i]), diverged[i]
-        for name, flat in kept.items():
-            index, _, at = name.split("/")
-            standings[int(index)].snapshots[int(at)] = flat.numpy()
-        return int(meta["step"])

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -145,7 +146,11 @@ def test_a_stopped_run_goes_on_to_the_same_weights(looks, tmp_path):
     assert seen[0] == 2000 * looks
     assert sum(seen) == 4600
     assert same(resumed, train(PAIR))
-    assert list(tmp_path.rglob("*")) == [tmp_path / "states"]
+    # The finished run stays, for whoever could not save what came out.
+    again: list[int] = []
+    assert same(train(PAIR, progress=again.append, state_path=state), resumed)
+    assert again == [4600]
+    assert list((tmp_path / "states").iterdir()) == [state]
 
 
 def test_a_run_may_be_stopped_more_than_once(tmp_path):
@@ -156,7 +161,6 @@ def test_a_run_may_be_stopped_more_than_once(tmp_path):
     with pytest.raises(Stopped):
         train(PAIR, progress=stop_after(2), state_path=state)
     assert same(train(PAIR, state_path=state), train(PAIR))
-    assert not state.exists()
 
 
 def test_snapshots_and_a_divergence_survive_a_stop(tmp_path):
@@ -196,6 +200,53 @@ def test_the_state_of_another_run_is_refused(change, tmp_path):
     assert str(state) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
     assert state.read_bytes() == before
+
+
+def changed(
+    state: Path, change: dict[str, str], extra: dict[str, np.ndarray] | None = None
+) -> None:
+    """Write other meta data and further tensors into a state."""
+    with safe_open(state, framework="np") as file:
+        meta, kept = file.metadata(), {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
+    save_file({**kept, **extra}, state, metadata={**meta, **change})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"step": "999999"},
+        {"step": "0"},
+        {"step": "1001"},  # within a block of data
+        {"step": "1000.0"},
+        {"steps": "[-5, 1000]"},
+        {"steps": "[1000, 960]"},
+        {"steps": "[1000, 1000, 1000]"},
+        {"steps": "[true, 1000]"},
+        {"diverged": "[null]"},
+        {"diverged": "[1000, null]"},
+        {"diverged": "[-1, null]"},
+        {"diverged": "[5, null]"},  # and yet at step 1000
+        {"diverged": '["5", null]'},
+    ],
+    ids=str,
+)
+def test_a_state_that_cannot_be_is_refused(change, tmp_path):
+    state = tmp_path / "run.safetensors"
+    stopped(state)
+    changed(state, change, {})
+    with pytest.raises(MechprobeError, match=r"not a whole training state .* remove it"):
+        train(PAIR, state_path=state)
+
+
+@pytest.mark.parametrize("name", ["0/at/130", "2/flat", "other", "0/flat"])
+def test_a_state_with_tensors_that_cannot_be_is_refused(name, tmp_path):
+    state = tmp_path / "run.safetensors"
+    stopped(state)
+    with safe_open(state, framework="np") as file:
+        flat = file.get_tensor("0/flat")
+    changed(state, {}, {name: np.full_like(flat, np.nan if name == "0/flat" else 0.0)})
+    with pytest.raises(MechprobeError, match="not a whole training state"):
+        train(PAIR, state_path=state)
 
 
 DAMAGES = ["truncated", "empty", "text", "no weights", "no step", "bad shape", "other type"]

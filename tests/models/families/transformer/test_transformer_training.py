@@ -1,9 +1,12 @@
 """Training of transformers: learns, resumes to the same bits, unfreezes without a change."""
 
 import dataclasses
+import json
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from mechprobe.models import MechprobeError, TransformerConfig
 from mechprobe.models.families.transformer import (
@@ -148,7 +151,10 @@ def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path, optimizer):
     assert ticks == [2, 1, 1, 1]
     assert same_bits(resumed.weights, whole.weights)
     assert (resumed.losses, resumed.accuracies) == (whole.losses, whole.accuracies)
-    assert not state.exists()
+    # The finished run stays, for whoever could not save what came out.
+    again = train(*given, validation=validation, progress=ticks.append, state_path=state)
+    assert ticks == [2, 1, 1, 1, 5]
+    assert same_bits(again.weights, whole.weights)
     other = train(config, weights, FixedData(tokens), plan, 8)
     assert not same_bits(other.weights, whole.weights)
 
@@ -169,6 +175,33 @@ def test_a_state_of_another_run_or_a_damaged_one_is_refused(tmp_path):
     state.write_bytes(state.read_bytes()[:300])
     with pytest.raises(MechprobeError, match="not a whole training state"):
         train(config, weights, FixedData(tokens), plan, 0, state_path=state)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("weight/W_E", lambda w: w[:1]),  # which would be spread over all rows
+        ("weight/W_E", lambda w: w.double()),
+        ("exp_avg/W_E", lambda w: w * torch.nan),
+        ("step/W_E", lambda w: w.reshape(1)),
+        ("weight/none", lambda w: torch.zeros(1)),
+    ],
+)
+def test_a_state_that_cannot_be_is_refused(tmp_path, name, change):
+    config, weights = half_model()
+    tokens, _ = data(config, 200)
+    plan, state = Plan(epochs=2, batch=32, lr=1e-2), tmp_path / "state.safetensors"
+    train(config, weights, FixedData(tokens), plan, 0, state_path=state)
+    with safe_open(state, framework="pt") as file:
+        meta, kept = file.metadata(), {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
+    save_file(kept | {name: change(kept.get(name))}, state, metadata=meta)
+    with pytest.raises(MechprobeError, match="not a whole training state"):
+        train(config, weights, FixedData(tokens), plan, 0, state_path=state)
+    curves = json.loads(meta["curves"])
+    for wrong in ({"losses": curves["losses"] * 2}, {"losses": []}, {"losses": ["a", "b"]}):
+        save_file(kept, state, metadata=meta | {"curves": json.dumps(curves | wrong)})
+        with pytest.raises(MechprobeError, match="not a whole training state"):
+            train(config, weights, FixedData(tokens), plan, 0, state_path=state)
 
 
 def test_frozen_weights_stay_and_the_start_is_not_changed():

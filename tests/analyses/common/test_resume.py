@@ -83,3 +83,25 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(MechprobeError, match="is a file"):
         finish(tmp_path / "thesis.txt", [JOB], "test", 1)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def bad_sector(file: Path) -> None:
+    """It opens, and reading it is an input/output error."""
+    file.unlink()
+    file.symlink_to("/proc/self/mem")
+
+
+def test_what_cannot_be_read_now_is_not_made_anew(tmp_path: Path) -> None:
+    """It may be whole: nothing is put in its place."""
+    kept_or_made(tmp_path / "model", SETTINGS, lambda _: build())
+    bad_sector(tmp_path / "model" / "model.safetensors")
+    with pytest.raises(MechprobeError, match=r"model\.safetensors: cannot be read"):
+        kept_or_made(tmp_path / "model", SETTINGS, lambda _: pytest.fail("made again"))
+    assert (tmp_path / "model" / "model.safetensors").is_symlink()
+    piece = Piece(tmp_path, JOB, 1)
+    piece.file.parent.mkdir()
+    piece.file.touch()
+    bad_sector(piece.file)
+    with pytest.raises(MechprobeError, match=r"\.json: cannot be read"):
+        finish(tmp_path, [JOB], "test", 1)
+    assert piece.file.is_symlink()

@@ -64,6 +64,10 @@ def test_embeddings_are_of_the_grid(tmp_path: Path) -> None:
         ({"schedule": "linear"}, "schedule: Input should be"),
         ({"widths": [3]}, "widths: Extra inputs are not permitted"),
         ({"snapshots": -1}, "snapshots: Input should be greater"),
+        ({"lr": [10**400]}, "lr.0: Input should be a valid number, a very long number stands"),
+        ({"steps": [-5]}, "steps: Input should be a valid integer, a list stands there"),
+        ({"T": 10**30}, "grid: configuration: T: Input should be less than or equal to 100000"),
+        ({"seeds": 10**4000}, "models; at most"),
     ],
     ids=str,
 )
@@ -75,7 +79,17 @@ def test_impossible_grids_are_refused_in_one_line(change: dict[str, object], sai
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"d = [4,", b"\xff\xfe", b"d = 4\np = [2]"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"d = [4,",
+        b"\xff\xfe",
+        b"d = 4\np = [2]",
+        b"d = [4]\np = [2]\nT = 1" + b"0" * 5000,
+        b"d = [4]\np = [2]\nT = " + b"[" * 3000,
+        b"d = [4]\np = [2]\nversion = 99",
+    ],
+)
 def test_broken_grid_files_are_refused(content: bytes, tmp_path: Path) -> None:
     """Not TOML, not text, not a grid."""
     path = tmp_path / "grid.toml"

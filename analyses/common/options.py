@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from mechprobe.analyses.common.paths import PATH
+
 __all__ = [
     "command_again",
     "number",
@@ -28,7 +30,7 @@ def out(folder: str) -> Callable[[Decorated], Decorated]:
     """
     return click.option(
         "--out",
-        type=click.Path(path_type=Path),
+        type=PATH,
         default=Path(folder),
         show_default=True,
         help="Run folder.",

@@ -6,10 +6,11 @@ from pathlib import Path
 import click
 
 from mechprobe.analyses.common.console import report_problems, tell
+from mechprobe.analyses.common.paths import PATH
 
 
 @click.command()
-@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.argument("path", required=False, type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print an object.")
 @click.option("--formats", "listing", is_flag=True, help="Show every known format and leave.")
 def inspect(path: Path | None, as_json: bool, listing: bool) -> int:

@@ -18,7 +18,7 @@ Attending = Literal["semantic", "positional", "uninformed"]
 
 
 # What building a model may cost: minutes on one core, and room in a laptop's memory.
-MOST_STEPS, MOST_BYTES = 10**13, 2**32
+MOST_STEPS, MOST_BYTES = 5 * 10**11, 2**32
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _refuse_costly(name: str, T: int, L: int) -> None:
     MechprobeError: decompositions of T x T matrices, or L sequences of L positions each, would
         take more than minutes or more memory than machines have.
     """
-    steps = 40 * T**3 + 4 * L**3 * T
+    steps = 4 * T**3 + 4 * L**3 * T
     size = 8 * (8 * T**2 + 2 * T * L)
     if steps > MOST_STEPS or size > MOST_BYTES:
         raise MechprobeError(

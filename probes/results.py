@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -36,7 +37,9 @@ def _to_array(value: object) -> np.ndarray:
 def _none_to_nan(value: Any) -> Any:
     if isinstance(value, list):
         return [_none_to_nan(v) for v in value]
-    return math.nan if value is None else value
+    if value is None or (isinstance(value, float) and math.isinf(value)):
+        return math.nan
+    return value
 
 
 def _to_lists(array: np.ndarray) -> Any:
@@ -64,10 +67,15 @@ class _Schema(BaseModel):
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
-class Metric(_Schema):
-    """One number. `value` is None where the quantity is not defined for this model."""
+def _finite(value: float | None) -> float | None:
+    return value if value is None or math.isfinite(value) else None
 
-    value: float | None
+
+class Metric(_Schema):
+    """One number. `value` is None where the quantity is not defined for this model, and so it is
+    where a stored one is not finite: JSON has no such number, and no page can draw it."""
+
+    value: Annotated[float | None, AfterValidator(_finite)]
     unit: str = Field(description="unit, '1' for a pure number")
     low: float | None = Field(description="least possible value, None for none")
     high: float | None = Field(description="greatest possible value, None for none")

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from mechprobe.analyses.common.console import tell
+from mechprobe.analyses.common.paths import PATH
 
 
 @click.command()
@@ -15,7 +16,7 @@ from mechprobe.analyses.common.console import tell
 @click.option("--alpha", type=float, help="Share of the relation-based part (blends only).")
 @click.option("--groups", type=int, help="Number of counters (dot-relation-groups only).")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="Checkpoint folder to write.")
+@click.option("--out", type=PATH, help="Checkpoint folder to write.")
 @click.option("--force", is_flag=True, help="Replace a checkpoint that is there.")
 def construct(
     name: str | None, listing: bool, T: int, L: int, alpha: float | None, groups: int | None,

@@ -8,13 +8,14 @@ import click
 
 from mechprobe.analyses.common import options
 from mechprobe.analyses.common.console import say, tell
+from mechprobe.analyses.common.paths import PATH
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=PATH)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=Path("runs/dynamics"),
     show_default=True,
     help="Folder of the results and of the page.",

@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from mechprobe.analyses.common.console import tell
+from mechprobe.analyses.common.paths import PATH
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 def report(run: Path) -> None:
     """Write the HTML report of a RUN folder."""
     from mechprobe.reports import write_report

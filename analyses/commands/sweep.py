@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from mechprobe.analyses.common.console import tell
+from mechprobe.analyses.common.paths import PATH
 
 Command = TypeVar("Command", bound=Callable[..., object])
 # As in analyses.sweeps.engines and models, whose import takes longer than a help page may.
@@ -38,7 +39,12 @@ def sweep() -> None:
 
 
 @sweep.command()
-@click.option("--grid", "grid_file", type=click.Path(path_type=Path), help="A grid as TOML file.")
+@click.option(
+    "--grid",
+    "grid_file",
+    type=PATH,
+    help="A grid as TOML file.",
+)
 @click.option("--T", "T", type=int, help="Alphabet size.  [default: 32]")
 @click.option("--L", "L", type=int, help="Sequence length.  [default: 10]")
 @click.option("--d", callback=_listed(int, "numbers"), help="Widths, as in 4,8,16.")
@@ -54,7 +60,12 @@ def sweep() -> None:
 @click.option("--schedule", type=click.Choice(SCHEDULES), help="Instead of the preset's.")
 @click.option("--snapshots", type=int, help="Keep weights at so many log-spaced steps.")
 @click.option("--device", help="cpu, or a CUDA device.  [default: cpu]")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The sweep's folder.")
+@click.option(
+    "--out",
+    type=PATH,
+    required=True,
+    help="The sweep's folder.",
+)
 @click.option("--workers", type=click.IntRange(min=1), help="Shards at once.  [default: all cores]")
 @click.option("--engine", type=click.Choice(ENGINES), default="local", show_default=True)
 @click.option("--address", help="Of a Dask or Ray cluster; without, one is started here.")
@@ -99,7 +110,7 @@ def _grid_of(given: dict[str, Any], preset: str) -> Any:
 
 
 @sweep.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 def status(run: Path) -> None:
     """Models done, accuracy so far and time left of the sweep in RUN."""
     from mechprobe.analyses.sweeps.status import status as look
@@ -109,9 +120,14 @@ def status(run: Path) -> None:
 
 
 @sweep.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @click.argument("model")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Checkpoint folder.")
+@click.option(
+    "--out",
+    type=PATH,
+    required=True,
+    help="Checkpoint folder.",
+)
 def extract(run: Path, model: str, out: Path) -> None:
     """Write MODEL of the sweep in RUN as a checkpoint; its snapshots too, where it has some."""
     from mechprobe.analyses.sweeps.extract import extract as take

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from mechprobe.analyses.common.paths import PATH
 from mechprobe.models.base.files import printable
 
 __all__ = [
@@ -31,7 +32,7 @@ def out(folder: str) -> Callable[[Decorated], Decorated]:
     """
     return click.option(
         "--out",
-        type=click.Path(path_type=Path),
+        type=PATH,
         default=Path(folder),
         show_default=True,
         help="Run folder.",

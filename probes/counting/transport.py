@@ -86,7 +86,7 @@ def measure(model: HookedTransformer, reference: CountCells, held_out: CountCell
 
     @lru_cache(1)  # of all targets, where they are one piece
     def delta(start: int, stop: int) -> Float[Tensor, "target source count dose d"]:
-        return differences(reference.means_of(slice(start, stop)))
+        return differences(reference.means_of(slice(start, stop)))[0]
 
     def respond(sources: Callable[[Tensor, slice], Tensor]) -> Tensor:
         rows = []
@@ -111,10 +111,10 @@ def measure(model: HookedTransformer, reference: CountCells, held_out: CountCell
 
 def differences(
     means: Float[Tensor, "target token count d"],
-) -> Float[Tensor, "target token count dose d"]:
-    """M_s(c + dc) - M_s(c) for every dc; see `admissible`."""
+) -> tuple[Float[Tensor, "target token count dose d"], Bool[Tensor, "count dose"]]:
+    """M_s(c + dc) - M_s(c) for every dc, and whether c + dc is a measured count."""
     C = means.shape[2]
-    return means[:, :, _goal(C).clamp(0, C - 1)] - means.unsqueeze(3)
+    return means[:, :, _goal(C).clamp(0, C - 1)] - means.unsqueeze(3), admissible(C)
 
 
 def admissible(counts: int) -> Bool[Tensor, "count dose"]:

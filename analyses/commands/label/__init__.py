@@ -8,17 +8,18 @@ import click
 
 from mechprobe.analyses.common import options
 from mechprobe.analyses.common.console import report_problems, say, tell
+from mechprobe.analyses.common.paths import PATH
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @options.task()
 @click.option(
     "--run",
     "folder",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Also run every probe and keep the results there, for `mechprobe report`.",
 )
 def label(

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from mechprobe.analyses.common.console import report_problems, tell
+from mechprobe.analyses.common.paths import PATH
 
 
 @click.command()
@@ -47,7 +48,7 @@ from mechprobe.analyses.common.console import report_problems, tell
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     required=True,
     help="Checkpoint folder; a folder of checkpoints with --models above 1 or --snapshots.",
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from mechprobe.analyses.common import options
+from mechprobe.analyses.common.paths import PATH
 from mechprobe.analyses.studies import study
 
 RUN = Path("runs/counting")
@@ -14,12 +15,12 @@ RUN = Path("runs/counting")
 @click.option(
     "--run",
     "sweep",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help=f"Folder of a sweep.  [default: {RUN}, swept if it is not there]",
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Where the pages go.  [default: the sweep's folder]",
 )
 def counting_phase_diagram(sweep: Path | None, out: Path | None) -> int:

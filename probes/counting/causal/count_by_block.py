@@ -55,7 +55,7 @@ def _slopes(context: CountContext, block: int) -> Float[np.ndarray, "2 token"]:
     valid = admissible(C)
 
     def both(piece: slice) -> Tensor:
-        delta = differences(reference.means_of(piece))
+        delta = differences(reference.means_of(piece))[0]
         own = delta[torch.arange(len(delta)), torch.arange(T)[piece]]
         return torch.stack([own, (delta.sum(1) - own) / (T - 1)])
 

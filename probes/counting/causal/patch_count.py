@@ -45,7 +45,7 @@ def patch_count(context: CountContext) -> Measurement:
     def part(source: Tensor, some: slice) -> Tensor:
         flat, at = held.data.tokens[some].flatten(0, 2), held.data.position[some].flatten()
         row = torch.arange(len(at))
-        delta = differences(reference.means_of(some))
+        delta = differences(reference.means_of(some))[0]
         chosen = (target[some] - some.start, source[some], count[some], dose[some])
         edit = delta[chosen].flatten(0, 2)
 

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mechprobe.models.base.chunks import joined
 from mechprobe.models.base.draws import draw_normal
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.families.counting import CountingConfig, Weights, forward
@@ -139,7 +140,12 @@ def assemble(
     }
     stacked = {name: weight.unsqueeze(0) for name, weight in weights.items()}
     tokens = count_sequences(config).unsqueeze(0)
-    hidden = forward(config, stacked, tokens)[0, :, int(config.bos)]
+    each = 8 * config.n_ctx * max(config.n_ctx, config.d, p)
+    hidden = joined(
+        config.L,
+        each,
+        lambda piece: forward(config, stacked, tokens[:, piece])[0, :, int(config.bos)],
+    )
     W_out = torch.zeros(p, classes, dtype=torch.float64)
     b_out = torch.zeros(classes, dtype=torch.float64)
     for code in codes:

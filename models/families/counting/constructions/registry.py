@@ -18,6 +18,10 @@ Counting = Literal["relation-based", "inventory-based", "mixed"]
 Attending = Literal["semantic", "positional", "uninformed"]
 
 
+# What building a model may cost: minutes on one core, and room in a laptop's memory.
+MOST_STEPS, MOST_BYTES = 5 * 10**11, 2**32
+
+
 @dataclass(frozen=True)
 class Sizes:
     """What a builder is asked for.
@@ -135,10 +139,26 @@ def construct(
         raise MechprobeError(f"groups={sizes.groups} is not in 1..T={T}")
     # Sizes are checked before any builder meets them.
     CountingConfig.of("dot", T=T, L=L, d=2, p=1)
+    _refuse_costly(name, T, L)
     generator = torch.Generator().manual_seed(seed)
     with guarded(f"construction {name!r}", found.build.__module__):
         config, weights = found.build(sizes, generator)
         return HookedTransformer(config, {n: w.to(dtype).contiguous() for n, w in weights.items()})
+
+
+def _refuse_costly(name: str, T: int, L: int) -> None:
+    """Raises:
+    MechprobeError: decompositions of T x T matrices, or L sequences of L positions each, would
+        take more than minutes or more memory than machines have.
+    """
+    steps = 4 * T**3 + 4 * L**3 * T
+    size = 8 * (8 * T**2 + 2 * T * L)
+    if steps > MOST_STEPS or size > MOST_BYTES:
+        raise MechprobeError(
+            f"construction {name!r} at T={T}, L={L} would take about {steps:.0e} operations and"
+            f" {size / 2**30:.1f} GiB, more than {MOST_STEPS:.0e} and {MOST_BYTES / 2**30:g} GiB;"
+            " use a smaller T or L"
+        )
 
 
 def find_construction(name: str) -> Construction:

@@ -67,7 +67,7 @@ CONFIGS: dict[str, Mutation] = {
     "config-size-negative": _size(-3),
     "config-size-text": _size("6"),
     "config-size-fraction": _size(6.5),
-    "config-size-float": _size(6.0),
+    "config-key-twice": _text(lambda t, base: t.replace("{", f'{{"{base.sizes[0]}": 6, ', 1)),
     "config-size-true": _size(True),
     "config-size-null": _size(None),
     "config-size-list": _size([6]),

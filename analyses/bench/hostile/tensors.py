@@ -66,20 +66,19 @@ TENSORS: dict[str, Mutation] = {
     "type-uint8": _weight(lambda w: w.abs().to(torch.uint8)),
     "type-bool": _weight(lambda w: w > 0),
     "type-complex": _weight(lambda w: w.to(torch.complex64)),
-    "type-half-mix": _weight(lambda w: w.half()),
-    "type-bfloat16-mix": _weight(lambda w: w.bfloat16()),
-    "type-double-mix": _weight(lambda w: w.double()),
     "type-float8": _weight(lambda w: w.to(torch.float8_e4m3fn)),
     "value-nan": _weight(lambda w: torch.full_like(w, float("nan"))),
     "value-one-nan": _weight(lambda w: _first(w, float("nan"))),
     "value-inf": _weight(lambda w: _first(w, float("inf"))),
+    "value-1e300": _weight(lambda w: torch.full_like(w, 1e300, dtype=torch.float64)),
+    "value-1e25": _weight(lambda w: torch.full_like(w, 1e25)),
     "value-minus-inf": _weight(lambda w: _first(w, float("-inf"))),
 }
 # What safetensors cannot hold.
 TORCH_TENSORS: dict[str, Mutation] = {
     "tensor-sparse": _weight(lambda w: w.to_sparse()),
     "tensor-meta": _weight(lambda w: w.to("meta")),
-    "tensor-repeated": _weight(lambda w: torch.zeros(1).expand(w.shape)),
+    "tensor-repeated-1e9": _weight(lambda w: torch.zeros(1).expand(10**5, 10**4)),
     "tensor-repeated-1e12": _weight(lambda w: torch.zeros(1).expand(10**6, 10**6)),
 }
 

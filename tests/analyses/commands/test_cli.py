@@ -197,15 +197,6 @@ def test_a_run_is_one_command_s_at_a_time(checkpoints: Path, tmp_path: Path) -> 
     assert not target.exists()
 
 
-def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
-    """What is written there is read there."""
-    odd = tmp_path / os.fsdecode(b"not \xff text")
-    assert run("construct", "dot", "--T", "8", "--L", "6", "--out", odd / "m").exit_code == 0
-    result = run("label", odd / "m", "--run", odd / "run")
-    assert result.exit_code == 0, result.output
-    assert kinds(odd / "run") == {"m": "relation-based"}
-
-
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

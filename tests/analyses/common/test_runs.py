@@ -1,6 +1,7 @@
 """Run folders: what cannot be read, or is somebody else's, is never replaced."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_checkpoint
 from mechprobe.models import MechprobeError, construct, save
-from mechprobe.probes.results import SCHEMA_VERSION
+from mechprobe.probes.results import SCHEMA_VERSION, ModelResult
 from mechprobe.probes.runs import load_results
 
 STORED = Path(__file__).parents[2] / "data" / "run_version_1"
@@ -77,3 +78,13 @@ def test_a_result_that_cannot_be_read_is_not_made_again(run: Path, tmp_path: Pat
     assert isinstance(said, str)
     assert str(file) in said
     assert file.read_text() == '{"of": "somebody"}'
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    """What is written there is read there."""
+    odd = tmp_path / os.fsdecode(b"not \xff text")
+    save(construct("dot", T=6, L=5), odd / "m")
+    begin_run(odd / "run", INFO, ["m"])
+    found = study_checkpoint(StudyJob("m", odd / "m", odd / "run", 0, ()))
+    assert isinstance(found, ModelResult), found
+    assert load_results(odd / "run")["m"].model_hash == found.model_hash

@@ -210,7 +210,7 @@ def test_a_task_that_is_not_followed_is_said(
     nothing = run("dynamics", student, "--out", tmp_path / "out").stderr
     task = Mock(spec=models.Task)
     task.name = "sum"
-    other = Mock(**{"task.return_value": task})
+    other = Mock(spec=models.HookedTransformer, config=Mock(), **{"task.return_value": task})
     monkeypatch.setattr("mechprobe.analyses.dynamics.finding.read_meta", lambda path: {})
     monkeypatch.setattr("mechprobe.analyses.dynamics.finding.load", lambda path: other)
     unknown = run("dynamics", student, "--out", tmp_path / "out").stderr

@@ -35,6 +35,15 @@ def number(value: float | int | None) -> str:
     return text.replace("-", "−")
 
 
+def counted(number: float, noun: str) -> str:
+    """A number with its noun, in the plural unless it is one.
+
+    >>> counted(1, "counter"), counted(1.5, "counter"), counted(1200, "model")
+    ('1 counter', '1.5 counters', '1,200 models')
+    """
+    return f"{number:,.12g} {noun}{'' if number == 1 else 's'}"
+
+
 def percent(share: float | int | None, decimals: int = 1) -> str:
     r"""A share in per cent; only an exact one reads 100 %, only an exact zero 0 %.
 

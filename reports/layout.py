@@ -63,6 +63,7 @@ def _environment(folders: Sequence[Path]) -> Environment:
     templates.filters.update(
         number=formatting.number,
         percent=formatting.percent,
+        counted=formatting.counted,
         sort_key=formatting.sort_key,
         quantity=formatting.quantity,
         span=formatting.span,

@@ -4,12 +4,14 @@ from mechprobe.models.theory.amp import AmpTrajectory, run_amp, state_evolution_
 from mechprobe.models.theory.branch import (
     BRANCHES,
     Branch,
-    BranchAbsentError,
+    BranchNotFoundError,
     BranchPoint,
     NotConvergedError,
+    PointSetsDisagreeError,
     Quantity,
 )
 from mechprobe.models.theory.branches import solve
+from mechprobe.models.theory.continuation import Way, follow
 from mechprobe.models.theory.evolution import Evolution, linear_mse
 from mechprobe.models.theory.general.evolution import GeneralProblem
 from mechprobe.models.theory.general.solver import GeneralPoint, solve_general
@@ -21,15 +23,18 @@ __all__ = [
     "PAPER_MIXING",
     "AmpTrajectory",
     "Branch",
-    "BranchAbsentError",
+    "BranchNotFoundError",
     "BranchPoint",
     "Evolution",
     "GeneralPoint",
     "GeneralProblem",
     "NotConvergedError",
+    "PointSetsDisagreeError",
     "Quantity",
     "TheoryParameters",
     "Transitions",
+    "Way",
+    "follow",
     "linear_mse",
     "run_amp",
     "solve",

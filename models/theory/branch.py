@@ -13,12 +13,16 @@ Branch = Literal["semantic", "positional", "uninformed"]
 BRANCHES: tuple[Branch, ...] = get_args(Branch)
 
 
-class BranchAbsentError(MechprobeError):
-    """The branch does not exist at these parameters, or none was found."""
+class BranchNotFoundError(MechprobeError):
+    """No such branch was found: neither from the starts, nor followed from where it was found."""
 
 
 class NotConvergedError(MechprobeError):
     """The equations were not solved to the stated tolerance."""
+
+
+class PointSetsDisagreeError(NotConvergedError):
+    """Independent point sets give solutions too far apart to be one: more points are needed."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,11 @@ class BranchPoint:
         mse: E |y - f|^2 / d on fresh data.
         train_loss: total training loss / d.
         multipliers: growth of a small perturbation by one step: of what the branch is pinned
-            to be without ("m", "theta"), and the largest along the branch ("along").
+            to be without ("m", "theta"), and the largest along the branch ("along"); means over
+            the two sets.
+        stable: whether none of them is above 1 (within replica symmetry); None where the two
+            sets disagree on it, so that more points are needed. One below -1 makes an undamped
+            iteration oscillate, but takes nothing from the minimum.
         two_valleys: share of points whose prox has two minima.
         residual: self-consistency, the worse of both sets.
         points: in each set.
@@ -64,6 +72,7 @@ class BranchPoint:
     mse: Quantity
     train_loss: Quantity
     multipliers: dict[str, float]
+    stable: bool | None
     two_valleys: float
     residual: float
     points: int
@@ -72,14 +81,6 @@ class BranchPoint:
     def gen_error(self) -> Quantity:
         """E |y - f|^2 / (2 d), the experiments' measure."""
         return Quantity(self.mse.value / 2, self.mse.error / 2)
-
-    @property
-    def stable(self) -> bool:
-        """Whether no multiplier is above 1 (within replica symmetry).
-
-        One below -1 makes an undamped iteration oscillate, but takes nothing from the minimum.
-        """
-        return max(self.multipliers.values()) < 1
 
     @property
     def state(self) -> State:

@@ -1,7 +1,8 @@
 """Points of the branches of the state evolution, with their quadrature error (arXiv:2402.03902).
 
-A coarse damped iteration on few points finds the basin; Newton's method on more and more points
-makes it exact; a second, independent point set tells the quadrature's error.
+A search on few points finds the branch (search.py); Newton's method on more and more points makes
+it exact; a second, independent point set tells the quadrature's error. Where the sets disagree by
+more than such an error can be, the point is refused.
 """
 
 import numpy as np
@@ -13,13 +14,24 @@ from mechprobe.models.theory.branch import (
     Branch,
     BranchPoint,
     NotConvergedError,
+    PointSetsDisagreeError,
     Quantity,
 )
 from mechprobe.models.theory.evolution import THETA, Evolution, M, Q, State, V
-from mechprobe.models.theory.fixed_point import FREE, Solution, absent, basin, multipliers, newton
+from mechprobe.models.theory.fixed_point import (
+    FREE,
+    Solution,
+    multipliers,
+    newton,
+    own_overlap,
+    scale,
+    where,
+)
 from mechprobe.models.theory.parameters import TheoryParameters
+from mechprobe.models.theory.search import coarse, rough
 
-FEW = 11  # log2 points of the search for the basin
+MOST = 22  # log2 points
+APART = 0.5  # distance of two solutions, in units of the overlaps' size, that errors do not make
 SPARE = 2**40  # added to a point set's number for the one that replaces it
 
 
@@ -40,16 +52,19 @@ def solve(
             number + SPARE should it allow no solution.
 
     Raises:
-        BranchAbsentError: the branch's overlap goes to zero here.
+        BranchNotFoundError: the branch's overlap goes to zero from every start, and the branch
+            cannot be followed to here from where it was found.
         NotConvergedError: self-consistency of 1e-6 was not reached.
+        PointSetsDisagreeError: the solutions on both sets, or on few and on many points, are too
+            far apart to be one.
         MechprobeError: unknown branch or number of points.
     """
     if branch not in BRANCHES:
         raise MechprobeError(f"branch {branch!r} is unknown; choose from {', '.join(BRANCHES)}")
-    if not 8 <= log2_points <= 22:
-        raise MechprobeError(f"2^{log2_points} points: between 2^8 and 2^22 are wanted")
-    few = min(FEW, log2_points)
-    guess = basin(Evolution(parameters, few, 2 * seed), branch)
+    if not 8 <= log2_points <= MOST:
+        raise MechprobeError(f"2^{log2_points} points: between 2^8 and 2^{MOST} are wanted")
+    few = coarse(parameters, log2_points)
+    first = guess = rough(parameters, branch, log2_points, 2 * seed)
     slope = None
     for log2 in range(min(few + 2, log2_points), log2_points, 3):
         found = newton(Evolution(parameters, log2, 2 * seed), branch, guess)
@@ -58,6 +73,7 @@ def solve(
         _exact(parameters, branch, guess, slope, log2_points, number)
         for number in (2 * seed, 2 * seed + 1)
     ]
+    _compare(parameters, branch, [first, *(solution.state for solution in solved)], log2_points)
     return _assemble(parameters, branch, solved)
 
 
@@ -77,6 +93,35 @@ def _exact(
         return newton(Evolution(p, log2, number + SPARE), branch, guess, exact=True)
 
 
+def _compare(p: TheoryParameters, branch: Branch, states: list[State], log2: int) -> None:
+    """Refuse solutions that are not one: [on few points, on one set, on the other].
+
+    Raises:
+        PointSetsDisagreeError: see `solve`.
+    """
+    few, one, other = (np.abs(state) for state in states)
+    unit = scale(p, (one + other) / 2)
+    apart = np.abs(one - other) / unit
+    astray = np.minimum(np.abs(one - few), np.abs(other - few)) / unit
+    # Near its onset a branch's own overlap is small, and may be there on one set only.
+    own = [abs(own_overlap(branch, state)) for state in (one, other)]
+    unlike = abs(own[0] - own[1]) > 0.25 * sum(own)
+    if max(apart.max(), astray.max()) <= APART and not unlike:
+        return
+    # As measured on weights, whatever convention is asked for.
+    name, unit_of, i = {
+        "semantic": ("<Q*, Q>/d", p.sigma**2, THETA),
+        "positional": ("<1, Q>/d", 1.0, M),
+        "uninformed": ("|Q|^2/d", p.sigma**2, Q),
+    }[branch]
+    values = [f"{state[i] / unit_of:.3g}" for state in (few, one, other)]
+    more = f"take 2^{log2 + 2} points or more" if log2 + 2 <= MOST else "try another seed"
+    raise PointSetsDisagreeError(
+        f"{where(p)}: the point sets disagree on the {branch} branch: {name} is {values[0]} on"
+        f" 2^{coarse(p, log2)} points, {values[1]} and {values[2]} on two sets of 2^{log2}; {more}"
+    )
+
+
 def _assemble(p: TheoryParameters, branch: Branch, solved: list[Solution]) -> BranchPoint:
     def both(values: list[float]) -> Quantity:
         one, two = values
@@ -93,9 +138,7 @@ def _assemble(p: TheoryParameters, branch: Branch, solved: list[Solution]) -> Br
         return both([abs(float(getattr(s.step, name))) if own else 0.0 for s in solved])
 
     one, other = (multipliers(solution, branch) for solution in solved)
-    own = {"positional": M, "semantic": THETA}.get(branch)
-    if own is not None and overlap(own).error > 0.25 * overlap(own).value:
-        raise absent(p, branch)
+    verdicts = {max(grown.values()) < 1 for grown in (one, other)}
     return BranchPoint(
         parameters=p,
         branch=branch,
@@ -110,6 +153,7 @@ def _assemble(p: TheoryParameters, branch: Branch, solved: list[Solution]) -> Br
         mse=from_step("mse"),
         train_loss=from_step("energy"),
         multipliers={name: (one[name] + other[name]) / 2 for name in one},
+        stable=verdicts.pop() if len(verdicts) == 1 else None,
         two_valleys=float(np.mean([s.step.two_valleys for s in solved])),
         residual=max(s.residual for s in solved),
         points=len(solved[0].evolution.points),

@@ -42,13 +42,53 @@ class TheoryParameters:
             raise MechprobeError(f"omega={self.omega}: a weight between 0 and 1 is wanted")
         check_mixing(self.A, 2)
 
-    def at(self, *, alpha: float | None = None, omega: float | None = None) -> "TheoryParameters":
-        """The same with another alpha or omega."""
+    def at(
+        self,
+        *,
+        alpha: float | None = None,
+        omega: float | None = None,
+        lam: float | None = None,
+    ) -> "TheoryParameters":
+        """The same with another alpha, omega or lam."""
         return dataclasses.replace(
             self,
             alpha=self.alpha if alpha is None else alpha,
             omega=self.omega if omega is None else omega,
+            lam=self.lam if lam is None else lam,
         )
+
+
+def between(one: TheoryParameters, other: TheoryParameters, share: float) -> TheoryParameters:
+    """The parameters at a share of the way from one to another: alpha, sigma and lam in equal
+    factors, omega and A in equal differences; exact at both ends."""
+    if share in (0, 1):
+        return other if share else one
+
+    def factor(a: float, b: float) -> float:
+        return float(a * (b / a) ** share)
+
+    def difference(a: float, b: float) -> float:
+        return a + (b - a) * share
+
+    rows = zip(one.A, other.A, strict=True)
+    return TheoryParameters(
+        alpha=factor(one.alpha, other.alpha),
+        omega=difference(one.omega, other.omega),
+        sigma=factor(one.sigma, other.sigma),
+        lam=factor(one.lam, other.lam),
+        A=tuple(tuple(difference(*pair) for pair in zip(*both, strict=True)) for both in rows),
+    )
+
+
+def distance(one: TheoryParameters, other: TheoryParameters) -> float:
+    """The largest change of a parameter on that way: of the logarithm of alpha, sigma and lam, of
+    omega and A themselves."""
+    factors = [
+        abs(math.log(getattr(other, name) / getattr(one, name)))
+        for name in ("alpha", "sigma", "lam")
+    ]
+    entries = zip(sum(one.A, ()), sum(other.A, ()), strict=True)
+    return max(*factors, abs(other.omega - one.omega), *(abs(b - a) for a, b in entries))
 
 
 def check_mixing(A: Mixing, L: int) -> None:

@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 
 from mechprobe.models.theory.branch import (
     Branch,
-    BranchAbsentError,
+    BranchNotFoundError,
     BranchPoint,
     NotConvergedError,
     Quantity,
@@ -122,7 +122,7 @@ def present(
     """The branch's point, or None where it does not exist or was not reached."""
     try:
         return solve(parameters, branch, log2_points=log2_points, seed=seed)
-    except (BranchAbsentError, NotConvergedError):
+    except (BranchNotFoundError, NotConvergedError):
         return None
 
 
@@ -158,7 +158,7 @@ def _root(
         here = gap(points(alpha))
         width = 0.01 * alpha
         slope = (height(alpha + width) - height(alpha - width)) / (2 * width)
-    except (BranchAbsentError, NotConvergedError, ValueError):
+    except (BranchNotFoundError, NotConvergedError, ValueError):
         return None
     return Quantity(alpha, here.error / abs(slope) + 2e-4 * low)
 
@@ -277,6 +277,6 @@ def _instability(
             float(brentq(growth, one, other, args=(number,), xtol=5e-3 * min(one, other)))
             for number in (seed, seed + 1)
         ]
-    except (BranchAbsentError, NotConvergedError, ValueError):
+    except (BranchNotFoundError, NotConvergedError, ValueError):
         return None
     return Quantity(sum(ends) / 2, abs(ends[0] - ends[1]) / 2 + 5e-3 * min(one, other))

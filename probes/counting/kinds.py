@@ -25,8 +25,9 @@ COUNTING = Axis(
             "#e69f00",
         ),
         "mixed": Kind(
-            "Some tokens share a counter and others have their own, or the causal checks disagree;"
-            " the reasons say which.",
+            "Neither pure mechanism: some tokens share a counter and others have their own, or"
+            " tokens follow each other's counts in part, or the causal checks disagree; the"
+            " reasons say which.",
             "mixed counting",
             "#cc79a7",
         ),

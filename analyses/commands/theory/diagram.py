@@ -96,7 +96,7 @@ def diagram(
     table: dict[TheoryParameters, dict[Branch, Row]] = {p: {} for p in grid}
     for row in found:
         table[row.parameters][row.branch] = row
-    neither = [p for p in grid if all(row.status == "absent" for row in table[p].values())]
+    neither = [p for p in grid if all(row.status == "not found" for row in table[p].values())]
     if neither:
         for row in rows(neither, ("uninformed",), log2_points, seed, "cells with neither branch"):
             table[row.parameters]["uninformed"] = row

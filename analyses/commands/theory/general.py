@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from mechprobe.analyses.commands.theory.options import Convention
 from mechprobe.analyses.commands.theory.points import Object, as_quantity, setting
-from mechprobe.models.theory import Branch, BranchAbsentError, NotConvergedError, TheoryParameters
+from mechprobe.models.theory import Branch, BranchNotFoundError, NotConvergedError, TheoryParameters
 from mechprobe.models.theory.general.evolution import GeneralProblem
 from mechprobe.models.theory.general.solver import GeneralPoint, solve_general
 from mechprobe.models.theory.parameters import Mixing
@@ -34,7 +34,7 @@ def general_object(
         progress: called with 1 after every iteration.
 
     Raises:
-        BranchAbsentError, NotConvergedError: as `mechprobe.models.theory.solve`.
+        BranchNotFoundError, NotConvergedError: as `mechprobe.models.theory.solve`.
         MechprobeError: a parameter that no such model can have.
     """
     p = parameters
@@ -44,7 +44,7 @@ def general_object(
     if not point.converged:
         raise NotConvergedError(f"{where}: {point.reason}")
     if not point.present:
-        raise BranchAbsentError(f"{where}: {point.reason}")
+        raise BranchNotFoundError(f"{where}: {point.reason}")
     return {
         **setting(p),
         "A": [list(weights) for weights in A],

@@ -15,7 +15,7 @@ from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.parallel import run_all
 from mechprobe.models.theory import (
     Branch,
-    BranchAbsentError,
+    BranchNotFoundError,
     BranchPoint,
     NotConvergedError,
     Quantity,
@@ -25,7 +25,7 @@ from mechprobe.models.theory import (
     solve,
 )
 
-Status = Literal["solved", "absent", "not converged"]
+Status = Literal["solved", "not found", "not converged"]
 Object = dict[str, object]
 
 # Power of sigma that takes a quantity from the theory's convention to the experiments'.
@@ -40,7 +40,7 @@ class Row:
 
     Args:
         parameters, branch: what was asked.
-        status: "absent" where the branch does not exist.
+        status: "not found" where neither the starts nor a way from elsewhere led to the branch.
         point: None unless solved.
         message: why not solved, or "".
     """
@@ -65,8 +65,8 @@ def row(job: _Job) -> Row:
     p, branch = job.parameters, job.branch
     try:
         point = solve(p, branch, log2_points=job.log2_points, seed=job.seed)
-    except BranchAbsentError as error:
-        return Row(p, branch, "absent", None, str(error))
+    except BranchNotFoundError as error:
+        return Row(p, branch, "not found", None, str(error))
     except NotConvergedError as error:
         return Row(p, branch, "not converged", None, str(error))
     return Row(p, branch, "solved", point)

@@ -8,6 +8,11 @@ from mechprobe.analyses.commands.theory.points import Object, Row, as_object
 from mechprobe.models.theory import Quantity, TheoryParameters, Transitions
 
 _HEAD = ("q", "m", "V", "theta", "mse", "gen_error", "train_loss", "linear_mse")
+_STABLE = {
+    True: "stable",
+    False: "unstable",
+    None: "stability undecided: the point sets disagree, take more points",
+}
 _COLUMNS = ("m", "theta", "gen_error", "train_loss")
 
 
@@ -21,10 +26,11 @@ def point_text(found: Object) -> str:
         if isinstance(quantity, dict):
             lines.append(f"  {name:11s} {_number(quantity['value'], quantity['error'])}")
     if "stable" in found:
-        grown = found["multipliers"]
+        grown, stable = found["multipliers"], found["stable"]
         assert isinstance(grown, dict)
+        assert stable is None or isinstance(stable, bool)
         words = ", ".join(f"{name} {value:.3f}" for name, value in grown.items())
-        lines.append(f"  {'stable' if found['stable'] else 'unstable'} (multipliers: {words})")
+        lines.append(f"  {_STABLE[stable]} (multipliers: {words})")
     lines.append(f"  2 x {found['points']} points, self-consistent to {found['residual']:.1e}")
     return "\n".join(lines)
 
@@ -44,7 +50,9 @@ def curve_text(rows: Sequence[Row], convention: Convention, baseline: Quantity) 
             quantity = found[name]
             assert isinstance(quantity, dict)
             cells += f"{_number(quantity['value'], quantity['error']):>24s}"
-        lines.append(f"{start}{cells}{'' if row.point.stable else '  unstable'}")
+        lines.append(
+            f"{start}{cells}" + ("" if row.point.stable else f"  {_STABLE[row.point.stable]}")
+        )
     lines.append(f"linear baseline: gen_error {_number(baseline.value / 2, baseline.error / 2)}")
     lines.append(f"{convention} convention")
     return "\n".join(lines)

@@ -85,7 +85,7 @@ def theory_line(
     alphas = np.array([alpha for alpha, _ in points])
     values = scale * np.array([reading(point).value for _, point in points])
     errors = scale * np.array([reading(point).error for _, point in points])
-    stable = np.array([point.stable for _, point in points], dtype=bool)
+    stable = np.array([point.stable is True for _, point in points], dtype=bool)
     axis.fill_between(alphas, values - errors, values + errors, color=colour, alpha=0.3, lw=0)
     # A segment is firm where both of its ends are.
     firm = np.append(stable[:-1] & stable[1:], True) | np.append(True, stable[:-1] & stable[1:])

@@ -28,14 +28,15 @@ class Number(Schema):
 
 
 class TheoryPoint(Schema):
-    """One branch at one alpha, d to infinity; q is |Q|^2 / d."""
+    """One branch at one alpha, d to infinity; q is |Q|^2 / d. `stable` is None where the point
+    sets disagree on it; such a point is not drawn as a minimum."""
 
     m: Number
     theta: Number
     q: Number
     loss: Number
     test_error: Number
-    stable: bool
+    stable: bool | None
 
 
 class TheoryPair(Schema):
@@ -44,9 +45,9 @@ class TheoryPair(Schema):
     Args:
         mixing: name of the matrix A.
         omega, alpha: the setting.
-        semantic, positional: None where the branch is absent or was not reached.
+        semantic, positional: None where the branch was not found or not solved.
         linear: test error of the linear baseline.
-        notes: why a branch is missing where it was not plainly absent.
+        notes: why a branch is missing where it was not plainly lost.
     """
 
     mixing: str

@@ -11,7 +11,7 @@ from mechprobe.analyses.studies.attention_phase_transition.results import (
     TransitionLine,
 )
 from mechprobe.models.theory import (
-    BranchAbsentError,
+    BranchNotFoundError,
     BranchPoint,
     NotConvergedError,
     Quantity,
@@ -70,7 +70,7 @@ class TheoryJob:
     def _solve(self, p: TheoryParameters, branch: Branch, notes: list[str]) -> TheoryPoint | None:
         try:
             point = solve(p, branch, log2_points=self.log2_points, seed=self.seed)
-        except BranchAbsentError:
+        except BranchNotFoundError:
             return None
         except NotConvergedError as error:
             notes.append(str(error))

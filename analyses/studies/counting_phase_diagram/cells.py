@@ -16,6 +16,7 @@ from mechprobe.analyses.studies.counting_phase_diagram.kinds import (
     UNSOLVED,
     class_of,
 )
+from mechprobe.analyses.sweeps.table import EVIDENCE
 
 Row = dict[str, Any]
 
@@ -112,6 +113,18 @@ def _cell(key: tuple[str, int, int], indices: Sequence[int], rows: Sequence[Row]
         confidence=fmean(confidences) if confidences else None,
         counters=median(counters) if counters else None,
     )
+
+
+def chance(rows: Sequence[Row]) -> float | None:
+    """Mean accuracy of the best constant answer, as the labels measured it; None if none did."""
+    known = _known(rows, f"{EVIDENCE}chance")
+    return fmean(known) if known else None
+
+
+def lowest(rows: Sequence[Row]) -> float:
+    """Lower end of the scale of accuracy: chance to the next 5 %, or 0 where it is not known."""
+    known = chance(rows)
+    return 0.0 if known is None else min(max(round(20 * known) / 20, 0.0), 0.95)
 
 
 def _known(rows: Sequence[Row], column: str) -> list[float]:

@@ -9,18 +9,17 @@ from mechprobe.analyses.studies.counting_phase_diagram.kinds import KINDS
 from mechprobe.probes.drawing import DIVERGING
 
 LEVELS = 41  # shades of a scale; few enough for a small picture, too many to see steps
-LOWEST = 0.2  # accuracy at the scale's lower end: a constant answer has a little more
 UNSURE = 0.5  # confidence from which downwards a colour is palest
 PALEST = 0.3  # part of the colour left there
 LIMIT = 30.0  # points of a difference at the ends of its scale
 BLANK = "#ffffff"
 
 
-def accuracy_colour(share: float | None) -> str:
-    """Viridis from 20 % (and less) to 100 %."""
+def accuracy_colour(share: float | None, lowest: float) -> str:
+    """Viridis from `lowest` (and less) to 100 %; see `cells.lowest`."""
     if share is None:
         return BLANK
-    return _shade("viridis", (share - LOWEST) / (1 - LOWEST))
+    return _shade("viridis", (share - lowest) / (1 - lowest))
 
 
 def counters_colour(counters: float | None, T: int) -> str:

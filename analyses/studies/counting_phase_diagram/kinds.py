@@ -34,7 +34,13 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind(RELATION, "tokens share one counter", "R", BLUE),
         Kind(SEVERAL, "groups of tokens share a counter each", "G", GREEN),
-        Kind(MIXED, "some tokens share, others do not", "M", PURPLE),
+        Kind(
+            MIXED,
+            "neither: some tokens share a counter and others do not, or tokens follow each other's"
+            " counts in part, or the checks disagree",
+            "M",
+            PURPLE,
+        ),
         Kind(INVENTORY, "a look-up for every token", "I", "#e69f00"),
         Kind(
             UNSOLVED,

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mechprobe.analyses.studies.counting_phase_diagram.colours import (
-    LOWEST,
     UNSURE,
     accuracy_colour,
     counters_colour,
@@ -32,11 +31,18 @@ class Entry:
     colours: list[str]
 
 
-def accuracy_strip() -> Strip:
-    """The scale of accuracy."""
-    shares = [LOWEST + (1 - LOWEST) * i / (STEPS - 1) for i in range(STEPS)]
-    ticks = [(0.0, "≤ 20 %"), (0.25, "40"), (0.5, "60"), (0.75, "80"), (1.0, "100 %")]
-    return Strip([accuracy_colour(share) for share in shares], ticks)
+def accuracy_strip(lowest: float) -> Strip:
+    """The scale of accuracy, `lowest` to 1."""
+    shares = [lowest + (1 - lowest) * i / (STEPS - 1) for i in range(STEPS)]
+    least = f"≤ {100 * lowest:.0f} %" if lowest else "0 %"
+    # No tick so near to the lower end that both texts would run together.
+    inner = [
+        ((value - lowest) / (1 - lowest), f"{100 * value:.0f}")
+        for value in (0.2, 0.4, 0.6, 0.8)
+        if (value - lowest) / (1 - lowest) > 0.15
+    ]
+    ticks = [(0.0, least), *inner, (1.0, "100 %")]
+    return Strip([accuracy_colour(share, lowest) for share in shares], ticks)
 
 
 def counters_strip(T: int) -> Strip:

@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-from mechprobe.analyses.studies.counting_phase_diagram.cells import Cell
+from mechprobe.analyses.studies.counting_phase_diagram.cells import Cell, lowest
 from mechprobe.analyses.studies.counting_phase_diagram.colours import (
-    LOWEST,
     accuracy_colour,
     counters_colour,
     mechanism_colour,
@@ -42,8 +41,9 @@ def overview(study: PhaseDiagram, cells: Sequence[Cell]) -> Figure:
     grid = figure.add_gridspec(3, len(names) + 1, width_ratios=[1.0] * len(names) + [0.07])
     axes = [[figure.add_subplot(grid[row, c]) for c in range(len(names))] for row in range(3)]
     scales = [figure.add_subplot(grid[row, -1]) for row in (0, 2)]
+    least = lowest(study.rows)
     paints: tuple[Paint, ...] = (
-        lambda cell: accuracy_colour(cell.accuracy),
+        lambda cell: accuracy_colour(cell.accuracy, least),
         lambda cell: mechanism_colour(cell.kind, cell.confidence),
         lambda cell: counters_colour(cell.counters, study.T),
     )
@@ -106,10 +106,10 @@ def _sparse(value: int, values: Sequence[int]) -> str:
 
 
 def _scales(figure: Figure, places: Sequence[Axes], study: PhaseDiagram) -> None:
-    accuracy = ListedColormap(accuracy_strip().colours)
+    accuracy = ListedColormap(accuracy_strip(lowest(study.rows)).colours)
     counters = ListedColormap(counters_strip(study.T).colours)
     bar = figure.colorbar(
-        ScalarMappable(Normalize(100 * LOWEST, 100), accuracy),
+        ScalarMappable(Normalize(100 * lowest(study.rows), 100), accuracy),
         cax=places[0], extend="min",
     )  # fmt: skip
     bar.set_label("mean accuracy, %", fontsize=9)

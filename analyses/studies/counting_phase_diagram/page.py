@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from mechprobe.analyses.studies.counting_phase_diagram.cells import Row, cells_of
+from mechprobe.analyses.studies.counting_phase_diagram.cells import Row, cells_of, chance, lowest
 from mechprobe.analyses.studies.counting_phase_diagram.comparison import (
     agreements,
     differences,
@@ -30,6 +30,7 @@ from mechprobe.models.base.files import write_text, write_whole
 from mechprobe.probes.counting.kinds import AXES, TOKENS
 from mechprobe.reports.colours import colour_rules
 from mechprobe.reports.figures import to_data_uri
+from mechprobe.reports.formatting import counted
 from mechprobe.reports.layout import fill
 
 PAGE, COMPARISON, PICTURE = "phase.html", "comparison.html", "phase.png"
@@ -71,7 +72,10 @@ def render(study: PhaseDiagram) -> str:
         picture=to_data_uri(overview(study, cells), BUDGET),
         data=embedded(study.rows, cells),
         side=SIDE,
-        accuracy=accuracy_strip(),
+        accuracy=accuracy_strip(lowest(study.rows)),
+        chance=chance(study.rows),
+        lowest=lowest(study.rows),
+        rates=len({row.get("lr") for row in study.rows}),
         counters=counters_strip(study.T),
         entries=mechanism_entries(list(counts)),
         counts={kind: counts[kind] for kind in KINDS if counts[kind]},
@@ -98,11 +102,19 @@ def trained(rows: Sequence[Row]) -> str:
     seeds = len({row.get("seed") for row in rows})
     chosen = sum(bool(row.get("chosen")) for row in rows)
     return (
-        f"{len(rows):,} models were trained: {seeds} {'seed' if seeds == 1 else 'seeds'} a cell and"
-        f" learning rate (peak {listed('lr', 'g')}), {listed('steps', ',')} steps of"
-        f" {listed('batch')} sequences, {listed('schedule')} schedule. {chosen:,} are chosen: of"
-        " every seed the better rate."
+        f"{counted(len(rows), 'model')} {'was' if len(rows) == 1 else 'were'} trained:"
+        f" {counted(seeds, 'seed')} a cell and learning rate (peak {listed('lr', 'g')}),"
+        f" {listed('steps', ',')} steps of {listed('batch')} sequences, {listed('schedule')}"
+        f" schedule. {chosen:,} {'is' if chosen == 1 else 'are'} chosen{_rule_of_choice(rows)}."
     )
+
+
+def _rule_of_choice(rows: Sequence[Row]) -> str:
+    """How the chosen models were chosen; nothing where there was no choice."""
+    rates = len({row.get("lr") for row in rows})
+    if rates < 2:
+        return ""
+    return f": of every seed the {'better' if rates == 2 else 'best'} rate"
 
 
 def render_comparison(study: PhaseDiagram) -> str:

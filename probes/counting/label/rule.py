@@ -162,6 +162,14 @@ def counters_sentence(mechanism: Mechanism, evidence: CountEvidence) -> str | No
         return None
     sizes = np.bincount(evidence.counters)
     groups, alone, T = int((sizes >= 2).sum()), int((sizes == 1).sum()), len(evidence.counters)
+    if mechanism == "mixed":
+        # No word of sharing: most of a group's tokens may follow each other in part only.
+        into = "one group" if len(sizes) == 1 else f"{len(sizes)} groups"
+        single = f" ({alone} of a single token)" if alone else ""
+        return (
+            f"the {T} tokens fall into {into}{single} by whose counts they follow, at least in"
+            " part; in a mixed model such groups are not sharp"
+        )
     if not groups and mechanism == "relation-based":
         return f"one for all {T} tokens, though no two of them follow each other's counts"
     if not groups:
@@ -171,8 +179,6 @@ def counters_sentence(mechanism: Mechanism, evidence: CountEvidence) -> str | No
         text = f"{T - alone} tokens share one" if alone else f"all {T} tokens share one"
     if alone:
         text += f", {alone} {'has one of its' if alone == 1 else 'have one of their'} own"
-    if mechanism == "mixed":
-        text += "; the borders are not sharp in a mixed model"
     return text
 
 

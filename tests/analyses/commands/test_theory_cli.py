@@ -88,16 +88,16 @@ def test_same_seed_same_bytes() -> None:
 
 
 def test_curve() -> None:
-    """A row for each alpha and branch; absent ones say so and hold no numbers; a row is what the
-    point by itself is."""
+    """A row for each alpha and branch; those not found say so and hold no numbers; a row is what
+    the point by itself is."""
     result = run("theory", "curve", "--alphas", "0.4:1.254:2", "--branch", "all", *FEW, "--json")
     assert result.exit_code == 0, result.output
     rows = json.loads(result.stdout)
     assert [(row["alpha"], row["branch"]) for row in rows] == [
         (alpha, branch) for alpha in (0.4, 1.254) for branch in BRANCHES
     ]
-    assert [row["status"] for row in rows] == ["absent", *["solved"] * 5]
-    assert "no semantic branch here" in rows[0]["message"]
+    assert [row["status"] for row in rows] == ["not found", *["solved"] * 5]
+    assert "the semantic branch was not found from these starts" in rows[0]["message"]
     assert not {"theta", "mse", "train_loss"} & rows[0].keys()
     alone = json.loads(run(*POINT, *FEW, "--json").stdout)
     assert {key: value for key, value in rows[3].items() if key != "status"} == alone
@@ -108,7 +108,7 @@ def test_curve_text() -> None:
     result = run("theory", "curve", "--alphas", "0.4:1:2", "--branch", "semantic",
                  "--log2-points", "9")  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert "absent" in result.stdout.splitlines()[1]
+    assert "not found" in result.stdout.splitlines()[1]
     assert "2 values of alpha" in result.stderr
     assert "|" not in result.stdout
 
@@ -123,7 +123,11 @@ def test_diagram() -> None:
         "uninformed", "positional", "semantic", "positional", "positional", "positional",
     ]  # fmt: skip
     low, middle, high = found["cells"][:3]
-    assert low["status"] == {"semantic": "absent", "positional": "absent", "uninformed": "solved"}
+    assert low["status"] == {
+        "semantic": "not found",
+        "positional": "not found",
+        "uninformed": "solved",
+    }
     assert low["loss_difference"] is None
     assert middle["loss_difference"]["value"] > 0 > high["loss_difference"]["value"]
     assert middle["mse_minus_linear"]["value"] > 0 > high["mse_minus_linear"]["value"]

@@ -13,7 +13,7 @@ from mechprobe.models import MechprobeError
 from mechprobe.models.theory import (
     BRANCHES,
     Branch,
-    BranchAbsentError,
+    BranchNotFoundError,
     BranchPoint,
     Evolution,
     NotConvergedError,
@@ -212,7 +212,7 @@ def test_onset_of_the_positional_branch():
     assert point(0.05, "uninformed", 15).multipliers["m"] < 1
     assert point(0.065, "uninformed", 15).multipliers["m"] > 1
     assert point(0.09, "positional").m.value > 0.03
-    with pytest.raises(BranchAbsentError, match="no positional branch here"):
+    with pytest.raises(BranchNotFoundError, match="the positional branch was not found"):
         point(0.04, "positional", 10)
 
 
@@ -230,15 +230,17 @@ def test_a_finite_point_set_pulls_no_overlap_from_zero(number):
             state[i] = 0.02 * sign
             ends.append(evolution.step(state, fresh=True).state[i])
         assert ends[0] == pytest.approx(-ends[1], rel=1e-6)
-    with pytest.raises(BranchAbsentError):
+    with pytest.raises(BranchNotFoundError):
         point(0.5, "semantic", 11)
 
 
 def test_absent_semantic_branch():
     """Too few samples, or a target without semantics."""
-    with pytest.raises(BranchAbsentError, match=r"alpha=0.4, omega=0.3.*no semantic branch"):
+    with pytest.raises(
+        BranchNotFoundError, match=r"alpha=0.4, omega=0.3.*semantic branch was not found"
+    ):
         point(0.4, "semantic", 10)
-    with pytest.raises(BranchAbsentError, match="omega=1"):
+    with pytest.raises(BranchNotFoundError, match="omega=1"):
         point(1.0, "semantic", 10, omega=1.0)
 
 
@@ -268,7 +270,7 @@ def test_general_mixing():
         a, b = getattr(one, name), getattr(other, name)
         assert a.value == pytest.approx(b.value, abs=4 * (a.error + b.error), rel=1e-3), name
     assert one.mse.value > 1.2 * point(1.5, "semantic").mse.value
-    with pytest.raises(BranchAbsentError):
+    with pytest.raises(BranchNotFoundError):
         solve(p, "positional", log2_points=10)
 
 

@@ -135,7 +135,7 @@ def test_counters() -> None:
         ("relation-based", [1] * 20, "one for all 20 tokens, though no two of them follow"),
         ("inventory-based", [1] * 20, "each of 20 tokens has one of its own"),
         ("inventory-based", [19, 1], "19 tokens share one, 1 has one of its own"),
-        ("mixed", [12, 8], "2 groups of tokens share one each; the borders are not sharp"),
+        ("mixed", [12, 8], "the 20 tokens fall into 2 groups by whose"),
         ("unsolved", [20], None),
     ],
 )

@@ -89,7 +89,8 @@ const PhaseFigures = (() => {
       svg.append(dot(SHAPES[rate % SHAPES.length], x, y(value), style, `${PhaseData.named(row)}: ${PhaseData.percent(value)}`));
     }
     const words = rates.map((rate, i) => `${SHAPES[i % SHAPES.length]}: rate ${PhaseData.number(rate)}`);
-    return [svg, `${words.join(", ")}; full where chosen, hollow where another rate was better on validation data.`];
+    const hollow = rates.length > 1 ? "; full where chosen, hollow where another rate was better on validation data" : "";
+    return [svg, `${words.join(", ")}${hollow}.`];
   };
 
   return { kappa, accuracy };

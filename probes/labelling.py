@@ -35,7 +35,7 @@ def label_in(context: Context) -> MechanismLabel:
     admit(context.model)  # again, for it may have been given hooks since
     reading = reading_of(context.task)
     who, ours = f"task reading {reading.name!r}", is_ours(type(reading).__module__)
-    with guarded(who, ours, context.model, context), settled():
+    with settled(), guarded(who, ours, context.model, context):
         found: object = reading.label(context)
     if not isinstance(found, MechanismLabel):
         raise MechprobeError(f"{who} gave {short(repr(found))}, a MechanismLabel is wanted")

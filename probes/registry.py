@@ -102,7 +102,7 @@ class Probe:
         if self.inapplicable is None:
             return None
         who = f"probe {self.name}: its condition"
-        with guarded(who, self.is_ours, model), settled():
+        with settled(), guarded(who, self.is_ours, model):
             reason: object = self.inapplicable(model, task)
         if not (reason is None or isinstance(reason, str)):
             raise MechprobeError(f"{who} returns {short(repr(reason))}; a reason or None is wanted")
@@ -136,7 +136,7 @@ class Probe:
         if reason is not None:
             raise MechprobeError(f"probe {self.name}: {reason}")
         # A foreign probe may fail in any way, and change what is not its own.
-        with guarded(f"probe {self.name}", self.is_ours, context.model, context), settled():
+        with settled(), guarded(f"probe {self.name}", self.is_ours, context.model, context):
             return self._result(context, self.measure(context))
 
     def _result(self, context: Context, measured: object) -> ProbeResult:

@@ -198,8 +198,8 @@ def test_loss_is_the_mean_cross_entropy_of_scored_positions(kind):
 
 
 def test_an_unknown_return_type_is_refused():
-    with pytest.raises(ValueError, match="'both' is unknown"):
-        build("dot")(some_tokens("dot"), return_type="both")
+    with pytest.raises(MechprobeError, match="'answers' is unknown"):
+        build("dot")(some_tokens("dot"), return_type="answers")
 
 
 def test_the_model_owns_its_weights():

@@ -114,4 +114,8 @@ def stream(given: Any, n_ctx: int, d_model: int, like: Tensor) -> Tensor:
     Raises:
         MechprobeError: something else.
     """
-    return real_of_shape(with_batch(given, 3), (n_ctx, d_model), "the residual stream", like)
+    what = "the residual stream"
+    found = real_of_shape(with_batch(given, 3), (n_ctx, d_model), what, like)
+    if found.ndim != 3:
+        raise MechprobeError(f"{what} of shape {tuple(found.shape)}: one batch axis is wanted")
+    return found

@@ -5,14 +5,16 @@ pre-norm transformer; which, says the configuration.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
 from mechprobe.models.families.transformer.config import TransformerConfig
 from mechprobe.models.families.transformer.weights import Weights, halves
+from mechprobe.models.tasks.inputs import Tokens
 
 EPS = 1e-5  # of LayerNorm, as published and as torch has it
 
@@ -28,9 +30,14 @@ def activation_of(name: str) -> Callable[[Tensor], Tensor]:
 
 
 def forward(
-    config: TransformerConfig, weights: Weights, tokens: Int[Tensor, "batch pos"]
+    config: TransformerConfig, weights: Weights, tokens: Any
 ) -> Float[Tensor, "batch pos classes"]:
-    """Logits of a model; differentiable in the weights."""
+    """Logits of a model to token ids [batch, pos]; differentiable in the weights.
+
+    Raises:
+        MechprobeError: tokens of another length, or an id that is none.
+    """
+    tokens = Tokens(config.n_ctx, config.n_vocab).checked(tokens)
     w, masks, seen = weights, halves(config), None
     tables = [w["W_E"]] + ([w["W_pos"][: tokens.shape[1]]] if config.positions else [])
     if masks is not None:

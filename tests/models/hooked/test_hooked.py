@@ -8,6 +8,7 @@ import torch
 from mechprobe.models import ARCHITECTURES, CountingConfig, HookedTransformer, MechprobeError
 from mechprobe.models.families.counting import forward, initial
 from mechprobe.models.hooked import copy_with
+from mechprobe.models.hooked.answers import check_return_type
 
 T, L, D, P = 7, 5, 6, 9
 KINDS = [*ARCHITECTURES, "lin(bos)", "lin(bos)+sftm"]
@@ -198,8 +199,10 @@ def test_loss_is_the_mean_cross_entropy_of_scored_positions(kind):
 
 
 def test_an_unknown_return_type_is_refused():
-    with pytest.raises(MechprobeError, match="'answers' is unknown"):
-        build("dot")(some_tokens("dot"), return_type="answers")
+    with pytest.raises(MechprobeError, match="'predictions' is unknown; choose logits, loss, both"):
+        build("dot")(some_tokens("dot"), return_type="predictions")
+    with pytest.raises(MechprobeError, match=r"return_type tensor.* is unknown"):
+        check_return_type(some_tokens("dot"))  # targets in the wrong place
 
 
 def test_the_model_owns_its_weights():

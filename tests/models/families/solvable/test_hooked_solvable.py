@@ -152,7 +152,6 @@ def test_loss_is_the_tasks_and_has_gradients():
     [
         torch.zeros(2, 2, D + 1),
         torch.zeros(2, 3, D),
-        torch.zeros(2, D),
         torch.zeros(2, 2, D).long(),
     ],
 )

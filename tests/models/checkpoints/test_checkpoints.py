@@ -21,7 +21,7 @@ from mechprobe.models import (
     read_meta,
     save,
 )
-from mechprobe.models.base import files
+from mechprobe.models.base import tensor_files
 from mechprobe.models.families.counting import initial
 
 
@@ -131,7 +131,7 @@ def test_a_failing_write_leaves_everything_as_it_was(failure, existing, monkeypa
         Path(path).write_bytes(b"half a file")
         raise failure
 
-    monkeypatch.setattr(files, "save_file", fail)
+    monkeypatch.setattr(tensor_files, "save_file", fail)
     wanted = KeyboardInterrupt if isinstance(failure, KeyboardInterrupt) else MechprobeError
     with pytest.raises(wanted) as caught:
         save(random_model("lin"), tmp_path / "model")

@@ -22,7 +22,7 @@ from mechprobe.analyses.sweeps.store import Store
 from mechprobe.analyses.sweeps.table import COLUMNS, read_frame, read_rows
 from mechprobe.analyses.sweeps.work import do_shard
 from mechprobe.models import MechprobeError, Trainee, train
-from mechprobe.models.base import files
+from mechprobe.models.base import tensor_files
 from mechprobe.models.families.counting import initial
 from mechprobe.models.families.counting.training import state
 from mechprobe.probes import label
@@ -205,7 +205,7 @@ def test_a_full_disk_ends_the_sweep_in_one_line_and_spoils_nothing(
 ) -> None:
     """The third shard finds no room; the first two stay, and the sweep goes on later."""
     written: list[Path] = []
-    real = files.save_file
+    real = tensor_files.save_file
 
     def no_room(tensors: dict, path: Path, metadata: dict) -> None:
         if len(written) == 2:
@@ -214,14 +214,14 @@ def test_a_full_disk_ends_the_sweep_in_one_line_and_spoils_nothing(
         real(tensors, path, metadata=metadata)
         written.append(path)
 
-    monkeypatch.setattr(files, "save_file", no_room)
+    monkeypatch.setattr(tensor_files, "save_file", no_room)
     in_this_process(monkeypatch)
     with pytest.raises(MechprobeError, match="No space left on device"):
         sweep(tmp_path / "run", TINY)
     left = [p.name for p in (tmp_path / "run" / "shards").iterdir()]
     assert sorted(left) == ["00000.safetensors", "00001.safetensors"]
     assert not (tmp_path / "run" / "results.parquet").exists()
-    monkeypatch.setattr(files, "save_file", real)
+    monkeypatch.setattr(tensor_files, "save_file", real)
     assert len(sweep(tmp_path / "run", TINY)) == 8
 
 

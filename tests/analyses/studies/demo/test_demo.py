@@ -66,9 +66,9 @@ def test_a_stopped_training_goes_on(tmp_path: Path) -> None:
         "import mechprobe.models.families.counting.training.trainer as t\n"
         "from pathlib import Path\n"
         "from mechprobe.models import TrainingPlan\n"
-        "keep = t._keep\n"
+        "keep = t.keep\n"
         "def keep_and_die(*a):\n    keep(*a)\n    os._exit(9)\n"
-        "t._keep = keep_and_die\n"
+        "t.keep = keep_and_die\n"
         f"d.train_one(d.TrainJob('dot', 8, 4, 0, TrainingPlan(steps=1500, batch=8),"
         f" Path({str(tmp_path / 'stopped')!r})))\n"
     )

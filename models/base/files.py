@@ -90,18 +90,18 @@ def refuse_unreadable(path: Path) -> None:
     Raises:
         MechprobeError: one cannot: it may be whole, and must not be taken for damaged.
     """
+    at = path
     try:
-        for file in [path] if path.is_file() else sorted(path.iterdir()):
-            if file.is_file():
-                with file.open("rb") as stream:
+        for at in [path] if path.is_file() else sorted(path.iterdir()):
+            if at.is_file():
+                with at.open("rb") as stream:
                     while stream.read(2**20):
                         pass
     except FileNotFoundError:
         return
     except OSError as error:
-        where = path if error.filename is None else error.filename
         raise MechprobeError(
-            f"{where}: cannot be read ({error.strerror or error}); it stays as it is, make it"
+            f"{at}: cannot be read ({error.strerror or error}); it stays as it is, make it"
             " readable and try again"
         ) from None
 

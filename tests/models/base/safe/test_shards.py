@@ -81,7 +81,7 @@ def put(name, value):
         (lambda index: index.update(weight_map=[1]), "weight_map is wanted"),
         (lambda index: index["metadata"].update(total_size=7), "total_size is 7, but its files"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_an_index_that_does_not_fit_is_refused(change, said, folder):
     changed(folder, change)

@@ -23,7 +23,7 @@ from mechprobe.analyses.common.paths import PATH
 )
 @click.option(
     "--models",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 10_000),
     default=1,
     show_default=True,
     help="Models to train in one stack, with seeds SEED, SEED + 1, ...",

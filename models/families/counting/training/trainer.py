@@ -9,8 +9,10 @@ from typing import Literal, Protocol, runtime_checkable
 import torch
 
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.memory import refuse_larger
 from mechprobe.models.base.settled import settled
 from mechprobe.models.families.counting.training.core import CoreEngine
+from mechprobe.models.families.counting.training.cost import training_bytes, weight_bytes
 from mechprobe.models.families.counting.training.kept import keep, take_up
 from mechprobe.models.families.counting.training.state import Standing, Trained, Trainee
 from mechprobe.models.families.counting.training.stream import BLOCK
@@ -79,6 +81,8 @@ def train(
             raise MechprobeError(f"seed {trainee.seed}: it lies between 0 and 2^63 - 1")
         if (other := trainee.config.asked) is not None:
             raise MechprobeError(f"task {other.name!r}: this training is of counting alone")
+    if device == "cpu":
+        _refuse_larger(trainees)
     engine = engine_for(device)
     dtype = torch.float64 if precision == "float64" else torch.float32
     standings = [Standing.start(trainee, dtype) for trainee in trainees]
@@ -104,6 +108,16 @@ def train(
         if progress is not None:
             progress(_done(standings, look) - _done(standings, before))
     return [standing.result() for standing in standings]
+
+
+def _refuse_larger(trainees: Sequence[Trainee]) -> None:
+    """Models are trained one after the other, but all of them are kept: four numbers a weight."""
+    most = max(trainees, key=lambda t: training_bytes(t.config, t.plan.batch))
+    largest = training_bytes(most.config, most.plan.batch)
+    kept = sum(weight_bytes(trainee.config) for trainee in trainees)
+    c, models = most.config, len(trainees)
+    sizes = f"T={c.T}, L={c.L}, d={c.d}, p={c.p}, batches of {most.plan.batch}, {models} model"
+    refuse_larger(largest + 4 * kept, f"training at {sizes}{'s' * (models > 1)}")
 
 
 def _inside(snapshots: Sequence[int], last: int) -> set[int]:

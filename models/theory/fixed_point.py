@@ -88,7 +88,7 @@ def newton(
     residual, state = _residual(p, x, step, free), from_coordinates(p, x)
     if exact:
         if not present(p, branch, state):
-            raise not_found(p, branch)
+            raise not_found(p, branch, ": what was met on few points loses its OVERLAP on more")
         if not residual <= TOLERANCE or p.lam + step.Vhat * p.sigma**2 <= 0:
             raise NotConvergedError(
                 f"{where(p)}: the {branch} branch is self-consistent only to {residual:.1e}"
@@ -184,12 +184,11 @@ def scale(p: TheoryParameters, state: State) -> State:
     return np.array([q, 0.5 * root, 0.5 * root * p.sigma, state[V]])
 
 
-def not_found(p: TheoryParameters, branch: Branch, followed: str = "") -> BranchNotFoundError:
-    """The error that no such branch was found; `followed` says where else it was looked for."""
+def not_found(p: TheoryParameters, branch: Branch, why: str) -> BranchNotFoundError:
+    """The error that no such branch was found; "OVERLAP" in `why` becomes m or theta."""
     overlap = "m" if branch == "positional" else "theta"
     return BranchNotFoundError(
-        f"{where(p)}: the {branch} branch was not found from these starts"
-        f" ({overlap} goes to 0 from each){followed}"
+        f"{where(p)}: the {branch} branch was not found{why.replace('OVERLAP', overlap)}"
     )
 
 

@@ -12,7 +12,7 @@ from mechprobe.models.theory.continuation import follow
 from mechprobe.models.theory.evolution import Evolution, State
 from mechprobe.models.theory.fixed_point import not_found
 from mechprobe.models.theory.parameters import TheoryParameters
-from mechprobe.models.theory.starts import basin, doubtful, within_reach
+from mechprobe.models.theory.starts import LOST, basin, doubtful, within_reach
 
 FEW = 11  # log2 points of the search
 HOME = 25.0  # sigma^2 / lam where every branch is looked for first; 0.01 at sigma = 0.5
@@ -54,7 +54,7 @@ def rough(parameters: TheoryParameters, branch: Branch, log2_points: int, number
             return found
     if struggle is None:
         doubtful(Evolution(p, few, number), branch)
-        raise not_found(p, branch, _words(ends))
+        raise not_found(p, branch, LOST + _words(ends))
     raise struggle
 
 

@@ -13,6 +13,7 @@ from mechprobe.models.theory.parameters import TheoryParameters
 # V of a start, in units of its share of 1: where the ridge is so small that sigma^2 / lam is more,
 # starts are no guide, and the branch has to be followed from a larger ridge.
 STIFFEST = 40.0
+LOST = " from these starts (OVERLAP goes to 0 from each)"
 
 
 def within_reach(p: TheoryParameters) -> bool:
@@ -55,7 +56,7 @@ def basin(evolution: Evolution, branch: Branch) -> State:
         failed = f"the damped iteration still moves by {moved:.1e}"
     if failed:
         raise NotConvergedError(f"{where(p)}: the {branch} branch was not reached; {failed}")
-    raise not_found(p, branch)
+    raise not_found(p, branch, LOST)
 
 
 def doubtful(evolution: Evolution, branch: Branch) -> None:

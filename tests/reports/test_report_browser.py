@@ -89,6 +89,21 @@ def test_fits_the_width(page: Chrome, width: int) -> None:
     assert needed <= given
 
 
+def test_evidence_fits_a_phone(page: Chrome) -> None:
+    """Every column of the tables of numbers, the meaning too, is within the screen."""
+    page.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": False},
+    )
+    page.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
+    sizes = page.execute_script(
+        "return [...document.querySelectorAll('.scroll:has(> .metrics)')]"
+        ".map(e => [e.scrollWidth, e.clientWidth, e.tabIndex])"
+    )
+    assert sizes
+    assert all(needed <= given and tab == 0 for needed, given, tab in sizes)
+
+
 def test_prints_everything_and_folds_back(page: Chrome) -> None:
     opened = page.execute_script(
         "dispatchEvent(new Event('beforeprint'));"

@@ -49,6 +49,11 @@ def study(
         for i in range(seeds)
     ]
     notes = [f"All models: {'; '.join(budget.about)}.", "Names say base, variation and seed."]
+    if budget is QUICK:
+        notes.insert(
+            0,
+            "This is the quick budget, for a first look; the full one has other numbers.",
+        )
     begin_run(out, run_info(TITLE, command, seed, notes), [job.name for job in jobs])
     trained = dict(run_all(train_job, jobs, "training", [job.weight for job in jobs]))
     there = [job for job in jobs if trained[job] is None]

@@ -120,7 +120,7 @@ def _comparison(
         )
         allowed = ERRORS * (error or 0.0) + SHARE * abs(theory.value)
         if error:
-            z = (mean - theory.value) / math.hypot(error, theory.error)
+            z = (mean - theory.value) / math.hypot(error, theory.error or 0.0)
     return Comparison(
         source=source, branch=branch, alpha=pair.alpha, observable=observable, mean=mean,
         error=error, spread=spread, theory=theory, z=z, allowed=allowed, stayed=stayed, runs=runs,
@@ -162,7 +162,7 @@ def line(pairs: Sequence[TheoryPair]) -> TransitionLine:
     """Transitions of one omega read off a grid of alphas, linear between its points.
 
     alpha_l is where the semantic branch falls below the linear baseline, but not before it is
-    the global minimum: the positional branch never does. Errors are not known, hence zero.
+    the global minimum: the positional branch never does. Errors are not known.
 
     Args:
         pairs: of one omega, alphas ascending.
@@ -180,7 +180,11 @@ def line(pairs: Sequence[TheoryPair]) -> TransitionLine:
     if alpha_l is not None and alpha_c is not None:
         alpha_l = max(alpha_l, alpha_c)
     return TransitionLine(
-        omega=pairs[0].omega, alpha_c=_number(alpha_c), alpha_l=_number(alpha_l), notes=[]
+        omega=pairs[0].omega,
+        alpha_c=_number(alpha_c),
+        alpha_l=_number(alpha_l),
+        notes=[],
+        searched=False,
     )
 
 
@@ -198,4 +202,4 @@ def _or_nan(value: float | None) -> float:
 
 
 def _number(value: float | None) -> Number | None:
-    return None if value is None else Number(value=value, error=0.0)
+    return None if value is None else Number(value=value, error=None)

@@ -75,7 +75,9 @@ class PhaseTransition(Schema):
         settings: sizes of the study in words, by name.
         curve, others, plane: theory at omega with the first A, with the second, over the plane.
         plane_lines: transitions read off the plane's grid, their errors unknown.
-        lines, here: transitions searched on their own, elsewhere and at omega.
+        lines: transitions searched on their own, elsewhere than at omega.
+        here: those at omega, searched on their own or read off the curve.
+        quick: whether the budget was the small one.
         published_runs: runs a published mean is of.
         passes_from: least alpha of the demanded agreement.
     """
@@ -102,4 +104,5 @@ class PhaseTransition(Schema):
     published: list[PublishedRow]
     published_runs: int
     passes_from: float
+    quick: bool
     comparisons: list[Comparison]

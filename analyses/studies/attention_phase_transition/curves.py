@@ -84,7 +84,7 @@ def theory_line(
     ]
     alphas = np.array([alpha for alpha, _ in points])
     values = scale * np.array([reading(point).value for _, point in points])
-    errors = scale * np.array([reading(point).error for _, point in points])
+    errors = scale * np.array([reading(point).error or 0.0 for _, point in points])
     stable = np.array([point.stable is True for _, point in points], dtype=bool)
     axis.fill_between(alphas, values - errors, values + errors, color=colour, alpha=0.3, lw=0)
     # A segment is firm where both of its ends are.
@@ -105,12 +105,14 @@ def _dots(axis: Axes, blocks: Sequence[Minima], branch: Branch, name: str, scale
 
 
 def means(blocks: Sequence[Minima], branch: Branch, name: str) -> list[tuple[float, float, float]]:
-    """(alpha, mean, standard error) over minima that stayed on the start's branch."""
+    """(alpha, mean, standard error) over minima that stayed on the start's branch; the error of a
+    single one is not known, NaN."""
     found = []
     for block in blocks:
         values = [abs(float(getattr(minimum, name))) for minimum in stayers(block, branch)]
         if values:
-            error = np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
+            # Of a single value no error is known, and no bar is drawn.
+            error = np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
             found.append((block.alpha, float(np.mean(values)), float(error)))
     return found
 
@@ -122,7 +124,7 @@ def stayers(block: Minima, branch: Branch) -> list[Minimum]:
 
 def _published(axis: Axes, study: PhaseTransition, branch: Branch, name: str, scale: float) -> None:
     rows = [row for row in study.published if row.start == branch]
-    spreads = [getattr(row, f"{name}_spread", 0.0) for row in rows]
+    spreads = [getattr(row, f"{name}_spread", np.nan) for row in rows]
     axis.errorbar(
         [row.alpha for row in rows], [scale * getattr(row, name) for row in rows],
         scale * np.array(spreads) / np.sqrt(study.published_runs),

@@ -38,6 +38,7 @@ class Plan:
         scaling: (d, seeds) at scaling_alpha.
         other_omegas, other_alphas, other_curve, other_seeds: of the second matrix A.
         stopped_alphas, stopped_data, stopped_steps: of descent as in the published runs.
+        quick: whether it is the small one, which its page has to say.
         paths_d, paths_alphas, paths_data, paths_starts, paths_steps, scales: of the dynamics.
     """
 
@@ -72,6 +73,7 @@ class Plan:
     stopped_alphas: tuple[float, ...] = (*PUBLISHED_ALPHAS[11:13], PUBLISHED_ALPHAS[23])
     stopped_data: int = 4
     stopped_steps: int = 5000
+    quick: bool = False
 
 
 FULL = Plan()
@@ -99,6 +101,7 @@ QUICK = Plan(
     stopped_alphas=(2.0,),
     stopped_data=1,
     stopped_steps=500,
+    quick=True,
 )
 
 

@@ -117,8 +117,11 @@ def _line(
         [alpha for alpha, _ in drawn], [omega for _, omega in drawn],
         style, color=colour, lw=1.4, label=f"{sign}, read off the grid",
     )  # fmt: skip
-    searched = [(getattr(line, name), line.omega) for line in (study.here, *study.lines)]
-    points = [(number.value, omega) for number, omega in searched if number is not None]
+    searched = [line for line in (study.here, *study.lines) if line.searched]
+    known = [(getattr(line, name), line.omega) for line in searched]
+    points = [(number.value, omega) for number, omega in known if number is not None]
+    if not points:
+        return
     axis.plot(
         [alpha for alpha, _ in points], [omega for _, omega in points],
         "o" if name == "alpha_c" else "D", ms=5, mfc="white", mec=colour, ls="none",

@@ -21,10 +21,10 @@ class Schema(BaseModel):
 
 
 class Number(Schema):
-    """A value with the error it is known to."""
+    """A value with the error it is known to; None where nobody knows it."""
 
     value: float
-    error: float
+    error: float | None
 
 
 class TheoryPoint(Schema):
@@ -75,12 +75,18 @@ class TheoryPair(Schema):
 
 
 class TransitionLine(Schema):
-    """Both transitions at one omega, found by a search of their own; None: none was found."""
+    """Both transitions at one omega; None: none was found.
+
+    Args:
+        searched: whether a search of its own found them; else they are read off a grid of alphas,
+            between its points, with errors that are not known.
+    """
 
     omega: float
     alpha_c: Number | None
     alpha_l: Number | None
     notes: list[str]
+    searched: bool = True
 
 
 class Minimum(Schema):

@@ -35,7 +35,7 @@ def agreement(study: PhaseTransition) -> Table:
                 number(round(c.alpha, 4)),
                 _observable(c),
                 _scaled(c.mean, scale),
-                "not published" if c.error is None else _scaled(2 * c.error, scale),
+                _two_errors(c, scale),
                 _scaled(theory, scale),
                 "–" if theory is None else f"{deviation(c):+.1f}".replace("-", "−"),
                 "–" if c.z is None else f"{c.z:+.1f}".replace("-", "−"),
@@ -50,6 +50,12 @@ def agreement(study: PhaseTransition) -> Table:
         " (losses and test errors in thousandths)"
     )
     return Table(caption, head, rows, folded=True)
+
+
+def _two_errors(c: Comparison, scale: float) -> str:
+    if c.error is None:
+        return "not published" if c.source == "published" else "not known: one run"
+    return _scaled(2 * c.error, scale)
 
 
 def demanded(study: PhaseTransition) -> list[Comparison]:
@@ -193,12 +199,12 @@ def ends(blocks: list[Minima], branch: Branch) -> Counter[str]:
 
 
 def with_error(value: Number | None, scale: float = 1.0) -> str:
-    """A value and its error, to the error's digits."""
+    """A value and its error, to the error's digits; the value alone where that is not known."""
     if value is None:
         return "–"
-    error = scale * value.error
-    if error == 0:
+    if not value.error:
         return number(scale * value.value)
+    error = scale * value.error
     digits = max(1, min(6, 1 - int(f"{error:e}".split("e")[1])))
     return f"{scale * value.value:.{digits}f} ± {error:.{digits}f}".replace("-", "−")
 

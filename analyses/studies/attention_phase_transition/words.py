@@ -24,6 +24,7 @@ from mechprobe.reports.formatting import number, percent
 def transition(study: PhaseTransition) -> list[str]:
     """(a)."""
     crossing, better = study.here.alpha_c, study.here.alpha_l
+    read = "" if study.here.searched else " (read off the curve, its error is not known)"
     says = [
         "Lines are theory (d → ∞; bands are its quadrature error, mostly thinner than the line;"
         " dashed where a small perturbation grows, so that the branch is no minimum). Filled marks"
@@ -33,16 +34,17 @@ def transition(study: PhaseTransition) -> list[str]:
         says.append("The losses of the branches were not found to cross here.")
     else:
         says.append(
-            f"The two losses cross at α_c = {with_error(crossing)}: with fewer data the positional"
-            " minimum is the global one, with more the semantic."
+            f"The two losses cross at α_c = {with_error(crossing)}{read}: with fewer data the"
+            " positional minimum is the global one, with more the semantic."
         )
     if better is None:
         says.append("Attention was not found to come to beat the linear baseline.")
     else:
         says.append(
-            f"From α_l = {with_error(better)} on attention generalises better than the best linear"
-            f" (positional) layer, whose test error is {number(study.curve[0].linear)} in theory"
-            f" and {_linear(study)} where it was fitted to our data."
+            f"From α_l = {with_error(better)}{read} on attention generalises better than the best"
+            " linear (positional) layer, whose test error is"
+            f" {number(study.curve[0].linear)} in theory and {_linear(study)} where it was fitted"
+            " to our data."
         )
     return [*says, *_fits(study)]
 
@@ -51,8 +53,8 @@ def _linear(study: PhaseTransition) -> str:
     """Test error of the linear baseline on the largest data sets."""
     most = max(study.minima, key=lambda block: block.alpha)
     errors = [m.linear_error for m in most.minima if m.start == "semantic"]
-    spread = stdev(errors) if len(errors) > 1 else 0.0
-    return with_error(Number(value=fmean(errors), error=spread / len(errors) ** 0.5))
+    error = stdev(errors) / len(errors) ** 0.5 if len(errors) > 1 else None
+    return with_error(Number(value=fmean(errors), error=error))
 
 
 def _fits(study: PhaseTransition) -> list[str]:
@@ -74,12 +76,14 @@ def plane(study: PhaseTransition) -> list[str]:
     semantic = sum((pair.gap() or 0) < 0 for pair in both)
     better = sum(relative_gain(pair) < 0 for pair in study.plane)
     noted = sum(bool(pair.notes) for pair in study.plane)
+    searched = any(x.searched for x in (study.here, *study.lines))
+    marked = "; white marks are transitions searched on their own" if searched else ""
     found = [x for x in study.plane_lines if x.alpha_c is not None]
     says = [
         "Left: orange where the positional branch has the lower training loss, purple where the"
-        " semantic one has; hatched where one of them does not exist or was not reached. Right:"
+        " semantic one has; hatched where one of them was not found. Right:"
         " purple where the global minimum generalises better than the linear baseline. Full line"
-        " α_c, dashed line α_l; white marks are transitions searched on their own.",
+        f" α_c, dashed line α_l{marked}.",
         f"Of {len(study.plane)} settings {len(both)} have both branches, and in {semantic} of those"
         f" the semantic one is the global minimum; attention beats the baseline in {better}.",
     ]

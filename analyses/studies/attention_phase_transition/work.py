@@ -23,8 +23,14 @@ from mechprobe.analyses.studies.attention_phase_transition.plan import (
     jobs,
 )
 from mechprobe.analyses.studies.attention_phase_transition.published import RUNS, D, published
-from mechprobe.analyses.studies.attention_phase_transition.results import Minima, Paths, TheoryPair
+from mechprobe.analyses.studies.attention_phase_transition.results import (
+    Minima,
+    Number,
+    Paths,
+    TheoryPair,
+)
 from mechprobe.models.base.files import write_text
+from mechprobe.reports.formatting import counted
 
 PACKAGES = ("mechprobe", "torch", "numpy", "scipy", "numba", "matplotlib")
 TITLE = "Positional or semantic: the phase transition of an attention layer"
@@ -80,6 +86,7 @@ def _assemble(
         published=table,
         published_runs=RUNS,
         passes_from=PASSES_FROM,
+        quick=plan.quick,
         comparisons=compare(curve, minima, table, RUNS),
     )
 
@@ -114,20 +121,21 @@ def _joined(blocks: Sequence[Paths]) -> list[Paths]:
 def _settings(plan: Plan) -> dict[str, str]:
     return {
         "Model": "L = 2, rank one, σ = 0.5, λ = 0.01",
-        "Experiments": f"d = {plan.d}, {plan.seeds} data sets a value of α, both starts on each;"
-        " L-BFGS to |gradient| ≤ 1e-7 √d; test errors on 4000 fresh sequences",
+        "Experiments": f"d = {plan.d}, {counted(plan.seeds, 'data set')} a value of α, both starts"
+        " on each; L-BFGS to |gradient| ≤ 1e-7 √d; test errors on 4000 fresh sequences",
         "Ends of minima": "semantic or positional after the larger cosine of Q, with Q* or with"
         " ones; mixed where the smaller one is more than half of it, neither where both are below"
         " 4 / √d; a minimum has left its branch where its start's own cosine is not the larger",
         "Theory": f"2 sets of 2^{plan.log2_points} scrambled Sobol points (plane:"
         f" 2^{plan.plane_points})",
-        "Scaling": ", ".join(f"{n} data sets at d = {d}" for d, n in plan.scaling)
+        "Scaling": ", ".join(f"{counted(n, 'data set')} at d = {d}" for d, n in plan.scaling)
         + f", α = {plan.scaling_alpha:g}",
-        "Second A": f"{plan.other_seeds} data sets, d = {plan.d}",
-        "Dynamics": f"{plan.paths_data} data sets with {plan.paths_starts} starts each, d ="
+        "Second A": f"{counted(plan.other_seeds, 'data set')}, d = {plan.d}",
+        "Dynamics": f"{counted(plan.paths_data, 'data set')} with"
+        f" {counted(plan.paths_starts, 'start')} each, d ="
         f" {plan.paths_d}, {plan.paths_steps} steps of gradient descent at rate 1",
-        "Descent as published": f"{plan.stopped_data} data sets a value of α, d = {plan.d},"
-        f" {plan.stopped_steps} steps at rate {RATE:g}",
+        "Descent as published": f"{counted(plan.stopped_data, 'data set')} a value of α,"
+        f" d = {plan.d}, {plan.stopped_steps} steps at rate {RATE:g}",
         "Published runs": f"tables of the code of arXiv:2402.03902: d = {D}, {RUNS} runs a point,"
         " 5000 steps of gradient descent at rate 0.15",
     }
@@ -138,7 +146,7 @@ def summary(result: PhaseTransition) -> str:
     here = result.here
     names = (("alpha_c", here.alpha_c), ("alpha_l", here.alpha_l))
     lines = [
-        f"{name}: not found" if value is None else f"{name}: {value.value:.4f} +- {value.error:.4f}"
+        f"{name}: not found" if value is None else f"{name}: {_known(value)}"
         for name, value in names
     ]
     for source in ("ours", "published"):
@@ -158,6 +166,13 @@ def summary(result: PhaseTransition) -> str:
             if not c.passed and c.theory is not None and c.allowed is not None
         ]
     return "\n".join(lines)
+
+
+def _known(value: Number) -> str:
+    """A transition as text for a terminal."""
+    if value.error is None:
+        return f"{value.value:.4f} (read off the curve, error not known)"
+    return f"{value.value:.4f} +- {value.error:.4f}"
 
 
 def run(out: Path, quick: bool, seeds: int | None, seed: int, command: str) -> int:

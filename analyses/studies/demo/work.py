@@ -119,6 +119,11 @@ def work(folder: Path, quick: bool, seed: int, command: str) -> tuple[list[Model
         "Models whose name begins with 'built' are constructions with a known mechanism.",
         *attention_notes(),
     ]
+    if quick:
+        notes.insert(
+            0,
+            "This is the quick budget, for a first look; the full one has other numbers.",
+        )
     students = attention_jobs(folder, quick, seed)
     info = run_info("Small attention models: the demo", command, seed, notes)
     begin_run(folder, info, [*(job.name for job in jobs), *(job.name for job in students), *built])

@@ -7,6 +7,10 @@ accuracy of about one per cent: slow but right. Equations: general_evolution.py.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.settled import settled
 from mechprobe.models.theory.branch import BRANCHES, Branch, Quantity
@@ -26,6 +30,7 @@ _SIZES: dict[Branch, tuple[float, ...]] = {  # overlaps to start from
     "positional": (0.25, 0.5, 0.12),
     "uninformed": (0.0,),
 }
+APART = 0.4  # distance of two sets' solutions that errors do not make
 PRESENT = 0.1  # overlap, relative to the root of tr R, of a branch that exists
 
 
@@ -45,7 +50,7 @@ class GeneralPoint:
         iterations: of both sets together.
         residual: largest self-consistency error of an overlap relative to its size (of m and
             theta relative to the root of tr R), rotations left out; the worse of both sets.
-        converged: whether the residual is below the tolerance.
+        converged: whether the residual is below the tolerance, and both sets have one solution.
         present: whether the branch's own overlap (m or theta) is above a tenth of the root of
             tr R; if not, the branch does not exist here, or was not found.
         reason: why not converged or present, or "".
@@ -113,6 +118,7 @@ def solve_general(
     a, b = found
     residual = max(a.residual, b.residual)
     present = _present(branch, a.overlaps) and _present(branch, b.overlaps)
+    disagree = _apart(a.overlaps, b.overlaps) > APART
     reason = ""
     if residual > tol:
         reason = (
@@ -120,7 +126,9 @@ def solve_general(
             f" {max_iterations} iterations; try more points"
         )
     elif not present:
-        reason = f"no {branch} branch found here: its overlap goes to zero"
+        reason = f"the {branch} branch was not found from these starts: its overlap goes to zero"
+    elif disagree:
+        reason = "the point sets disagree on the solution; try more points"
     return GeneralPoint(
         problem=problem,
         branch=branch,
@@ -133,10 +141,21 @@ def solve_general(
         train_loss=_both(a.step.train_loss, b.step.train_loss),
         iterations=a.iterations + b.iterations,
         residual=residual,
-        converged=residual <= tol,
+        converged=residual <= tol and not disagree,
         present=present,
         reason=reason,
     )
+
+
+def _apart(one: Overlaps, other: Overlaps) -> float:
+    """Distance of two solutions in units of their size; rotations of the columns are none."""
+
+    def sizes(overlaps: Overlaps) -> Float[Tensor, " 4"]:
+        length = overlaps.R.trace().sqrt()
+        own = [overlaps.m.norm() / length, overlaps.theta.norm() / length]
+        return torch.stack([*own, overlaps.R.trace().log(), overlaps.chi.trace().log()])
+
+    return float((sizes(one) - sizes(other)).abs().max())
 
 
 def _both(a: float, b: float) -> Quantity:

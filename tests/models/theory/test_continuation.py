@@ -104,7 +104,7 @@ def test_not_found_says_where_it_was_looked_for():
         BranchNotFoundError,
         match=r"not found from these starts \(theta goes to 0 .*ends at alpha=0\.\d+, omega=0\.3",
     ):
-        solve(HERE.at(alpha=0.4), "semantic", log2_points=9)
+        solve(HERE.at(alpha=0.4), "semantic", log2_points=11)
 
 
 def test_point_sets_that_disagree_are_refused(monkeypatch):
@@ -164,7 +164,7 @@ def test_ridgeless_theory_against_minima():
     p = HERE.at(alpha=2.0, lam=1e-8)
     point = solve(p, "semantic", log2_points=11)
     assert point.two_valleys < 0.01
-    found = [minima(p, "semantic", d, seeds) for d, seeds in ((64, 12), (128, 8))]
+    found = [minima(p, "semantic", d, seeds) for d, seeds in ((64, 6), (128, 4))]
     limit = without_width(*found)
     assert limit.converged
     assert off(point, limit) == []

@@ -212,7 +212,7 @@ def test_onset_of_the_positional_branch():
     assert point(0.05, "uninformed", 15).multipliers["m"] < 1
     assert point(0.065, "uninformed", 15).multipliers["m"] > 1
     assert point(0.09, "positional").m.value > 0.03
-    with pytest.raises(BranchNotFoundError, match="the positional branch was not found"):
+    with pytest.raises(BranchNotFoundError, match="positional branch was not found"):
         point(0.04, "positional", 10)
 
 

@@ -135,6 +135,12 @@ def test_counters() -> None:
         ("relation-based", [1] * 20, "one for all 20 tokens, though no two of them follow"),
         ("inventory-based", [1] * 20, "each of 20 tokens has one of its own"),
         ("inventory-based", [19, 1], "19 tokens share one, 1 has one of its own"),
+        ("mixed", [20], "the 20 tokens fall into one group by whose"),
+        (
+            "mixed",
+            [12, 7, 1],
+            "the 20 tokens fall into 3 groups (1 of a single token) by",
+        ),
         ("mixed", [12, 8], "the 20 tokens fall into 2 groups by whose"),
         ("unsolved", [20], None),
     ],

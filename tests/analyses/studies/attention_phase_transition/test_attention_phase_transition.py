@@ -1,13 +1,14 @@
 """The attention study, really small, through its command; and its parts on made-up numbers."""
 
 import json
+import math
 import re
 from pathlib import Path
 
 import pytest
 
 from mechprobe.analyses.common.resume import FOLDER
-from mechprobe.analyses.studies.attention_phase_transition import runs
+from mechprobe.analyses.studies.attention_phase_transition import planes, runs, words
 from mechprobe.analyses.studies.attention_phase_transition import work as command
 from mechprobe.analyses.studies.attention_phase_transition.comparison import (
     compare,
@@ -16,6 +17,7 @@ from mechprobe.analyses.studies.attention_phase_transition.comparison import (
     statistics,
 )
 from mechprobe.analyses.studies.attention_phase_transition.contents import PhaseTransition
+from mechprobe.analyses.studies.attention_phase_transition.curves import means
 from mechprobe.analyses.studies.attention_phase_transition.experiments import (
     MinimaJob,
     ending,
@@ -37,7 +39,9 @@ from mechprobe.analyses.studies.attention_phase_transition.results import (
     Number,
     TheoryPair,
     TheoryPoint,
+    TransitionLine,
 )
+from mechprobe.analyses.studies.attention_phase_transition.tables import with_error
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.reports import parts
 from mechprobe.reports.figures import Image, to_data_uri
@@ -67,6 +71,7 @@ TINY = Plan(
     stopped_alphas=(2.0,),
     stopped_data=1,
     stopped_steps=60,
+    quick=True,
 )
 NAME = "attention-phase-transition"
 ODD = "a&<b>b"  # a folder's name, and so a part of the command on the page
@@ -291,6 +296,45 @@ def test_lines_are_read_between_the_points_of_a_grid() -> None:
     # The semantic branch beats the baseline from 2.25, but is the global minimum from 2.75 on.
     assert found.alpha_l.value == pytest.approx(2.75)
     assert line(pairs[:1]).alpha_c is None
+    # Nobody knows how far off such a reading is, and nothing searched for it.
+    assert found.alpha_c.error is None
+    assert not found.searched
+
+
+def test_what_is_read_off_a_curve_is_not_called_searched(
+    result: PhaseTransition, tiny: Path
+) -> None:
+    """No invented "+- 0.0000", no white marks for it; a search says its error."""
+    read = TransitionLine(
+        omega=0.3, alpha_c=Number(value=1.25, error=None), alpha_l=None, notes=[], searched=False
+    )
+    here = result.model_copy(update={"here": read, "lines": []})
+    assert "alpha_c: 1.2500 (read off the curve, error not known)" in command.summary(here)
+    assert any("α_c = 1.25 (read off the curve" in text for text in words.transition(here))
+    assert not any("white marks" in text for text in words.plane(here))
+    labels = planes.phase_planes(here).axes[0].get_legend_handles_labels()[1]
+    assert not any("searched" in label for label in labels)
+    sought = read.model_copy(update={"alpha_c": number(1.2515, 0.0004), "searched": True})
+    there = result.model_copy(update={"here": sought, "lines": []})
+    assert "alpha_c: 1.2515 +- 0.0004" in command.summary(there)
+    assert any("α_c = 1.25150 ± 0.00040:" in text for text in words.transition(there))
+    assert any("white marks" in text for text in words.plane(there))
+    labels = planes.phase_planes(there).axes[0].get_legend_handles_labels()[1]
+    assert any("searched" in label for label in labels)
+
+
+def test_the_error_of_one_run_is_not_known() -> None:
+    blocks = [Minima(mixing="first", omega=0.3, alpha=2.0, d=9, minima=[minimum(0.6)])]
+    [(alpha, mean, error)] = means(blocks, "semantic", "theta")
+    assert (alpha, mean) == (2.0, 0.6)
+    assert math.isnan(error)
+    assert with_error(Number(value=0.6, error=None)) == "0.600"
+
+
+def test_the_page_says_that_it_is_the_quick_one(result: PhaseTransition, tiny: Path) -> None:
+    assert "This is the quick budget" in (tiny / command.PAGE).read_text(encoding="utf-8")
+    assert (command.QUICK.quick, command.FULL.quick) == (True, False)
+    assert "This is the quick budget" not in render(result.model_copy(update={"quick": False}))
 
 
 def test_nearest_point_of_the_theory() -> None:

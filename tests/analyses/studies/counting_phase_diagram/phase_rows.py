@@ -125,4 +125,5 @@ def _model(
     names = ("chance", "own_slope", "kappa", "shared", "private", "lost", "token_share",
              "separable", "variation", "accuracy")  # fmt: skip
     row |= {f"evidence_{name}": float(rng.normal()) for name in names}
+    row["evidence_chance"] = 0.2
     return row | {name: float(rng.normal()) for name in MEASURES}

@@ -132,7 +132,8 @@ def test_architectures_stand_in_the_papers_order() -> None:
 
 
 def test_colours_say_what_they_should() -> None:
-    assert accuracy_colour(0.1) == accuracy_colour(0.2) != accuracy_colour(0.4)
+    assert accuracy_colour(0.1, 0.2) == accuracy_colour(0.2, 0.2) != accuracy_colour(0.4, 0.2)
+    assert accuracy_colour(0.35, 0.35) == accuracy_colour(0.2, 0.35)
     assert counters_colour(1, 32) != counters_colour(2, 32) != counters_colour(32, 32)
     assert counters_colour(1, 1) == counters_colour(1, 32)
     assert mechanism_colour(RELATION, 1.0) == "#0072b2"

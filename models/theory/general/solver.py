@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.memory import refuse_larger
 from mechprobe.models.base.settled import settled
 from mechprobe.models.theory.branch import BRANCHES, Branch, Quantity
 from mechprobe.models.theory.general.evolution import (
@@ -97,12 +98,15 @@ def solve_general(
         progress: called with 1 after every iteration.
 
     Raises:
-        MechprobeError: unknown branch, or a number out of range.
+        MechprobeError: unknown branch, a number out of range, or more points than fit into memory.
     """
     if branch not in BRANCHES:
         raise MechprobeError(f"branch {branch!r} is unknown; choose from {', '.join(BRANCHES)}")
     if not 2**6 <= points <= 2**20 or points & (points - 1):
         raise MechprobeError(f"points={points}: a power of two from 2^6 to 2^20 is wanted")
+    size = len(problem.sigma) * problem.rank
+    # The curvature of the prox at every point, and what its factorisation copies.
+    refuse_larger(4 * 8 * points * size**2, f"the solver at {points:,} points, L * rank = {size},")
     if seed < 0 or not tol > 0 or max_iterations < 1:
         raise MechprobeError(
             f"seed={seed}, tol={tol}, max_iterations={max_iterations}: a seed from 0, a tolerance"

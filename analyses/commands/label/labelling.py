@@ -132,7 +132,10 @@ def run_of(paths: Sequence[Path], folder: Path) -> Iterator[dict[str, Path]]:
                 f"{folder}: holds results of others ({listed(others)}); name their checkpoints too,"
                 " or choose a new folder"
             )
-        yield dict(reversed(list(zip(names, paths, strict=True))))
+        named: dict[str, Path] = {}
+        for name, path in zip(names, paths, strict=True):
+            named.setdefault(name, path)
+        yield named
 
 
 def study_run(

@@ -101,7 +101,7 @@ def test_a_good_checkpoint_is_a_missed_demand(tmp_path):
 
     def rambles(path: Path) -> None:
         warnings.warn("look", stacklevel=1)
-        raise models.MechprobeError(f"{path}: {'x' * 1000}")
+        raise models.MechprobeError(f"{path}: {'x ' * 1000}")
 
     case.crater.unlink()
     assert judged(case, rambles)[1] == ("too long", "a warning")

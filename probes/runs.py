@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from mechprobe.models import MechprobeError
 from mechprobe.models.base.files import remove, write_text
+from mechprobe.models.base.reading import read_bytes
 from mechprobe.models.base.safe.documents import parse_json
 from mechprobe.models.base.validation import faults_in, fitted
 from mechprobe.probes.results import ModelResult, RunInfo
@@ -80,7 +81,7 @@ def load_run(folder: Path) -> tuple[RunInfo, list[ModelResult]]:
 
 def _read(file: Path, schema: type[Schema]) -> Schema:
     try:
-        return fitted(schema, parse_json(file.read_bytes(), finite=False))
+        return fitted(schema, parse_json(read_bytes(file), finite=False))
     except ValidationError as error:
         raise MechprobeError(
             f"{file}: does not fit the result schema ({faults_in(error)})"

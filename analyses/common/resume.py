@@ -19,6 +19,7 @@ from mechprobe.models import HookedTransformer, MechprobeError, load, read_meta,
 from mechprobe.models.base.files import refuse_unreadable, remove, write_text
 from mechprobe.models.base.folders import names_in
 from mechprobe.models.base.parallel import run_all
+from mechprobe.models.base.reading import read_bytes
 from mechprobe.models.base.safe.documents import parse_json
 from mechprobe.models.base.validation import fitted
 from mechprobe.models.base.workplaces import make_folder
@@ -135,7 +136,7 @@ class Piece:
             MechprobeError: it is there and cannot be read now.
         """
         try:
-            return fitted(self.job.result, parse_json(self.file.read_bytes(), finite=False))
+            return fitted(self.job.result, parse_json(read_bytes(self.file), finite=False))
         except (FileNotFoundError, ValueError):  # pydantic's too
             return None
         except OSError as error:

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 
 from mechprobe.analyses.sweeps.rows import check_rows
 from mechprobe.models import MechprobeError, Trained
+from mechprobe.models.base.reading import RESULT_BYTES, opened
 from mechprobe.models.base.safe.documents import parse_json
 from mechprobe.models.base.tensor_files import open_tensors, write_tensors
 from mechprobe.models.base.validation import known_version
@@ -71,10 +72,10 @@ def read_header(path: Path) -> Header | None:
             says too little.
     """
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             size = os.fstat(file.fileno()).st_size
             length = int.from_bytes(file.read(8), "little")
-            text = file.read(length) if length <= size - 8 else b""
+            text = file.read(length) if length <= min(size - 8, RESULT_BYTES) else b""
     except FileNotFoundError:
         return None
     except OSError as error:

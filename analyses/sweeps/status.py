@@ -15,6 +15,7 @@ from mechprobe.analyses.sweeps.shards import Shard
 from mechprobe.analyses.sweeps.store import LOCK_FILE, LOG_FILE, Store
 from mechprobe.analyses.sweeps.table import TABLE_FILE, rows_in
 from mechprobe.models import MechprobeError
+from mechprobe.models.base.reading import read_text
 from mechprobe.probes.counting.label.rule import SOLVED
 
 LOOK = 0.5  # seconds between two looks at the folder
@@ -100,7 +101,7 @@ def begin_line(shards: list[Shard], todo: list[Shard]) -> str:
 
 def _left(store: Store, done: float, total: float) -> float | None:
     try:
-        lines = (store.folder / LOG_FILE).read_text(encoding="utf-8").splitlines()
+        lines = read_text(store.folder / LOG_FILE).splitlines()
     except (OSError, UnicodeDecodeError):
         return None
     begun = [found for line in lines if (found := _beginning(line)) is not None]

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from mechprobe.models import MechprobeError
 from mechprobe.models.base.errors import short
 from mechprobe.models.base.files import write_whole
+from mechprobe.models.base.reading import refuse_odd
 from mechprobe.models.base.validation import known_version
 from mechprobe.probes.attention import ATTENTION
 from mechprobe.probes.counting.kinds import COUNTING
@@ -88,6 +89,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
             that are none of ours.
     """
     try:
+        refuse_odd(path)
         table = pq.read_table(path)
         schema = {name: table.schema.field(name).type for name in table.schema.names}
     except FileNotFoundError:

@@ -62,8 +62,13 @@ def put_text(path: Path, text: str) -> None:
 
 def add_line(path: Path, text: str) -> None:
     """Add a line to a log; a full disk ends no work for it."""
-    with suppress(OSError), path.open("a", encoding="utf-8") as file:
+    # Nobody waits for the reader of a pipe.
+    with suppress(OSError), open(path, "a", encoding="utf-8", opener=_without_waiting) as file:
         file.write(f"{text}\n")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
 
 
 def remove(path: Path) -> None:

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mechprobe.models.base.files import write_whole
+from mechprobe.models.base.reading import refuse_odd
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, str]) -> None:
@@ -46,6 +47,7 @@ def open_tensors(path: Path) -> Iterator[Any]:
     Raises:
         OSError, SafetensorError: it is not there, or damaged.
     """
+    refuse_odd(path)
     try:
         str(path).encode()
     except UnicodeEncodeError:  # the library wants text; a descriptor's name is some

@@ -20,7 +20,7 @@ def files_below(place: Path) -> dict[str, tuple[int, int]]:
     """Files of a case by name: size and time of the last change; locks and links left out."""
     found = {}
     for path in place.rglob("*"):
-        if path.is_file() and not path.is_symlink() and not path.name.endswith(".lock"):
+        if path.is_file() and not path.is_symlink() and not path.name.endswith("lock"):
             state = path.stat()
             found[str(path.relative_to(place))] = (state.st_size, state.st_mtime_ns)
     return found
@@ -62,12 +62,12 @@ def faults_of(case: Case, ran: Ran, before: Collection[str], timed: bool = True)
 def _of_refusal(ran: Ran) -> list[str]:
     """One printable line of bounded length, beside lines of progress."""
     lines = [line for line in re.split(r"[\r\n]", ran.err) if line and not BAR.search(line)]
-    if not lines:
+    if not lines and not ran.out.startswith("Usage: "):
         return ["refusal: no line on standard error"]
     found = []
     if any(not line.isprintable() for line in lines):
         found.append("refusal: characters that cannot be printed")
-    if max(map(len, lines)) > CHARACTERS:
+    if any(len(line) > CHARACTERS for line in lines):
         found.append(f"refusal: more than {CHARACTERS} characters")
     return found
 

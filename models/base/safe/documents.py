@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mechprobe.models.base.errors import MechprobeError, short
+from mechprobe.models.base.reading import opened
 from mechprobe.models.base.safe.folders import inside
 
 DOCUMENT_BYTES = 2**20  # of a configuration
@@ -85,7 +86,7 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 def _read(file: Path, parse: Callable[[bytes], Any], kind: str) -> dict[str, Any]:
     try:
-        with file.open("rb") as stream:
+        with opened(file) as stream:
             content = stream.read(DOCUMENT_BYTES + 1)
     except OSError as error:
         raise MechprobeError(f"{file}: cannot be read ({error.strerror})") from None

@@ -1,6 +1,11 @@
 """Which models are probed: those that do what their weights say, on the CPU, in evaluation mode."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
+from threading import Lock, RLock
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -35,6 +40,33 @@ def admit(model: HookedTransformer) -> None:
         for weight in chain(module._parameters.values(), module._buffers.values()):
             if weight is not None and not weight.is_cpu:
                 _refuse_device(weight.device)
+
+
+def refuse_others(model: object) -> None:
+    """Say what is to be done with models that are none of ours.
+
+    Raises:
+        MechprobeError: something else than a hooked model.
+    """
+    if not isinstance(model, HookedTransformer):
+        raise MechprobeError(
+            f"a {type(model).__name__} is given, a HookedTransformer is wanted:"
+            " mechprobe.load(path) gives one of a checkpoint, mechprobe.wrap(model, description) of"
+            " a TransformerLens model; of DataParallel and the like give model.module"
+        )
+
+
+@contextmanager
+def alone(model: HookedTransformer) -> Iterator[None]:
+    """Hold a model against other threads: what one hooks into its run, another's run would meet."""
+    with _GUARD:
+        lock = _LOCKS.setdefault(model, RLock())
+    with lock:
+        yield
+
+
+_GUARD = Lock()
+_LOCKS: "WeakKeyDictionary[HookedTransformer, Any]" = WeakKeyDictionary()
 
 
 def _refuse_device(device: torch.device) -> None:

@@ -18,8 +18,10 @@ from transformer_lens import ActivationCache
 from mechprobe.models import HookedTransformer, MechprobeError
 from mechprobe.models.base.errors import one_line
 from mechprobe.models.base.foreign import foreign
+from mechprobe.models.hooked.built import SETTINGS
 from mechprobe.probes.context import Context
 
+CLASS = "__class__"
 # What modules keep by name or in lists: parts and hooks.
 PARTS = ("_parameters", "_buffers", "_modules")
 HOOKS = (
@@ -55,13 +57,21 @@ def guarded(
         with one_line(who):
             yield
         return
-    before, shared = _Kept(model), _digests(context)
+    before, shared, there = (
+        _Kept(model),
+        _digests(context),
+        set(vars(context)) if context else set(),
+    )
     changed: list[str] = []
     try:
         with foreign(who):
             yield
     finally:
         changed = before.put_back()
+        if context is not None:
+            # What it was the first to ask for may have passed through its hands changed.
+            for name in vars(context).keys() - there:
+                del vars(context)[name]
     if not changed and context is not None and _digests(context, shared) != shared:
         changed = ["changes what probes share"]
     if changed:
@@ -77,6 +87,7 @@ class _Kept:
     def __init__(self, model: HookedTransformer) -> None:
         self.modules = list(model.modules())
         self.held = [_held(module) for module in self.modules]
+        self.cfg = dict(vars(model.cfg))
         tensors = {id(t): t for t in (*model.parameters(), *model.buffers())}
         self.tensors = [(t, t.detach().clone(), t.requires_grad, t.grad) for t in tensors.values()]
 
@@ -87,6 +98,11 @@ class _Kept:
             for module, held in zip(self.modules, self.held, strict=True)
             for name in _put_back(module, held)
         )
+        now = vars(self.modules[0].cfg)
+        if now != self.cfg:
+            found["changes the model's configuration"] = None
+            now.clear()
+            now.update(self.cfg)
         for tensor, value, wanted, grad in self.tensors:
             tensor.grad = grad  # a gradient left behind changes nothing but memory
             if not _same(tensor, value):
@@ -101,13 +117,19 @@ class _Kept:
 def _held(module: nn.Module) -> dict[str, Any]:
     there = vars(module)
     copied = {name: type(there[name])(there[name]) for name in (*PARTS, *HOOKS) if name in there}
-    return {"training": module.training, **copied}
+    plain = {name: value for name, value in there.items() if isinstance(value, SETTINGS)}
+    return {CLASS: type(module), **plain, **copied}
 
 
 def _put_back(module: nn.Module, held: Mapping[str, Any]) -> Iterator[str]:
     for name, value in held.items():
+        if name == CLASS:
+            if type(module) is not value:
+                module.__class__ = value
+                yield name
+            continue
         now = vars(module).get(name)
-        if name == "training":
+        if name not in (*PARTS, *HOOKS):
             same = now == value
         elif isinstance(value, dict) and isinstance(now, dict):
             # By identity: tensors cannot be compared, and parts are the same or others.

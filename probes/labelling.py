@@ -4,7 +4,7 @@ from mechprobe.models import HookedTransformer, MechprobeError, Task
 from mechprobe.models.base.errors import one_line, short
 from mechprobe.models.base.registry import is_ours
 from mechprobe.models.base.settled import settled
-from mechprobe.probes.admission import admit
+from mechprobe.probes.admission import admit, alone
 from mechprobe.probes.context import Context
 from mechprobe.probes.guard import guarded
 from mechprobe.probes.reading import READINGS, context_for, reading_of
@@ -32,10 +32,10 @@ def label_in(context: Context) -> MechanismLabel:
     Raises:
         MechprobeError: as `label`.
     """
-    admit(context.model)  # again, for it may have been given hooks since
     reading = reading_of(context.task)
     who, ours = f"task reading {reading.name!r}", is_ours(type(reading).__module__)
-    with settled(), guarded(who, ours, context.model, context):
+    with alone(context.model), settled(), guarded(who, ours, context.model, context):
+        admit(context.model)  # again, for it may have been given hooks since
         found: object = reading.label(context)
     if not isinstance(found, MechanismLabel):
         raise MechprobeError(f"{who} gave {short(repr(found))}, a MechanismLabel is wanted")

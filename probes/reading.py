@@ -14,6 +14,7 @@ from mechprobe.models import HookedTransformer, MechprobeError, Task
 from mechprobe.models.base.errors import short
 from mechprobe.models.base.registry import Registry, is_ours, refuse_lacking
 from mechprobe.models.base.settled import settled
+from mechprobe.probes.admission import admit, refuse_others
 from mechprobe.probes.axes import Axis, Column, Item, Performance
 from mechprobe.probes.context import Context
 from mechprobe.probes.followed import Followed
@@ -165,6 +166,8 @@ def context_for(model: HookedTransformer, task: Task | None = None, seed: int = 
         MechprobeError: the model cannot be probed (it carries hooks, or lies on another device
             than the CPU), or model and task do not fit each other.
     """
+    refuse_others(model)
+    admit(model)  # before it is asked anything
     asked = model.task() if task is None else task
     if asked.name not in READINGS:
         return Context(model, asked, seed)

@@ -8,7 +8,7 @@ from mechprobe.models import HookedTransformer, MechprobeError, Task
 from mechprobe.models.base.errors import short
 from mechprobe.models.base.registry import Registry, is_ours, package_of
 from mechprobe.models.base.settled import settled
-from mechprobe.probes.admission import admit
+from mechprobe.probes.admission import admit, alone
 from mechprobe.probes.checking import MetricSpec as MetricSpec
 from mechprobe.probes.checking import (
     check_declaration,
@@ -130,6 +130,10 @@ class Probe:
         Raises:
             MechprobeError: as `__call__`.
         """
+        with alone(context.model):
+            return self._on(context)
+
+    def _on(self, context: Context) -> ProbeResult:
         admit(context.model)  # again, for it may have been given hooks since
         _ = context.model_hash  # of the model as it came, whatever the probe does to it
         reason = self.why_not(context.model, context.task)

@@ -22,7 +22,8 @@ def find_runs(path: Path) -> dict[str, dict[int, Path]]:
         MechprobeError: no such folder, no snapshots in it, or two of one step.
     """
     if not path.is_dir():
-        raise MechprobeError(f"{path}: no such folder")
+        what = "is a file; give the folder of the run" if path.is_file() else "no such folder"
+        raise MechprobeError(f"{path}: {what}")
     alone = _numbered(path, STEP)
     seeds = {} if alone else _numbered(path, SEED)
     runs = {folder.name: _numbered(folder, STEP) for folder in seeds.values()}

@@ -80,7 +80,7 @@ class Store:
         if self.folder.exists() and not self.folder.is_dir():
             raise MechprobeError(f"{self.folder}: is a file, a folder is wanted")
         if (self.folder / GRID_FILE).is_file():
-            there = self.stages()
+            there = self._begun(self.stages())
             try:
                 return there.with_grid(grid)
             except MechprobeError as error:
@@ -92,6 +92,17 @@ class Store:
                 " choose a new folder"
             )
         return Stages((grid,))  # nothing of another grid was stored
+
+    def _begun(self, stages: Stages) -> Stages:
+        """The stages of which something is stored; a larger grid that was never begun is none."""
+        stored = self.stored()
+        while len(stages.grids) > 1:
+            before = Stages(stages.grids[:-1])
+            later = stages.shards[len(before.shards) :]
+            if any(self.path(shard).name in stored for shard in later):
+                break
+            stages = before
+        return stages
 
     def clean(self) -> None:
         """Remove what writers that were killed left: temporary files, never whole ones."""

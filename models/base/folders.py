@@ -78,10 +78,10 @@ def folder_alone(folder: Path) -> Iterator[None]:
     Raises:
         MechprobeError: another command holds it, it cannot be written, or is a file.
     """
-    if folder.exists() and not folder.is_dir():
-        raise MechprobeError(f"{folder}: is a file, a folder is wanted; choose another name")
-    there = folder.is_dir()
     try:
+        if folder.exists() and not folder.is_dir():
+            raise MechprobeError(f"{folder}: is a file, a folder is wanted; choose another name")
+        there = folder.is_dir()
         make_folder(folder)
     except OSError as error:
         raise MechprobeError(f"{folder}: cannot write here ({error.strerror})") from None

@@ -1,4 +1,4 @@
-"""Whether a model does what its weights say: hooks that somebody left, and replaced methods.
+"""Whether a model does what its weights say: hooks that somebody left, replaced methods and parts.
 
 Such a model answers otherwise than the one that its fingerprint names. It is not measured, stored
 or wrapped: a result would pass for that of the model without them.
@@ -16,6 +16,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 from transformer_lens.hook_points import HookPoint
 
 from mechprobe.models.base.errors import MechprobeError, short
+from mechprobe.models.hooked.built import is_as_built, rebuilt_parts
 
 # These make a weight out of stored tensors before each run: they are a part of the weights.
 REWEIGHTING = (BasePruningMethod, WeightNorm, SpectralNorm)
@@ -31,7 +32,8 @@ MOST = 3  # places that a message names
 
 
 def refuse_altered(model: nn.Module, what: str) -> None:
-    """Raise where a model carries hooks, or methods that were replaced on an object.
+    """Raise where a model carries hooks, methods that were replaced on an object, or other parts
+    and settings than it was built of.
 
     Args:
         model: of ours, or one that is to be wrapped.
@@ -50,6 +52,13 @@ def refuse_altered(model: nn.Module, what: str) -> None:
     modules = {id(module): module for module in model.modules()} | points
     if any(_is_altered(module) for module in modules.values()):
         _refuse(model, what)
+    built = getattr(model, "built", None)
+    if built is not None and not is_as_built(model, built):
+        raise MechprobeError(
+            f"the model is not {what}: it is not what it was built of"
+            f" ({_told(list(rebuilt_parts(model, built)))}); build another one, or copy.deepcopy,"
+            " which copies what configuration and weights say"
+        )
 
 
 def _refuse(model: nn.Module, what: str) -> None:

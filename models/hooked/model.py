@@ -14,6 +14,7 @@ from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.settled import settled
 from mechprobe.models.base.weights import Weights, fingerprint
 from mechprobe.models.hooked.altered import refuse_altered
+from mechprobe.models.hooked.built import Built, built_of
 from mechprobe.models.hooked.family import FAMILIES, Family, ModelConfig
 from mechprobe.models.hooked.mixers import Mixing
 from mechprobe.models.hooked.running import Running
@@ -44,6 +45,7 @@ class HookedTransformer(Running):
     """
 
     taken: tuple[str, ...] = ()
+    built: Built
 
     @settled()
     def __init__(self, config: ModelConfig, weights: Weights, widened: bool = False) -> None:
@@ -68,6 +70,7 @@ class HookedTransformer(Running):
         self.setup()
         self.eval()
         check_fits(self.task(), self.interface)
+        self.built = built_of(self)
 
     @property
     def mixers(self) -> list[Mixing]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mechprobe.models import HookedTransformer, MechprobeError, construct
+from mechprobe.models.hooked.built import built_of
 from mechprobe.probes import context_for, find_probe, label, study
 from mechprobe.probes.quick import quick
 
@@ -72,6 +73,7 @@ def test_training_mode_matters_where_there_is_chance_in_it() -> None:
     model.train()  # nothing of ours asks for it
     assert label(model) == verdict
     model.blocks[0].add_module("dropout", nn.Dropout(0.5))
+    model.built = built_of(model)  # as a family that has such a layer builds it
     model.train()
     with pytest.raises(MechprobeError, match=r"its Dropout is in training mode.*model\.eval\(\)"):
         label(model)

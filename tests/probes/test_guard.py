@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,21 @@ def shared(context: CountContext) -> Measurement:
     return GOOD
 
 
+def setting(context: CountContext) -> Measurement:
+    context.model.cfg.attn_scale = 1e9
+    return GOOD
+
+
+def function(context: CountContext) -> Measurement:
+    context.model.blocks[0].mlp.activation = lambda value: value * 0
+    return GOOD
+
+
+def kind(context: CountContext) -> Measurement:
+    context.model.blocks[0].mlp.__class__ = torch.nn.Identity
+    return GOOD
+
+
 def dtype(context: CountContext) -> Measurement:
     torch.set_default_dtype(torch.float64)
     return GOOD
@@ -97,6 +113,9 @@ DOES: list[tuple[Callable[[CountContext], Measurement], str]] = [
     (gradients, "it changes what of the model takes gradients"),
     (hooks, "it leaves hooks on the model"),
     (mode, "it changes the model's parts"),
+    (setting, "it changes the model's configuration"),
+    (function, "it changes the model's parts"),
+    (kind, "it changes the model's parts"),
     (shared, "it changes what probes share"),
     (dtype, "it changes torch's default type"),
     (grad_mode, "it changes torch's gradient mode"),
@@ -272,3 +291,36 @@ def test_a_study_that_ends_itself_is_one_line(error: BaseException, says: str) -
         done = CliRunner().invoke(odd)
         assert isinstance(done.exception, MechprobeError)
         assert str(done.exception) == f"study odd: {says}"
+
+
+def test_what_a_probe_was_the_first_to_ask_for_is_measured_anew(
+    own_registry: Registry[Probe],
+) -> None:
+    """It may have changed it before anybody knew what it was."""
+
+    def spoils(context: CountContext) -> Measurement:
+        context.cache["blocks.0.mlp.hook_post"].zero_()
+        return GOOD
+
+    def looks(context: CountContext) -> Measurement:
+        some = context.cache["blocks.0.mlp.hook_post"]
+        return Measurement({"value": float((some > 0).double().mean())})
+
+    register("a-odd", metrics=VALUE)(spoils)
+    register("after", metrics=VALUE)(looks)
+    model = models.construct("dot", T=5, L=4)
+    alone = probes.study(model, name="dot", probes=["after"]).probes[0].metrics["value"].value
+    found = probes.study(model, name="dot", probes=["a-odd", "after"])
+    assert found.problems == []
+    assert alone is not None
+    assert alone > 0
+    assert found.probes[1].metrics["value"].value == alone
+
+
+def test_threads_take_turns_on_a_model() -> None:
+    """What one hooks into its run, another's run would meet."""
+    model = models.construct("bos+sftm", T=4, L=3)
+    right = mechprobe.label(model)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: mechprobe.label(model), range(12)))
+    assert found == [right] * 12

@@ -160,6 +160,18 @@ def test_fewer_seeds_are_refused(run: Path) -> None:
         sweep(run, grown())
 
 
+def test_a_growth_that_trained_nothing_can_be_taken_back(run: Path) -> None:
+    """A slip of the hand, stopped at once, does not shut the finished sweep."""
+    before, table = stamps(run), (run / "results.parquet").read_bytes()
+    store = Store(run)
+    with store.alone():
+        store.begin(grown(seeds=3000))
+    sweep(run, grown())
+    assert store.stages().grids == (grown(),)
+    assert stamps(run) == before
+    assert (run / "results.parquet").read_bytes() == table
+
+
 def test_the_file_of_a_grown_sweep_is_a_grid(run: Path) -> None:
     """It says how the sweep grew, and names all of it for `--grid`."""
     sweep(run, grown(seeds=2))

@@ -40,8 +40,8 @@ class Counting:
     """The published counting code's."""
 
     advice = (
-        "the code with fixed random embeddings saves a semantic_emb that was never used, and wants"
-        " mus.npy beside it"
+        "perhaps --task says otherwise than it was trained, or it is of the code with fixed random"
+        " embeddings: that saves a semantic_emb that was never used, and wants mus.npy beside it"
     )
 
     def recognises(self, folder: Path, config: Mapping[str, Any]) -> bool:

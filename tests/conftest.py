@@ -1,7 +1,9 @@
 """Every test runs with array shapes checked: annotations of our packages are contracts."""
 
 import os
+from collections.abc import Iterator
 
+import pytest
 import torch
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
@@ -23,3 +25,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("mechprobe")
+
+
+@pytest.fixture(autouse=True)
+def _no_notices_of_other_tests() -> Iterator[None]:
+    """What one test has the command tell at its end is not told by the next."""
+    from mechprobe.models.base import notices
+
+    yield
+    notices.forget()

@@ -17,3 +17,8 @@ def notice(text: str) -> None:
 def notices() -> list[str]:
     """What is to be told."""
     return list(_TOLD)
+
+
+def forget() -> None:
+    """Begin anew, as a new process does."""
+    _TOLD.clear()

@@ -3,13 +3,13 @@
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
 from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_checkpoint
 from mechprobe.models import MechprobeError, construct, save
+from mechprobe.probes import runs as probed
 from mechprobe.probes.results import SCHEMA_VERSION, ModelResult
 from mechprobe.probes.runs import load_results
 
@@ -52,19 +52,13 @@ def test_a_newer_version_s_run_stays(run: Path) -> None:
     refused(run, "holds other files and no run")
 
 
-PROBED = "mechprobe.probes.runs"
-
-
 def test_results_that_may_not_be_read_stay(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = Path.read_bytes
-
-    def closed(self: Path) -> bytes:
-        # The test itself looks at the bytes, too.
-        if self.name == "bos-d8-p64.json" and sys._getframe(1).f_globals["__name__"] == PROBED:
+    def closed(path: Path) -> bytes:
+        if path.name == "bos-d8-p64.json":
             raise PermissionError(13, "Permission denied")
-        return read(self)
+        return path.read_bytes()
 
-    monkeypatch.setattr(Path, "read_bytes", closed)
+    monkeypatch.setattr(probed, "read_bytes", closed)
     refused(run, r"bos-d8-p64\.json: cannot be read .*Permission denied")
 
 

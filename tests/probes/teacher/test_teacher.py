@@ -201,9 +201,12 @@ def test_studies_hold_ours_and_survive_json():
 def test_huge_weights_are_refused():
     model = student(d=40)
     weights = model.weights()
-    huge = HookedTransformer(model.config, weights | {"Q": weights["Q"] + 1e200})
+    with pytest.raises(MechprobeError, match="squares overflow"):
+        HookedTransformer(model.config, weights | {"Q": weights["Q"] + 1e200})
+    with torch.no_grad():
+        model.W_Q.add_(1e200)
     with pytest.raises(MechprobeError, match="overflow"):
-        label(huge)
+        label(model)
 
 
 def test_model_and_task_have_to_fit():

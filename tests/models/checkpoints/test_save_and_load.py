@@ -148,7 +148,7 @@ def another_shape(model: HookedTransformer) -> None:
         (nan, "weights: W_E holds NaN"),
         (another_shape, "weights: W_in has shape"),
         (lambda model: model.blocks[0].mlp.double(), "one type is wanted"),
-        (lambda model: model.to("meta"), "on the device meta"),
+        (lambda model: model.to("meta"), "device meta"),
     ],
 )
 def test_weights_that_would_not_be_read_are_not_written(
@@ -158,7 +158,7 @@ def test_weights_that_would_not_be_read_are_not_written(
     save(model, tmp_path / "m")
     good = {file.name: file.read_bytes() for file in (tmp_path / "m").iterdir()}
     change(model)
-    with pytest.raises(MechprobeError, match=f"not written.*{said}"):
+    with pytest.raises(MechprobeError, match=f"not (written|stored).*{said}"):
         save(model, tmp_path / "m")
     # The older checkpoint is still there.
     assert {file.name: file.read_bytes() for file in (tmp_path / "m").iterdir()} == good

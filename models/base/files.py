@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.reading import without_waiting
 from mechprobe.models.base.workplaces import make_folder, sync, usual_mode, workplace
 
 
@@ -63,12 +64,8 @@ def put_text(path: Path, text: str) -> None:
 def add_line(path: Path, text: str) -> None:
     """Add a line to a log; a full disk ends no work for it."""
     # Nobody waits for the reader of a pipe.
-    with suppress(OSError), open(path, "a", encoding="utf-8", opener=_without_waiting) as file:
+    with suppress(OSError), open(path, "a", encoding="utf-8", opener=without_waiting) as file:
         file.write(f"{text}\n")
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
 
 
 def remove(path: Path) -> None:

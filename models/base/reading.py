@@ -21,7 +21,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OSError: it is not there, cannot be read, or is a folder, pipe or device.
     """
-    with open(path, "rb", opener=_without_waiting) as stream:
+    with open(path, "rb", opener=without_waiting) as stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise OSError(errno.EINVAL, "Not a regular file", str(path))
         yield stream
@@ -64,5 +64,14 @@ def read_text(path: Path, most: int = RESULT_BYTES) -> str:
     return read_bytes(path, most).decode("utf-8")
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+def without_waiting(path: str, flags: int) -> int:
+    """An opener for `open`, which waits for nobody at the other end of a pipe.
+
+    Args:
+        path: of the file; made with the usual permissions where the flags ask for one.
+        flags: as `open` hands them down.
+
+    Raises:
+        OSError: it cannot be opened, or is a pipe to write to that nobody reads.
+    """
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)

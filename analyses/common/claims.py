@@ -27,12 +27,12 @@ def doubt(path: Path, label: MechanismLabel) -> str | None:
         None where all is well, and for tasks without an accuracy.
     """
     measured = label.accuracy
+    if measured is None:  # nothing to compare with; the files are not looked at again
+        return None
     chance = label.evidence["chance"].value if "chance" in label.evidence else None
     try:
         claimed, advice = claimed_accuracy(path)
     except MechprobeError:
-        return None
-    if measured is None:
         return None
     where = plain(printable(path))
     if claimed is not None and is_far(claimed, measured):

@@ -1,13 +1,15 @@
 """Good folders of every kind that the command reads, small, to be copied and damaged."""
 
 import os
-import subprocess
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
+from mechprobe.analyses.bench.fuzz.children import run_command
 from mechprobe.analyses.bench.hostile.bases import BASES
+from mechprobe.models.families.counting.training import trainer
+from mechprobe.models.families.counting.training.kept import keep
 from mechprobe.models.families.counting.training.stream import BLOCK
 from mechprobe.models.families.counting.training.trainer import KEPT_EVERY
 
@@ -15,6 +17,7 @@ SWEEP = ("sweep", "counting", "--T", "3", "--L", "3", "--d", "2,3", "--p", "2", 
          "--steps", "6", "--batch", "4")  # fmt: skip
 TRAIN = ("train", "bos", "--T", "3", "--L", "3", "--d", "3", "--p", "2", "--batch", "4")
 MODEL = "bos-d2-p2-s0"
+SECONDS = 300.0  # until a call is held to hang
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,13 @@ class Material:
 def make_material(root: Path) -> Material:
     """Write one of everything below a new folder, by the command itself.
 
+    Args:
+        root: the folder; what the command prints goes to files beside it.
+
     Raises:
         RuntimeError: the command failed; says what it printed.
     """
+    root.mkdir()
     for base in BASES[:-1]:  # the last is the one before it, for another file
         base.make(root / "checkpoints" / base.name)
     _call(root, "construct", "bos+sftm", "--T", "3", "--L", "3", "--out", "checkpoints/constructed")
@@ -58,47 +65,24 @@ def make_material(root: Path) -> Material:
     return Material(root)
 
 
-# Ends as a kill would end it, as soon as a state stands on the disk.
-KILLED = """
-import os, sys
-from mechprobe.analyses.commands.main import main
-from mechprobe.models.families.counting.training import trainer
-
-keep = trainer.keep
-
-def once(*state):
-    keep(*state)
-    os._exit(9)
-
-trainer.keep = once
-main(sys.argv[1:])
-"""
 STATE_STEPS = KEPT_EVERY + BLOCK
+KILLED = 9
 
 
 def _stop_training(root: Path) -> None:
-    """A training that was killed half-way, its state on the disk."""
+    """A training that ended as a kill would end it, as soon as a state stood on the disk."""
     place = root / "state"
     place.mkdir()
-    words = [*TRAIN, "--steps", str(STATE_STEPS), "--out", "model"]
-    run = [sys.executable, "-c", KILLED, *words]
-    done = subprocess.run(run, cwd=place, capture_output=True, env=_environment(), check=False)
-    if done.returncode != 9:
-        raise RuntimeError(f"mechprobe {' '.join(words)} left no state: {done.stderr.decode()}")
+
+    def keep_once(*state: Any) -> None:
+        keep(*state)
+        os._exit(KILLED)
+
+    with patch.object(trainer, "keep", keep_once):  # for the fork
+        _call(place, *TRAIN, "--steps", str(STATE_STEPS), "--out", "model", code=KILLED)
 
 
-def _call(root: Path, *words: str) -> None:
-    done = subprocess.run(
-        [*_command(), *words], cwd=root, capture_output=True, text=True, check=False,
-        env=_environment(),
-    )  # fmt: skip
-    if done.returncode:
-        raise RuntimeError(f"mechprobe {' '.join(words)}: {done.stderr}")
-
-
-def _command() -> Sequence[str]:
-    return (sys.executable, "-m", "mechprobe.analyses.commands.main")
-
-
-def _environment() -> dict[str, str]:
-    return os.environ | {"OMP_NUM_THREADS": "1"}
+def _call(place: Path, *words: str, code: int = 0) -> None:
+    ran = run_command(words, place, SECONDS)
+    if ran.code != code:
+        raise RuntimeError(f"mechprobe {' '.join(words)} ended with {ran.code}: {ran.err}")

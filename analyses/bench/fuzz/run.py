@@ -21,12 +21,14 @@ from random import Random
 from tqdm import tqdm
 
 from mechprobe.analyses.bench.fuzz.cases import make_case
-from mechprobe.analyses.bench.fuzz.children import run_command
+from mechprobe.analyses.bench.fuzz.children import SECONDS, run_command
 from mechprobe.analyses.bench.fuzz.judge import faults_of, files_below
 from mechprobe.analyses.bench.fuzz.material import Material, make_material
 from mechprobe.models.base.parallel import one_thread, run_all
 
 A_CHUNK = 20
+# Where nobody judges how long a case takes, long ones are asked to stop sooner, in seconds.
+SOON = 2.0
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,7 @@ class Report:
 
 def run_chunk(chunk: Chunk) -> Report:
     """Run the cases of a chunk, one after the other; the same chunk has the same cases."""
-    one_thread()  # a fork copies locks as they are; other threads' would stay locked
-    _import_everything()
+    _be_ready_to_fork()
     from mechprobe.analyses.commands.main import main
 
     codes: dict[int, int] = defaultdict(int)
@@ -93,7 +94,7 @@ def run_chunk(chunk: Chunk) -> Report:
         with tempfile.TemporaryDirectory(prefix="fuzz-") as root:
             case = make_case(material, Path(root) / "case" / "place", main, Random(number))
             before = files_below(case.place)
-            ran = run_command(case.words, case.place)
+            ran = run_command(case.words, case.place, SECONDS if chunk.timed else SOON)
             faults = faults_of(case, ran, before, chunk.timed)
         codes[ran.code] += 1
         slowest, largest = max(slowest, ran.seconds), max(largest, ran.growth)
@@ -102,8 +103,11 @@ def run_chunk(chunk: Chunk) -> Report:
     return Report(dict(codes), slowest, largest, tuple(found))
 
 
-def _import_everything() -> None:
-    """So that a case takes its own time only; the commands import their modules when called."""
+def _be_ready_to_fork() -> None:
+    """One thread, for a fork copies locks as they are, and others' would stay locked; and all
+    imported, so that a case takes its own time only: commands import modules when called.
+    """
+    one_thread()
     import transformer_lens.model_bridge  # noqa: F401
 
     import mechprobe.analyses.commands.dynamics
@@ -127,8 +131,9 @@ def fuzz(cases: int, first: int, timed: bool) -> list[Report]:
         timed: whether hangs are judged.
     """
     root = Path(tempfile.mkdtemp(prefix="fuzz-material-"))
+    _be_ready_to_fork()
     try:
-        material = make_material(root).root
+        material = make_material(root / "good").root
         chunks = [
             Chunk(first + done, min(A_CHUNK, cases - done), material, timed)
             for done in range(0, cases, A_CHUNK)

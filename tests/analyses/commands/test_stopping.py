@@ -20,6 +20,8 @@ from tests.analyses.shell import mechprobe
 # As pip writes the command, with a signal at a moment that is the same in every run.
 SCRIPT = """
 import os, signal, sys
+# A shell's job in the background is deaf to Ctrl-C, and so is all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 MOMENT, NUMBER = {moment!r}, {number}
 class AtImport:
     def find_spec(self, name, path=None, target=None):

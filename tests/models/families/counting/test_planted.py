@@ -51,8 +51,10 @@ class Runs:
     def written(self, source: Tensor, count: Tensor) -> Tensor:
         """What sources write more than the same tokens do at other counts, [row, vocab]: the count
         variable's new value less its old one."""
-        at = {(int(t), int(c)): i for i, (t, c) in enumerate(zip(self.token, self.count))}
-        same = torch.tensor([at[t, c] for t, c in zip(self.token[source].tolist(), count.tolist())])
+        rows = zip(self.token.tolist(), self.count.tolist(), strict=True)
+        at = {row: i for i, row in enumerate(rows)}
+        wanted = zip(self.token[source].tolist(), count.tolist(), strict=True)
+        same = torch.tensor([at[row] for row in wanted])
         return self.mass[source] - self.mass[same]
 
 

@@ -1,0 +1,1 @@
+"""Hand-built transformers with positions, heads or depth; each file is found by the registry."""

@@ -160,7 +160,7 @@ def _verdict(paths: pd.DataFrame, models: pd.DataFrame) -> str:
     of_models = {name: filling(middle(values)) for name, values in lines(able).items()}
     of_tokens = {name: filling(middle(values)) for name, values in token_lines(able).items()}
     names = ", ".join(f"`{name}`" for name in jumps)
-    steps = largest_steps(paths).max(axis=1)
+    least, smoothest = min((max(row), name) for name, row in _steps(paths).items())
     first = (
         "A smooth path: yes. On at least one path no measure jumps."
         if all_smooth
@@ -169,15 +169,15 @@ def _verdict(paths: pd.DataFrame, models: pd.DataFrame) -> str:
         + " The weights change without a break all the same; it is the answers, an argmax, that go"
         " over in steps."
     )
-    half = crossings(paths)
+    half = crossings(paths).to_numpy(float)
     filled = [name for name, state in of_models.items() if state == "fill"]
     second = f"yes, by {', '.join(filled)}" if filled else "no, by no measure"
     held = bool(all_smooth and filled)
     return (
-        f"- {first} The largest step of the smoothest path, `{steps.idxmin()}`, is"
-        f" {steps.min():.2f} of a measure's change, at a bar of {JUMP:g}: judge how near that is.\n"
+        f"- {first} The largest step of the smoothest path, `{smoothest}`, is"
+        f" {least:.2f} of a measure's change, at a bar of {JUMP:g}: judge how near that is.\n"
         "- On a path the measures do not go over together: half of their way lies at shares from"
-        f" {half.min(axis=None):.2f} to {half.max(axis=None):.2f}.\n"
+        f" {half.min():.2f} to {half.max():.2f}.\n"
         f"- A filled line: {second}.\n"
         f"- Trained models: {_listed(of_models)}.\n"
         f"- Their tokens: {_listed(of_tokens)}.\n"
@@ -185,6 +185,12 @@ def _verdict(paths: pd.DataFrame, models: pd.DataFrame) -> str:
         + ("a smooth path and a filled line." if held else "it takes both halves.")
         + "\n"
     )
+
+
+def _steps(paths: pd.DataFrame) -> dict[str, list[float]]:
+    """Largest steps of the measures that change, by path."""
+    rows = zip(paths.path.unique(), largest_steps(paths).to_numpy(), strict=True)
+    return {str(name): [0.0, *row[~np.isnan(row)].tolist()] for name, row in rows}
 
 
 def _listed(states: dict[str, str]) -> str:

@@ -30,8 +30,8 @@ EXCEPTIONS = {
     ("mutual-coherence", "residual_gl"): ("coherence", "random dot"),
     ("readout", "split_neurons"): ("active_neurons", "dot+sftm"),
     ("ablate-neurons", "split_neurons"): ("neurons", "dot+sftm"),
-    ("interchange-counts", "split_neurons"): ("own_untrained", "bos+sftm-relation-split"),
-    ("interchange-counts", "add_dead_neurons"): ("own_untrained", "bos+sftm-relation-split"),
+    ("interchange-counts", "split_neurons"): ("inventory_untrained", "bos+sftm-relation-split"),
+    ("interchange-counts", "add_dead_neurons"): ("inventory_untrained", "bos+sftm-relation-split"),
 }
 # The transformations are those of counting transformers, which have one block; a probe of several
 # has its own test.

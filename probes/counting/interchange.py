@@ -201,7 +201,8 @@ def written(
 
     X_ut over the mean of X_us, s in the pool: how far t's component moves u, relative to the pool's
     tokens. The median over those u in the pool that are moved at all; 0 where none is, for then
-    the pool writes nothing that anybody could share.
+    the pool writes nothing that anybody could share. A pool of a single token has nobody to tell
+    either: of a counter that two tokens share only the pool of all others speaks.
     """
     size = np.zeros((len(X), 2))
     for t, weights in enumerate(pools(counters)):

@@ -218,9 +218,10 @@ They are one mechanism with two ends, and the kinds are cuts through a continuum
    least one measure their share in the middle of the line is above {FILL:g} (the whole 95 %
    interval), what a uniform spread has there.
 
-The bars were set before anything was measured. If only the first holds, a continuum can be built
-and training does not use it: a kind says where a model is, not that nothing could lie between.
-Below {CLUSTER:g} (the whole interval) we say that models cluster.
+The bars were set before the blends were measured and these models trained; 192 models trained
+alike, some of them the same, had been looked at before. If only the first holds,
+a continuum can be built and training does not use it: a kind says where a model is, not that
+nothing could lie between. Below {CLUSTER:g} (the whole interval) we say that models cluster.
 
 The path are blends ([constructions](constructions.md)): a share alpha of the logits from one
 shared counter, the rest from a look-up, over one attention. Measures: kappa and `lost`

@@ -1,0 +1,1 @@
+"""Are relation-based and inventory-based counting two mechanisms? What would refute it."""

@@ -12,8 +12,9 @@ from mechprobe.models.checkpoints import FORMATS
 from mechprobe.models.hooked import FAMILIES
 from mechprobe.models.tasks import TASKS
 from mechprobe.probes import MetricSpec, effects
-from mechprobe.probes.counting import dynamics, transport
-from mechprobe.probes.counting.label import bootstrap, rule
+from mechprobe.probes.counting import context, dynamics, transport
+from mechprobe.probes.counting.causal import remove_shared
+from mechprobe.probes.counting.label import attention, bootstrap, margin, range, rule
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.reading import READINGS
 from mechprobe.probes.registry import PROBES
@@ -183,6 +184,14 @@ def test_the_thresholds_are_those_of_the_rule():
         "CUT": transport.CUT,
         "ABOVE_CHANCE": dynamics.ABOVE_CHANCE,
         "REPLICATES": bootstrap.REPLICATES,
+        "CLUSTERED": bootstrap.CLUSTERED,
+        "LOUD": remove_shared.LOUD,
+        "PLACES": context.PLACES,
+        "KEPT": attention.KEPT,
+        "FAR": margin.FAR,
+        "NEAR": range.NEAR,
+        "CAUTIOUS": range.CAUTIOUS,
+        "FEW": rule.FEW,
     }
     assert stated == others | {
         name: value

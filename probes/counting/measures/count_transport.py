@@ -16,7 +16,9 @@ from mechprobe.probes.results import ProbeResult
 @probe(
     "count-transport",
     metrics={
-        "kappa": MetricSpec("cross-token over own slope, mean over tokens", "1"),
+        "kappa": MetricSpec(
+            "cross-token over own slope, as far as sent and received; mean over tokens", "1", -1, 1
+        ),
         "own_slope": MetricSpec("answer's slope on a token's own count component", "1"),
         "cross_slope": MetricSpec("the same for another token's component, mean", "1"),
         "shared": MetricSpec(f"share of tokens with kappa at least {SHARED}", "1", 0, 1),

@@ -58,9 +58,10 @@ class Sharing:
 
     def _agreed(self) -> Float[np.ndarray, "*batch token 2"]:
         sizes = np.minimum(np.abs(self.received), 1) * np.minimum(np.abs(self.sent), 1)
-        mean = np.sqrt(sizes) * np.sign(self.received)
-        one = np.where(self.received * self.sent > 0, mean, 0.0)
-        return np.where(np.isnan(self.received) | np.isnan(self.sent), np.nan, one)
+        mean: np.ndarray = np.sqrt(sizes) * np.sign(self.received)
+        mean[self.received * self.sent < 0] = 0.0
+        mean[np.isnan(self.received) | np.isnan(self.sent)] = np.nan
+        return mean
 
     def _silent(self) -> Bool[np.ndarray, "*batch token"]:
         return np.isnan(self.received[..., 0])

@@ -81,20 +81,20 @@ def measure(model: HookedTransformer, places: Sequence[tuple[CountCells, CountCe
 
 def _weight(counts: int, dtype: torch.dtype) -> Float[np.ndarray, " count"]:
     squares = torch.tensor(DOSES, dtype=dtype).square()
-    weight: np.ndarray = (both_ways(counts) * squares).sum(-1).double().numpy()
+    weight: np.ndarray = (admissible(counts) * squares).sum(-1).double().numpy()
     return weight
 
 
 def _numerator(
     model: HookedTransformer, reference: CountCells, held_out: CountCells
 ) -> Float[np.ndarray, "target count rep source"]:
-    T, C, _ = held_out.predicted.shape
-    valid, dose = both_ways(C), torch.tensor(DOSES, dtype=reference.resid.dtype)
+    T = len(held_out.predicted)
+    dose = torch.tensor(DOSES, dtype=reference.resid.dtype)
     rows = []
     for piece in reference.target_pieces(len(DOSES)):
         found = differences(reference.means_of(piece))[0]
         rows += [
-            _responses(model, held_out.resid[t], held_out.predicted[t], one, valid, dose)
+            _responses(model, held_out.resid[t], held_out.predicted[t], one, dose, t)
             for t, one in zip(range(T)[piece], found, strict=True)
         ]
     numerator: np.ndarray = torch.stack(rows).numpy()
@@ -115,15 +115,10 @@ def admissible(counts: int) -> Bool[Tensor, "count dose"]:
     return (goal >= 0) & (goal < counts)
 
 
-def both_ways(counts: int) -> Bool[Tensor, "count dose"]:
-    """Whether c + dc and c - dc are both measured counts; with two counts whether one is.
-
-    At the least count every dose is positive, and any disturbance can only raise the answer: it
-    would pass for a slope. Doses that come with their opposites leave nothing of it.
-    """
+def one_way(counts: int) -> Bool[Tensor, "count dose"]:
+    """Whether c + dc is a measured count and c - dc is none."""
     valid = admissible(counts)
-    paired = valid & valid.flip(-1)
-    return paired if paired.any() else valid
+    return valid & ~valid.flip(-1)
 
 
 def _goal(counts: int) -> Int[Tensor, "count dose"]:
@@ -135,23 +130,36 @@ def _responses(
     resid: Float[Tensor, "count rep d"],
     base: Int[Tensor, "count rep"],
     delta: Float[Tensor, "source count dose d"],
-    valid: Bool[Tensor, "count dose"],
     dose: Float[Tensor, " dose"],
+    own: int,
 ) -> Float[Tensor, "count rep source"]:
-    count, at = valid.nonzero().T  # one row for each dose that leads to a measured count
+    """Doses times shifts of the answer, summed over the doses of every count.
 
-    def answers(piece: slice) -> Tensor:
-        moved = delta[:, count[piece], at[piece]].transpose(0, 1).unsqueeze(1)
-        answered: Tensor = model.read_out(resid[count[piece]].unsqueeze(2) + moved).argmax(-1)
-        return answered
+    At the least count every dose is positive, and any disturbance can only raise the answer: it
+    would pass for a slope. Where a dose has no opposite that leads to a measured count, the same
+    vector is subtracted as a control, and what it moves the answer inward is taken off; not for the
+    token's own count, of which too little would be left where answers follow it in part.
+    """
+    C = base.shape[0]
+    count, at = admissible(C).nonzero().T  # one row for each dose that leads to a measured count
+    alone, control = one_way(C).nonzero().T
 
-    width = max(resid.shape[-1], model.cfg.d_mlp or 0, model.cfg.d_vocab_out or 0)
-    each = base.shape[1] * delta.shape[0] * width * resid.element_size()
-    with torch.no_grad():
-        answer = joined(len(count), each, answers)
-    shift = (answer - base[count].unsqueeze(-1)) * dose[at, None, None]
+    def shifts(count: Tensor, at: Tensor, sign: int) -> Int[Tensor, "row rep source"]:
+        def answers(piece: slice) -> Tensor:
+            moved = sign * delta[:, count[piece], at[piece]].transpose(0, 1).unsqueeze(1)
+            answered: Tensor = model.read_out(resid[count[piece]].unsqueeze(2) + moved).argmax(-1)
+            return answered
+
+        width = max(resid.shape[-1], model.cfg.d_mlp or 0, model.cfg.d_vocab_out or 0)
+        each = base.shape[1] * delta.shape[0] * width * resid.element_size()
+        with torch.no_grad():
+            return joined(len(count), each, answers) - base[count].unsqueeze(-1)
+
+    shift = shifts(count, at, 1) * dose[at, None, None]
+    inward = (shifts(alone, control, -1) * dose[control, None, None]).clamp(min=0)
+    inward[..., own] = 0
     total = shift.new_zeros(*base.shape, delta.shape[0])
-    return total.index_add_(0, count, shift).double()
+    return total.index_add_(0, count, shift).index_add_(0, alone, -inward).double()
 
 
 def cluster(X: Float[np.ndarray, "target source"]) -> Int[np.ndarray, " token"]:

@@ -105,6 +105,7 @@ def agreement(
                 counters=found.counters[tokens],
                 among=among[i, tokens],
                 listens=listens[i, tokens],
+                used=None if found.used is None else found.used[tokens],
                 values=None if measured.values is None else measured.values.costs(rows),
                 earlier=None if found.earlier is None else found.earlier.some(tokens),
             )

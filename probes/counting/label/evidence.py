@@ -58,6 +58,8 @@ class CountEvidence:
         separable: share of cells that tell one token's count from another's.
         among: kappa among all tokens, its own counter's or not, [T]; as kappa where not given.
         listens: whether each token follows others' counts though it may write none, [T].
+        used: share of each token's right answers that need what it writes along the others'
+            components, NaN where there are no third tokens to tell how much that is, [T].
         values: shares of above-chance accuracy lost with values that only tell positions apart,
             and with values that tell nothing; None in models without positions.
         earlier: what earlier blocks do; None in models of one block.
@@ -71,6 +73,7 @@ class CountEvidence:
     separable: float = 1.0
     among: Float[np.ndarray, " token"] | None = None
     listens: Bool[np.ndarray, " token"] | None = None
+    used: Float[np.ndarray, " token"] | None = None
     values: tuple[float, float] | None = None
     earlier: Earlier | None = None
 
@@ -112,6 +115,12 @@ class CountEvidence:
         sizes = np.bincount(self.counters)
         several = np.count_nonzero(sizes > 1) > 1 and sizes.max() <= FEW
         return bool(several and self.at_large >= MOST and self.lost < HALF)
+
+    @property
+    def use(self) -> float | None:
+        """Median of `used`; None where it is not known."""
+        known = self.used[~np.isnan(self.used)] if self.used is not None else np.empty(0)
+        return float(np.median(known)) if len(known) else None
 
     @property
     def by_position(self) -> bool:

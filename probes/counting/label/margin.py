@@ -54,8 +54,10 @@ def margin(mechanism: Mechanism, e: CountEvidence) -> float:
     shared, private = e.shares
     if shared >= MOST:
         if mechanism == "mixed":
-            return _within(min(*gaps, MOST - e.together), 0, FAR)
+            against = max(MOST - e.together, HALF - (HALF if e.use is None else e.use))
+            return _within(min(*gaps, against), 0, FAR)
         gaps += [kappa - SHARED, SHARE_STEP * (shared - MOST), SHARE_STEP * (e.together - MOST)]
+        gaps += [] if e.use is None else [e.use - HALF]
     elif private >= MOST:
         apart = PRIVATE - abs(kappa)
         if mechanism == "mixed":

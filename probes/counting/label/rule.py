@@ -66,6 +66,12 @@ def _relation(e: CountEvidence) -> tuple[Mechanism, str]:
             f"{shared:.0%} of the tokens follow other tokens' counts, yet only {e.together:.0%}"
             " have a counter together with others: they do not follow the same ones"
         )
+    if e.use is not None and e.use < HALF:
+        return "mixed", (
+            f"{shared:.0%} of the tokens follow other tokens' counts and are followed in turn, yet"
+            f" only {e.use:.0%} of their right answers need what they write in common (median over"
+            " tokens)"
+        )
     whose = "other tokens" if groups <= 1 else "their own group's other tokens"
     several = f"{groups} groups; " if groups > 1 else ""
     return "relation-based", (

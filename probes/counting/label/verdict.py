@@ -20,6 +20,7 @@ from mechprobe.probes.counting.label.evidence import PRIVATE, SHARED, CountEvide
 from mechprobe.probes.counting.label.positional import by_position
 from mechprobe.probes.counting.label.range import beyond, capped
 from mechprobe.probes.counting.label.rule import counting_mechanism
+from mechprobe.probes.counting.label.use import use
 from mechprobe.probes.counting.label.version import version as version
 from mechprobe.probes.counting.mixing import lacks
 from mechprobe.probes.counting.score_terms import POSITIONAL, SEMANTIC
@@ -144,6 +145,7 @@ def measure(context: CountContext) -> Measured:
         separable=context.reference.separable,
         among=sharing.among(),
         listens=sharing.listens(PRIVATE),
+        used=use(context),
         values=None if values is None else values.costs(),
         earlier=earlier(context),
     )
@@ -163,6 +165,11 @@ EVIDENCE: dict[str, tuple[float | None, float | None, str]] = {
     ),
     "received": (None, None, "slope on another token's count over the own, mean of tokens"),
     "sent": (None, None, "slope of others on a token's count over their own, mean of tokens"),
+    "use": (
+        0,
+        1,
+        "share of a token's right answers that need what it writes in common, median of tokens",
+    ),
     "opposed": (0, 1, f"share of tokens with kappa below -{PRIVATE}"),
     "shared": (0, 1, f"share of tokens with kappa of at least {SHARED}"),
     "private": (0, 1, f"share of tokens with |kappa| of at most {PRIVATE}"),
@@ -212,6 +219,7 @@ def _evidence(v: Verdict) -> dict[str, Metric]:
         "shared": shared,
         "private": private,
         "opposed": e.opposed,
+        "use": e.use,
         "clusters": float(np.mean(v.agreed.clusters)),
         "clusters_error": float(np.std(v.agreed.clusters)),
         "lost": e.lost,

@@ -58,18 +58,18 @@ class Sharing:
 
     def _agreed(self) -> Float[np.ndarray, "*batch token 2"]:
         sizes = np.minimum(np.abs(self.received), 1) * np.minimum(np.abs(self.sent), 1)
-        mean: np.ndarray = np.sqrt(sizes) * np.sign(self.received)
+        mean: Float[np.ndarray, "*batch token 2"] = np.sqrt(sizes) * np.sign(self.received)
         mean[self.received * self.sent < 0] = 0.0
         mean[np.isnan(self.received) | np.isnan(self.sent)] = np.nan
         return mean
 
     def _silent(self) -> Bool[np.ndarray, "*batch token"]:
-        return np.isnan(self.received[..., 0])
+        return np.asarray(np.isnan(self.received[..., 0]))
 
     def listens(self, least: float) -> Bool[np.ndarray, "*batch token"]:
         """Whether tokens receive at least so much, in either pool, from others or from all."""
-        found: np.ndarray = np.fmax(self.received[..., 0], self.received[..., 1]) >= least
-        return found
+        found = np.fmax(self.received[..., 0], self.received[..., 1]) >= least
+        return np.asarray(found)
 
 
 def _medians(

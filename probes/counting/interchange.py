@@ -8,7 +8,6 @@ a slope suffices, and one pooled source (Geiger et al., arXiv:2106.02997; Wu et 
 arXiv:2305.08809).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +21,16 @@ from mechprobe.models.tasks.causal_models import CausalModel
 from mechprobe.probes.counting.cells import CountCells
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.transport import LEAST_SLOPE
+from mechprobe.probes.counting.written_counts import (
+    Means,
+    Sources,
+    goals,
+    mean_sources,
+    means_of,
+    single_sources,
+)
 
 HELD = 4  # sequences of each (token, count) cell in which a token's own part is held
-Sources = Callable[[int], Float[Tensor, "count rep source d"]]
 
 
 @dataclass(frozen=True)
@@ -66,10 +72,18 @@ class Reading:
         own = np.diagonal(agreed)
         return np.asarray((own + _others(agreed).mean(1)) / 2)
 
+    def chance(self, model: CausalModel) -> float:
+        """The accuracy of a causal model's grouping with its tokens exchanged at random, the mean
+        over all ways to exchange them."""
+        followed, kept = self.followed(), self.kept()
+        share = _others(model.shares.double().numpy()).mean()
+        other = share * _others(followed).mean() + (1 - share) * _others(kept).mean()
+        return float((np.diagonal(followed).mean() + other) / 2)
+
 
 @dataclass(frozen=True)
-class Interchange:
-    """All interchanges of one network, and three numbers of each token that have to agree.
+class Parts:
+    """What a set of count means does to the answers, and three numbers of each token.
 
     A token has part in a counter if it receives, sends and uses. One alone does not suffice: a
     token may follow a count that nothing but other tokens write (it listens, and counts otherwise),
@@ -77,22 +91,17 @@ class Interchange:
 
     Args:
         mean: s's component is the difference of its count means, M_s(c') - M_s(c).
-        single: s's component comes from one sequence that the means have not seen,
-            x_s(c') - M_s(c), with all that is special to that sequence.
-        right: the base is answered rightly before anything is written.
-        needs: what t loses when its own part of s's component, at the size t writes it, is held at
-            its mean over counts [target, source]: 0 where all right answers stay, 1 where one
-            count's stay, as a constant answer has it. The diagonal is 0.
-        size: how much of s's count component t writes: t's component moves third tokens that many
-            times as far as that of s does, the median over them [target, source].
+        single: it comes from one sequence that the means have not seen, x_s(c') - M_s(c), with all
+            that is special to that sequence.
+        needs: what t loses when its own part of others' mean component, at the size t writes it, is
+            held at its mean over counts: 0 where all right answers stay, 1 where one count's
+            stay, as of a constant answer. For two pools of others, see `pools`, [T, 2].
         counters: counter of each token as clusters of count transport have it, [T].
     """
 
     mean: Reading
     single: Reading
-    right: Bool[np.ndarray, "target count rep"]
-    needs: Float[np.ndarray, "target source"]
-    size: Float[np.ndarray, "target source"]
+    needs: Float[np.ndarray, "token pool"]
     counters: Int[np.ndarray, " token"]
 
     def own(self) -> Float[np.ndarray, " token"]:
@@ -110,9 +119,9 @@ class Interchange:
         return self._median(self.mean.followed().T)
 
     def used(self) -> Float[np.ndarray, " token"]:
-        """Share of t's right answers that need what t writes along other tokens' components: the
-        median over those."""
-        return self._median(self.needs)
+        """How much of its right answers t owes to what it writes along other tokens' components, 0
+        to 1 as `needs`: of the pool that it needs more."""
+        return np.asarray(self.needs.max(-1))
 
     def _median(self, values: Float[np.ndarray, "token other"]) -> Float[np.ndarray, " token"]:
         """Median over a token's others: all, or those of its counter, whichever is larger."""
@@ -124,6 +133,19 @@ class Interchange:
         return out
 
 
+@dataclass(frozen=True)
+class Interchange(Parts):
+    """All interchanges of one network.
+
+    Args:
+        right: the base is answered rightly before anything is written.
+        size: how much of either pool's mean component t writes, see `written`, [T, 2].
+    """
+
+    right: Bool[np.ndarray, "target count rep"]
+    size: Float[np.ndarray, "token pool"]
+
+
 def interchanges(context: CountContext) -> Interchange:
     """Interchange counts between all tokens of one network.
 
@@ -133,13 +155,13 @@ def interchanges(context: CountContext) -> Interchange:
     Base and source differ in sequence, token and position.
     """
     model, reference, held = context.model, context.reference, context.held_out
-    X, counters = context.transport.matrix(), context.transport.counters
-    size = written(X)
+    counters, means = context.transport.counters, means_of(reference)
+    size = written(context.transport.matrix(), counters)
     return Interchange(
-        mean=read(model, held, lambda t: mean_sources(reference, held, t)),
-        single=read(model, held, lambda t: single_sources(reference, held, t)),
+        mean=read(model, held, mean_sources(means, held)),
+        single=read(model, held, single_sources(means, held, held.predicted.shape[2])),
         right=(held.predicted == held.data.counts.unsqueeze(-1)).numpy(),
-        needs=needed(model, reference, held, size),
+        needs=needed(model, means, held, size, counters),
         size=size,
         counters=counters,
     )
@@ -164,91 +186,58 @@ def read(model: HookedTransformer, held: CountCells, sources: Sources) -> Readin
     return Reading(torch.stack(follows).numpy(), torch.stack(keeps).numpy())
 
 
-def goals(counts: int, reps: int) -> Int[Tensor, "count rep"]:
-    """Index of the count that is written, for each count of the base and repetition."""
-    c, r = torch.arange(counts).unsqueeze(1), torch.arange(reps)
-    return (c + 1 + (r + c) % max(1, counts - 1)) % counts
+def pools(counters: Int[np.ndarray, " token"]) -> Float[np.ndarray, "token pool source"]:
+    """Weights of two means for each token: over all other tokens, and over the others that have its
+    counter (none where it is alone)."""
+    other = 1.0 - np.eye(len(counters))
+    weights = np.stack([other, other * (counters[:, None] == counters)], axis=1)
+    return np.asarray(weights / weights.sum(-1, keepdims=True).clip(min=1))
 
 
-def mean_sources(
-    reference: CountCells, held: CountCells, target: int
-) -> Float[Tensor, "count rep source d"]:
-    """M_s(c') - M_s(c) of all sources s, as the means for this target have it."""
-    means = _means(reference, target)
-    C, R = held.predicted.shape[1:]
-    return (means[:, goals(C, R)] - means.unsqueeze(2)).permute(1, 2, 0, 3)
+def written(
+    X: Float[np.ndarray, "target source"], counters: Int[np.ndarray, " token"]
+) -> Float[np.ndarray, "token pool"]:
+    """How much of its others' mean count component a token writes, by what those others say.
 
-
-def single_sources(
-    reference: CountCells, held: CountCells, target: int
-) -> Float[Tensor, "count rep source d"]:
-    """x_s(c') - M_s(c): the residual of one held-out sequence in which s occurs c' times.
-
-    Sequences that hold the target are passed over where there is another one: its own count
-    would come with them. For the target's own count the sequence is another than the base.
+    X_ut over the mean of X_us, s in the pool: how far t's component moves u, relative to the pool's
+    tokens. The median over those u in the pool that are moved at all; 0 where none is, for then
+    the pool writes nothing that anybody could share.
     """
-    T, C, R = held.predicted.shape
-    goal, r = goals(C, R), torch.arange(R)
-    # Of the R sequences of (s, c') the first after r that is free of the target.
-    wanted = held.free[target][:, goal]  # [source, count, rep, sequence]
-    ahead = (r - r.unsqueeze(1) - 1) % R
-    at = (wanted * R - ahead).argmax(-1)
-    chosen = held.resid[torch.arange(T).view(-1, 1, 1), goal, at]
-    return (chosen - _means(reference, target).unsqueeze(2)).permute(1, 2, 0, 3)
-
-
-def written(X: Float[np.ndarray, "target source"]) -> Float[np.ndarray, "target source"]:
-    """How much of s's count component t writes, by what third tokens say.
-
-    X_ut / X_us is how far t's component moves u, relative to that of s; the median over all u
-    other than t and s that s moves at all. 0 where there are none: s writes nothing that anybody
-    could share.
-    """
-    T = len(X)
-    heard = np.where(X > LEAST_SLOPE, X, np.nan)
-    ratio = X.T[:, None, :] / heard.T[None]  # [t, s, u]
-    index = np.arange(T)
-    ratio[index, :, index] = np.nan
-    ratio[:, index, index] = np.nan
-    known = ~np.isnan(ratio).all(-1)
-    found = np.zeros((T, T))
-    found[known] = np.nanmedian(ratio[known], axis=-1)
-    np.fill_diagonal(found, 1.0)
-    return found
+    size = np.zeros((len(X), 2))
+    for t, weights in enumerate(pools(counters)):
+        for pool, weight in enumerate(weights):
+            members = np.flatnonzero(weight)
+            # A member hears the others, not itself.
+            heard = X[np.ix_(members, members)]
+            rest = (heard.sum(1) - np.diagonal(heard)) / max(1, len(members) - 1)
+            moved = rest > LEAST_SLOPE
+            if moved.any():
+                size[t, pool] = np.median(X[members[moved], t] / rest[moved])
+    return size
 
 
 def needed(
     model: HookedTransformer,
-    reference: CountCells,
+    means: Means,
     held: CountCells,
-    size: Float[np.ndarray, "target source"],
-) -> Float[np.ndarray, "target source"]:
-    """Share of each target's right answers lost when its own part of s's component is held.
+    size: Float[np.ndarray, "token pool"],
+    counters: Int[np.ndarray, " token"],
+) -> Float[np.ndarray, "token pool"]:
+    """Share of each token's right answers lost when its own part of what others write is held.
 
-    size[t, s] (M_s(c) - mean over counts of M_s) is taken from the residual of t at count c. What a
-    constant answer would keep, one of all counts, counts as lost.
+    size[t] times the pool's mean of M_s(c), less its mean over counts, is taken from the residual
+    of t at count c. What a constant answer would keep, one of all counts, counts as lost.
     """
     lost, counts = np.zeros_like(size), held.data.counts.view(-1, 1)
+    weights = torch.from_numpy(pools(counters) * size[..., None])
     for t, resid in enumerate(held.resid[:, :, :HELD]):
-        means = _means(reference, t)
-        part = torch.from_numpy(size[t]).to(means)[:, None, None] * (
-            means - means.mean(1, keepdim=True)
-        )
+        part = torch.einsum("ps,scd->pcd", weights[t].to(resid), means(t))
+        part = part - part.mean(1, keepdim=True)
         answer = _answers(model, resid.unsqueeze(2) - part.transpose(0, 1).unsqueeze(1))
         right = held.predicted[t, :, :HELD] == counts
         still = (answer == counts.unsqueeze(-1)) & right.unsqueeze(-1)
         lost[t] = 1 - still.sum((0, 1)).double().numpy() / max(1, int(right.sum()))
-    np.fill_diagonal(lost, 0.0)
     return np.minimum(lost / (1 - 1 / len(counts)), 1.0)
-
-
-def _means(reference: CountCells, target: int) -> Float[Tensor, "source count d"]:
-    """The count means for one target, kept where those of all targets are."""
-    pieces = reference.target_pieces()
-    piece = next(one for one in pieces if one.start <= target < one.stop)
-    if len(pieces) == 1:
-        return reference.means_of(piece)[target]
-    return reference.means_at(slice(target, target + 1))[0]
 
 
 def _answers(

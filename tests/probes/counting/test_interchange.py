@@ -15,8 +15,8 @@ from mechprobe.models.base import chunks
 from mechprobe.models.families.counting import symmetries
 from mechprobe.models.tasks.causal_models import grouped, inventory, relation
 from mechprobe.probes import CountContext
-from mechprobe.probes.counting import interchange
-from mechprobe.probes.counting.interchange import Interchange, goals, interchanges, written
+from mechprobe.probes.counting.interchange import Interchange, interchanges, pools, written
+from mechprobe.probes.counting.written_counts import goals, means_of, single_sources
 from tests.probes.counting.listeners import listening
 
 T, L = 8, 6
@@ -139,7 +139,7 @@ def test_single_sources_hold_the_count_and_not_the_target():
     c = context(construct("dot", T=T, L=L))
     held = c.held_out
     C, R = held.predicted.shape[1:]
-    given = interchange.single_sources(c.reference, held, 3)
+    given = single_sources(means_of(c.reference), held, R)(3)
     origin = given + c.reference.means_for[3].transpose(0, 1).unsqueeze(1)
     goal, some = goals(C, R), 0
     for at, r, s in np.ndindex(C, R, T):
@@ -160,15 +160,24 @@ def test_all_pairs_of_counts_come_equally_often():
     assert torch.equal(pairs, wanted.flatten()[: len(pairs)])
 
 
-def test_the_size_of_a_component_is_what_third_tokens_say():
-    """Tokens that write 1, 2 and 0 times a common component, heard by all."""
-    writes = np.array([1.0, 2.0, 0.0, 1.0])
-    X = np.tile(writes, (4, 1))
-    size = written(X)
-    heard = writes > 0
-    expected = np.where(heard, writes[:, None] / np.where(heard, writes, 1), 0)
-    np.fill_diagonal(expected, 1)
-    assert size == pytest.approx(expected)
+def test_the_size_of_a_component_is_what_the_others_say():
+    """Five tokens write 1, 2, 0, 1 and 1 times a common component and all hear it."""
+    writes = np.array([1.0, 2.0, 0.0, 1.0, 1.0])
+    size = written(np.tile(writes, (5, 1)), np.array([0, 0, 1, 0, 0]))
+    # Against the mean of the other four, less the one that answers: there is a median of four.
+    assert size[2] == pytest.approx([0, 0])
+    assert size[1, 0] == pytest.approx(2 / np.median([2 / 3, 1, 2 / 3, 2 / 3]))
+    assert size[1, 1] == pytest.approx(2)
+    assert size[0, 1] == pytest.approx(1 / np.median([1, 1.5, 1.5]))
+    # Where nobody hears anybody there is nothing to share.
+    assert written(np.eye(5), np.arange(5)) == pytest.approx(np.zeros((5, 2)))
+
+
+def test_pools_leave_the_token_out():
+    weights = pools(np.array([0, 1, 0, 0]))
+    assert weights[0, 0] == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3])
+    assert weights[0, 1] == pytest.approx([0, 0, 1 / 2, 1 / 2])
+    assert weights[1, 1] == pytest.approx(np.zeros(4))
 
 
 def test_targets_may_be_measured_in_pieces(monkeypatch):

@@ -100,8 +100,10 @@ class CountEvidence:
 
     @property
     def together(self) -> float:
-        """Share of tokens that have a counter with others."""
-        return float((np.bincount(self.counters)[self.counters] > 1).mean())
+        """Share of tokens that have a counter with others; 1 where none has, for then tokens were
+        not clustered, or follow no single other one."""
+        together = np.bincount(self.counters)[self.counters] > 1
+        return float(together.mean()) if together.any() else 1.0
 
     @property
     def at_large(self) -> float:

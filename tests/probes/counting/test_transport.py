@@ -129,13 +129,14 @@ def test_disturbances_pass_for_no_slope() -> None:
     dose = torch.tensor(DOSES, dtype=axis.dtype)
     cells, sources = here.held_out, 4 * size * axis
     # The target's own column has no control.
-    found = _responses(model, cells.resid[0], cells.predicted[0], sources, dose, 0)[..., 1:]
+    found = _responses(model, cells.resid[0], cells.predicted[0], sources, dose, 0)[0, :, 1:]
     uncontrolled = [
         _responses(model, cells.resid[0], cells.predicted[0], one.unsqueeze(0), dose, 0)
         for one in sources[1:60]
     ]
-    assert torch.stack(uncontrolled).mean() > 1
-    assert found.mean().abs() < 0.2
+    raw = torch.stack(uncontrolled)[:, 0].mean()
+    assert raw > 2
+    assert found.mean().abs() < raw / 4
 
 
 def test_clusters_are_named_by_size() -> None:

@@ -60,11 +60,9 @@ class Known(BaseModel):
     def attention(self) -> str | None:
         """The kind of attention that it must have; None where training left that open.
 
-        A constant matrix is positional. A shared counter holds the count of the position's own
-        token, which only attention that compares tokens can write.
+        A shared counter holds the count of the position's own token, which only attention that
+        compares tokens can write. A look-up works with any that weighs all tokens alike.
         """
-        if self.architecture.startswith("lin"):
-            return "positional"
         return None if self.mechanism == "inventory-based" else "semantic"
 
     @property

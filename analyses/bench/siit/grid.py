@@ -41,7 +41,7 @@ def stacks() -> list[Stack]:
 def _more() -> list[Stack]:
     """More of what is learnt soon: shared counters with room to spare, and mixtures at T=8, L=6."""
     found: list[Stack] = []
-    for i, architecture in enumerate(COMPARING):
+    for i, architecture in enumerate(("dot", "bos")):
         for j, (T, L) in enumerate(((8, 6), (16, 6))):
             aims, seed = [(0,) * T, (0,) * T, _groups(T)], 360 + 10 * i + 30 * j
             found.append(_stack(architecture, T, L, (T + 6, 2 * T), aims, SHARED_STEPS, seed))

@@ -2,13 +2,16 @@
 
     python -m mechprobe.analyses.bench.calibration [--models N] [--seed S]
 
-Labels pure, blended (alpha uniform in [0, 1]), damaged and untrained models, notes the bootstrap
-margin and whether the label was right, fits a logistic regression and writes
+Labels pure, blended (alpha uniform in [0, 1]), damaged and untrained models and half of those that
+were trained towards a causal model; notes the bootstrap margin and agreement and whether both axes
+of the label were right, fits logistic regressions and writes
 probes/counting/label/calibration.json. The benchmark checks it on other models.
 """
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +24,7 @@ from mechprobe.analyses.bench.populations import (
     noisy_blends,
     possible,
     pure,
+    trained,
     untrained,
 )
 from mechprobe.models.base.files import write_text
@@ -34,22 +38,37 @@ OUTPUT = Path(calibration.__file__).with_name(calibration.FILE)
 
 @dataclass(frozen=True)
 class Outcome:
-    """One labelled member."""
+    """One labelled member.
+
+    Args:
+        margin: bootstrap margin of the counting label.
+        right: whether that is the truth.
+        agreement: share of replicates with the same attention label; None without one.
+        attention_right: whether that is the truth; None where it is not known.
+    """
 
     margin: float
     right: bool
+    agreement: float | None
+    attention_right: bool | None
 
 
 def outcome(member: Member) -> Outcome:
     """Label one member and compare with its truth."""
     model = member.build()
     verdict = judge(CountContext(model, model.config.task(), seed=member.seed % 97))
-    return Outcome(verdict.agreed.margin, verdict.mechanism == member.truth(model))
+    attention = member.attention()
+    return Outcome(
+        verdict.agreed.margin,
+        verdict.mechanism == member.truth(model),
+        verdict.agreed.attention,
+        None if attention is None else verdict.attention == attention,
+    )
 
 
 def population(number: int, seed: int) -> list[Member]:
     """A quarter each of blends and noisy blends over the whole range, the rest pure, damaged and
-    untrained."""
+    untrained; and half of the models that were trained towards a causal model."""
     Ts, Ls = (8, 16, 32), (6, 10, 15)
     plain = pure(Ts, Ls, 1, seed)
     rng = np.random.default_rng(seed)
@@ -57,23 +76,34 @@ def population(number: int, seed: int) -> list[Member]:
     members += blends(Ts, Ls, number // 4, 0.0, 1.0, seed)
     members += noisy_blends(Ts, Ls, number // 4, seed + 1000)
     members += [m for m in damaged(number // 5, seed) if possible(m)]
-    return members + untrained(Ts, Ls, number // 10, seed)
+    return members + untrained(Ts, Ls, number // 10, seed) + trained("fit")
 
 
-def fit(outcomes: list[Outcome], asked: int, seed: int) -> calibration.Calibration:
-    """Logistic regression of being right on the margin."""
-    X = np.array([[o.margin] for o in outcomes])
-    y = np.array([o.right for o in outcomes])
-    model = LogisticRegression(C=100.0).fit(X, y)
-    bound = 1 / (2 * len(y))
+def fit(outcomes: Sequence[Outcome], asked: int, seed: int) -> calibration.Calibration:
+    """Logistic regressions of being right: on the margin, and on the agreement for attention."""
+    known = [o for o in outcomes if o.attention_right is not None and o.agreement is not None]
+    counting = _fitted([o.margin for o in outcomes], [o.right for o in outcomes])
+    attention = _fitted(
+        [o.agreement or 0.0 for o in known], [bool(o.attention_right) for o in known]
+    )
     return calibration.Calibration(
-        intercept=float(model.intercept_[0]),
-        slope=float(model.coef_[0, 0]),
-        floor=bound,
-        ceiling=1 - bound,
-        models=len(y),
+        **counting.model_dump(),
+        attention=attention,
         seed=seed,
         made_by=f"python -m mechprobe.analyses.bench.calibration --models {asked} --seed {seed}",
+    )
+
+
+def _fitted(values: Sequence[float], right: Sequence[bool]) -> calibration.Fit:
+    bound = 1 / (2 * len(right))
+    if len(set(right)) == 1:  # nothing to regress on: as sure as so many models allow
+        odds = log((1 - bound) / bound) * (1 if right[0] else -1)
+        intercept, slope = odds, 0.0
+    else:
+        model = LogisticRegression(C=100.0).fit(np.array(values)[:, np.newaxis], np.array(right))
+        intercept, slope = float(model.intercept_[0]), float(model.coef_[0, 0])
+    return calibration.Fit(
+        intercept=intercept, slope=slope, floor=bound, ceiling=1 - bound, models=len(right)
     )
 
 

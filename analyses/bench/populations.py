@@ -1,4 +1,5 @@
-"""Populations of models whose mechanism is known: pure ones, blends, damaged and untrained ones."""
+"""Populations of models whose mechanism is known: pure ones, blends, damaged, untrained ones, and
+those that were trained towards a causal model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from mechprobe.analyses.bench.siit.store import built, by_name
 from mechprobe.models import (
     ARCHITECTURES,
     CONSTRUCTIONS,
@@ -20,7 +22,8 @@ from mechprobe.models.families.counting.constructions import Sizes, construct, f
 from mechprobe.models.hooked import copy_with
 from mechprobe.probes.counting.label.rule import SOLVED
 
-Kind = Literal["pure", "blend", "noisy blend", "untrained", "damaged"]
+Kind = Literal["pure", "blend", "noisy blend", "untrained", "damaged", "trained"]
+Half = Literal["fit", "check"]
 TESTED = 20_000  # sequences behind the true accuracy of a damaged model
 
 
@@ -30,7 +33,7 @@ class Member:
 
     Args:
         kind: what sort of member it is.
-        name: construction, or architecture of an untrained model.
+        name: construction, architecture of an untrained model, or a trained one's own.
         T, L, seed: sizes and seed.
         alpha: share of the relation-based part of a blend.
         groups: counters of a construction with several.
@@ -48,6 +51,8 @@ class Member:
 
     def build(self) -> HookedTransformer:
         """Make the model."""
+        if self.kind == "trained":
+            return built(by_name()[self.name])
         if self.kind == "untrained":
             generator = torch.Generator().manual_seed(self.seed)
             d, p = (int(2**3 + draw_integers(4, (), generator)) for _ in range(2))
@@ -66,7 +71,10 @@ class Member:
         return copy_with(model, **noisy)
 
     def truth(self, model: HookedTransformer) -> str:
-        """The counting mechanism it was built to have; noise may leave it unsolved."""
+        """The counting mechanism it was built to have, or trained and verified; noise may leave it
+        unsolved."""
+        if self.kind == "trained":
+            return by_name()[self.name].mechanism
         if self.kind == "untrained":
             return "unsolved"
         if self.noise and true_accuracy(model) < SOLVED:
@@ -75,7 +83,9 @@ class Member:
         return find_construction(self.name).truth(sizes)[0]
 
     def attention(self) -> str | None:
-        """The attention kind it was built to have; None where it is not known."""
+        """The attention kind it was built to have, or must have; None where it is not known."""
+        if self.kind == "trained":
+            return by_name()[self.name].attention
         if self.kind == "untrained" or self.noise:
             return None
         return CONSTRUCTIONS[self.name].attention
@@ -176,3 +186,15 @@ def damaged(number: int, seed: int) -> list[Member]:
         )
         for i, size in enumerate(noise)
     ]
+
+
+def trained(half: Half) -> list[Member]:
+    """Models trained towards a causal model: half of each sort for fits, half to check them."""
+    kinds: dict[tuple[str, str], int] = {}
+    members = []
+    for known in by_name().values():
+        sort = (known.causal.name, known.architecture)
+        number = kinds[sort] = kinds.get(sort, -1) + 1
+        if (number % 2 == 0) == (half == "fit"):
+            members.append(Member("trained", known.name, known.T, known.L, known.seed))
+    return members

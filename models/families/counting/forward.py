@@ -28,16 +28,40 @@ def forward(
     Raises:
         MechprobeError: tokens of another length, or an id that is none.
     """
+    x, attended = attend(config, weights, tokens)
+    return read_out(weights, x + attended)
+
+
+def attend(
+    config: CountingConfig, weights: Weights, tokens: Any
+) -> tuple[Float[Tensor, "stack batch pos d"], Float[Tensor, "stack batch pos d"]]:
+    """Embeddings x_i and what attention adds to them, sum_j w_ij x_j; arguments as of `forward`.
+
+    Raises:
+        MechprobeError: tokens of another length, or an id that is none.
+    """
     tokens = Tokens(config.n_ctx, config.n_vocab).checked(tokens)
     index = torch.arange(tokens.shape[0]).view(-1, 1, 1)
     x = weights["W_E"][index, tokens]
     if config.mixing == "lin":
-        scores = weights["W_mix"].unsqueeze(1)
-    else:
-        query = x @ weights["W_Q"].unsqueeze(1)
-        key = x @ weights["W_K"].unsqueeze(1)
-        scores = query @ key.transpose(-2, -1) / config.d**0.5
-    mixing = scores.softmax(-1) if config.softmax else scores
-    mixed = x + mixing @ x
-    hidden = (mixed @ weights["W_in"].unsqueeze(1) + weights["b_in"][:, None, None]).relu()
-    return hidden @ weights["W_out"].unsqueeze(1) + weights["b_out"][:, None, None]
+        W = weights["W_mix"]
+        mixing = W.softmax(-1) if config.softmax else W
+        return x, _product(x.mT, mixing.mT).mT
+    query, key = _product(x, weights["W_Q"]), _product(x, weights["W_K"])
+    scores = query @ key.mT / config.d**0.5
+    return x, (scores.softmax(-1) if config.softmax else scores) @ x
+
+
+def read_out(
+    weights: Weights, stream: Float[Tensor, "stack batch pos d"]
+) -> Float[Tensor, "stack batch pos classes"]:
+    """Logits from the residual stream after attention, x'_i."""
+    hidden = (_product(stream, weights["W_in"]) + weights["b_in"][:, None, None]).relu()
+    return _product(hidden, weights["W_out"]) + weights["b_out"][:, None, None]
+
+
+def _product(
+    x: Float[Tensor, "stack batch pos n"], W: Float[Tensor, "stack n m"]
+) -> Float[Tensor, "stack batch pos m"]:
+    """One product a model; a matrix for every sequence, as broadcasting makes, takes far longer."""
+    return (x.flatten(1, 2) @ W).view(*x.shape[:3], W.shape[-1])

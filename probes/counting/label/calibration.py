@@ -1,10 +1,11 @@
-"""From a bootstrap margin to a probability of being right.
+"""From what the bootstrap says to a probability of being right.
 
-A logistic regression (scikit-learn) on one number: the mean margin of the bootstrap replicates,
-that is their evidence's distance from the nearest threshold, negative where a replicate has
-another label. `python -m mechprobe.analyses.bench.calibration` fits it on constructions, blends and
-damaged constructions whose mechanism is known, and kept in calibration.json beside this
-file, with how it was made.
+For each axis a logistic regression (scikit-learn) on one number. Counting: the mean margin of the
+bootstrap replicates, that is their evidence's distance from the nearest threshold, negative where
+a replicate has another label. Attention: the share of replicates with the same label.
+`python -m mechprobe.analyses.bench.calibration` fits both on models whose mechanism is known:
+constructions, blends, damaged constructions, and models trained towards a causal model. They are
+kept in calibration.json beside this file, with how it was made.
 """
 
 import json
@@ -18,23 +19,43 @@ from pydantic import BaseModel
 FILE = "calibration.json"
 
 
-class Calibration(BaseModel):
-    """Fitted coefficients and where they come from."""
+class Fit(BaseModel):
+    """Coefficients of one axis.
+
+    Attributes:
+        intercept, slope: of the log odds of being right.
+        floor, ceiling: no confidence lies beyond; as many models tell no more.
+        models: behind the fit.
+    """
 
     intercept: float
     slope: float
     floor: float
     ceiling: float
     models: int
+
+    def probability(self, value: float) -> float:
+        """Of being right, in [floor, ceiling]."""
+        score = self.intercept + self.slope * value
+        return float(np.clip(1 / (1 + exp(-score)), self.floor, self.ceiling))
+
+
+class Calibration(Fit):
+    """The fit of the counting axis, that of the attention axis, and where they come from."""
+
+    attention: Fit
     seed: int
     made_by: str
 
 
 def calibrated(margin: float) -> float:
     """Probability that the counting label is right, in [0, 1]."""
-    fitted = load()
-    score = fitted.intercept + fitted.slope * margin
-    return float(np.clip(1 / (1 + exp(-score)), fitted.floor, fitted.ceiling))
+    return load().probability(margin)
+
+
+def attention_calibrated(agreement: float) -> float:
+    """Probability that the attention label is right, in [0, 1]."""
+    return load().attention.probability(agreement)
 
 
 @cache

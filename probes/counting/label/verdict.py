@@ -13,7 +13,7 @@ from mechprobe.probes.counting.context import CountContext, needs_counts
 from mechprobe.probes.counting.kinds import COUNTING, Mechanism
 from mechprobe.probes.counting.label.attention import Answers, attention_evidence
 from mechprobe.probes.counting.label.bootstrap import Agreement, Measured, agreement
-from mechprobe.probes.counting.label.calibration import calibrated
+from mechprobe.probes.counting.label.calibration import attention_calibrated, calibrated
 from mechprobe.probes.counting.label.counters import count_counters, counters_sentence, variant
 from mechprobe.probes.counting.label.depth import earlier
 from mechprobe.probes.counting.label.evidence import PRIVATE, SHARED, CountEvidence, token_kinds
@@ -74,7 +74,12 @@ def label_in(context: CountContext) -> MechanismLabel:
     ]
     if v.attention is not None:
         agreed = v.agreed.attention
-        axes.append(ATTENTION.labelled(v.attention, agreement=agreed, reason=v.why_attention))
+        sure = None if agreed is None else attention_calibrated(agreed)
+        axes.append(
+            ATTENTION.labelled(
+                v.attention, confidence=sure, agreement=agreed, reason=v.why_attention
+            )
+        )
     return MechanismLabel(
         axes=axes,
         reasons=reasons,

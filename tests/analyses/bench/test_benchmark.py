@@ -73,10 +73,19 @@ def test_calibration_fit_learns_the_margin() -> None:
     rng = np.random.default_rng(0)
     margins = rng.uniform(-0.1, 0.3, 400)
     outcomes = [
-        calibrate_confidence.Outcome(float(m), bool(rng.random() < 1 / (1 + np.exp(-20 * m))))
-        for m in margins
+        calibrate_confidence.Outcome(
+            margin=float(m),
+            right=bool(rng.random() < 1 / (1 + np.exp(-20 * m))),
+            agreement=float(agreed),
+            attention_right=bool(rng.random() < agreed) if known else None,
+        )
+        for m, agreed, known in zip(
+            margins, rng.uniform(0.5, 1, 400), [True] * 300 + [False] * 100, strict=True
+        )
     ]
     fitted = calibrate_confidence.fit(outcomes, 400, 0)
+    assert (fitted.models, fitted.attention.models) == (400, 300)
+    assert fitted.attention.slope > 1
     assert 12 < fitted.slope < 30
     assert abs(fitted.intercept) < 1
     assert 0 < fitted.floor < fitted.ceiling < 1

@@ -1,0 +1,1 @@
+"""How often labels of trained models change when nothing that matters does."""

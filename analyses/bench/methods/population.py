@@ -1,0 +1,149 @@
+"""Models whose mechanism is known, from several sources, and the truth about each.
+
+A source is a function of `quick` and a seed that gives entries; to add one, add it to `SOURCES`.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+
+from mechprobe.analyses.bench.methods.answers import Half
+from mechprobe.analyses.bench.populations import (
+    blends,
+    damaged,
+    noisy_blends,
+    possible,
+    pure,
+    untrained,
+)
+from mechprobe.models import CountingConfig, HistogramTask, HookedTransformer, MechprobeError
+from mechprobe.models.families.counting.symmetries import random_symmetry
+
+__all__ = ["SOURCES", "Entry", "Known", "counting_task", "disguised", "name_of", "population"]
+
+
+class Known(Protocol):
+    """How to make a model whose mechanism is known; a frozen dataclass, so that it can be stored
+    and sent."""
+
+    @property
+    def name(self) -> str:
+        """What models of its sort share."""
+        ...
+
+    def build(self) -> HookedTransformer:
+        """Make the model."""
+        ...
+
+    def truth(self, model: HookedTransformer) -> str:
+        """How it counts, one of KINDS."""
+        ...
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model of the population.
+
+    Args:
+        part: of the population.
+        member: how to make it.
+        tuned: a method's own rule was made with models like it in view.
+        half: what its truth may be used for.
+    """
+
+    part: str
+    member: Known
+    tuned: bool
+    half: Half = "test"
+
+    @property
+    def name(self) -> str:
+        """Of its folder and in files."""
+        return name_of(self.member)
+
+
+def disguised(member: Known) -> HookedTransformer:
+    """A model as methods meet it: under a random product of the symmetries it has, where they are
+    known."""
+    plain = member.build()
+    if not isinstance(plain.config, CountingConfig):
+        return plain
+    return random_symmetry(plain, torch.Generator().manual_seed(int(name_of(member), 16)))
+
+
+def name_of(member: Known) -> str:
+    """Of a model's folder and in files; says nothing of the truth."""
+    return hashlib.sha256(repr(member).encode()).hexdigest()[:12]
+
+
+def counting_task(model: HookedTransformer) -> HistogramTask:
+    """What a model is asked.
+
+    Raises:
+        MechprobeError: it does not count.
+    """
+    task = model.task()
+    if not isinstance(task, HistogramTask):
+        raise MechprobeError(
+            f"a model of the task {task.name!r}; the bench is of models that count"
+        )
+    return task
+
+
+Source = Callable[[bool, int], list[Entry]]
+
+
+def constructions(quick: bool, seed: int) -> list[Entry]:
+    """Pure constructions; mechprobe's rule was made on them."""
+    Ts, Ls = ((8,), (6,)) if quick else ((8, 16), (6, 10))
+    found = pure(Ts, Ls, 1, seed + 20_000)
+    return [Entry("pure", one, True) for one in (found[::2] if quick else found)]
+
+
+def blended(quick: bool, seed: int) -> list[Entry]:
+    """Blends of both mechanisms, with and without noise."""
+    Ts, Ls, number = ((8,), (6,), 6) if quick else ((8, 16), (6, 10), 24)
+    plain = blends(Ts, Ls, number, 0.0, 1.0, seed + 21_000)
+    noisy = noisy_blends(Ts, Ls, number, seed + 22_000)
+    return [Entry("blends", one, True) for one in plain] + [
+        Entry("noisy", one, True) for one in noisy
+    ]
+
+
+def ruined(quick: bool, seed: int) -> list[Entry]:
+    """Pure constructions with noise, and models at initialisation."""
+    noisy = [] if quick else [one for one in damaged(18, seed + 23_000) if possible(one)]
+    Ts, Ls, number = ((8,), (6,), 4) if quick else ((8, 16), (6, 10), 12)
+    fresh = untrained(Ts, Ls, number, seed + 24_000)
+    return [Entry("noisy", one, True) for one in noisy] + [
+        Entry("untrained", one, True) for one in fresh
+    ]
+
+
+SOURCES: tuple[Source, ...] = (constructions, blended, ruined)
+
+
+def population(quick: bool, seed: int = 0, sources: Sequence[Source] = SOURCES) -> list[Entry]:
+    """Every source's entries, parted into halves.
+
+    Entries of a part and sort go to either half in turn. Thresholds may be fitted on the first
+    only; what nobody was tuned on goes to the second, whole.
+
+    Args:
+        quick: few and small ones.
+        seed: of the models.
+        sources: of the entries.
+    """
+    entries = [entry for source in sources for entry in source(quick, seed)]
+    turns: dict[str, int] = {}
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        half: Half = "test"
+        if entry.tuned:
+            turns[entry.part] = turns.get(entry.part, -1) + 1
+            half = "test" if turns[entry.part] % 2 else "tune"
+        found[entry.name] = replace(entry, half=half)
+    return list(found.values())

@@ -98,14 +98,17 @@ Source = Callable[[bool, int], list[Entry]]
 
 def constructions(quick: bool, seed: int) -> list[Entry]:
     """Pure constructions; mechprobe's rule was made on them."""
-    Ts, Ls = ((8,), (6,)) if quick else ((8, 16), (6, 10))
-    found = pure(Ts, Ls, 1, seed + 20_000)
-    return [Entry("pure", one, True) for one in (found[::2] if quick else found)]
+    found = pure((8,), (6,), 1, seed + 20_000)
+    if quick:
+        found = found[::2]
+    else:
+        found += pure((16,), (10,), 1, seed + 20_000)
+    return [Entry("pure", one, True) for one in found]
 
 
 def blended(quick: bool, seed: int) -> list[Entry]:
     """Blends of both mechanisms, with and without noise."""
-    Ts, Ls, number = ((8,), (6,), 6) if quick else ((8, 16), (6, 10), 24)
+    Ts, Ls, number = ((8,), (6,), 5) if quick else ((8, 16), (6, 10), 20)
     plain = blends(Ts, Ls, number, 0.0, 1.0, seed + 21_000)
     noisy = noisy_blends(Ts, Ls, number, seed + 22_000)
     return [Entry("blends", one, True) for one in plain] + [
@@ -115,8 +118,8 @@ def blended(quick: bool, seed: int) -> list[Entry]:
 
 def ruined(quick: bool, seed: int) -> list[Entry]:
     """Pure constructions with noise, and models at initialisation."""
-    noisy = [] if quick else [one for one in damaged(18, seed + 23_000) if possible(one)]
-    Ts, Ls, number = ((8,), (6,), 4) if quick else ((8, 16), (6, 10), 12)
+    noisy = [] if quick else [one for one in damaged(12, seed + 23_000) if possible(one)]
+    Ts, Ls, number = ((8,), (6,), 2) if quick else ((8, 16), (6, 10), 8)
     fresh = untrained(Ts, Ls, number, seed + 24_000)
     return [Entry("noisy", one, True) for one in noisy] + [
         Entry("untrained", one, True) for one in fresh

@@ -27,8 +27,8 @@ from mechprobe.models import HistogramTask, HookedTransformer
 from mechprobe.models.base.draws import draw_normal, draw_order
 from mechprobe.probes.draws import generator
 
-REPS, PAIRS = 8, 900
-SEEDS, RATES = (0, 1), (1e-2,)
+REPS, PAIRS = 8, 600
+SEEDS, RATES = range(4), (3e-2,)
 TOKENS = 3  # tokens that get a direction of their own
 HOOK = "hook_resid"
 

@@ -100,7 +100,7 @@ def possible(member: Member) -> bool:
 
 def pure(Ts: Sequence[int], Ls: Sequence[int], repeats: int, seed: int) -> list[Member]:
     """Every construction without a blend at every size where it exists."""
-    names = [n for n, c in CONSTRUCTIONS.items() if c.option != "alpha"]
+    names = [n for n, c in CONSTRUCTIONS.items() if c.option != "alpha" and c.plant is None]
     members = []
     for T in Ts:
         for L in Ls:
@@ -162,7 +162,8 @@ def untrained(Ts: Sequence[int], Ls: Sequence[int], number: int, seed: int) -> l
 def damaged(number: int, seed: int) -> list[Member]:
     """Pure constructions with noise on every weight, from none that matters to ruin."""
     generator = torch.Generator().manual_seed(seed)
-    names = [n for n, c in CONSTRUCTIONS.items() if c.option is None and n != "bos+sftm-circle"]
+    plain = [n for n, c in CONSTRUCTIONS.items() if c.option is None and c.plant is None]
+    names = [n for n in plain if n != "bos+sftm-circle"]
     noise = 10 ** (-3 + 2.2 * draw_uniform((number,), generator))
     return [
         Member(

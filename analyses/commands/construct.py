@@ -1,16 +1,20 @@
 """`mechprobe construct`: models with a known mechanism."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mechprobe.analyses.common.console import tell
 from mechprobe.analyses.common.paths import PATH
 
+if TYPE_CHECKING:
+    from mechprobe.models.families.counting.constructions import Construction
+
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--list", "listing", is_flag=True, help="Show every construction and leave.")
+@click.option("--list", "listing", is_flag=True, help="Show every construction, planted ones last.")
 @click.option("--T", "T", type=int, default=16, show_default=True, help="Alphabet size.")
 @click.option("--L", "L", type=int, default=10, show_default=True, help="Sequence length.")
 @click.option("--alpha", type=float, help="Share of the relation-based part (blends only).")
@@ -28,12 +32,13 @@ def construct(
     from mechprobe.models import construct as build
 
     if listing:
+        planted = [known for known in CONSTRUCTIONS.values() if known.plant is not None]
         for known in CONSTRUCTIONS.values():
-            option = f" [--{known.option}]" if known.option else ""
-            tell(
-                f"{known.name:24s} {known.counting:16s} {known.attention:11s}"
-                f" {known.summary}{option}"
-            )
+            if known not in planted:
+                tell(_line(known) + (f" [--{known.option}]" if known.option else ""))
+        tell("\nPlanted, to test labels on; those marked * are kept out of tuning:")
+        for known in planted:
+            tell(_line(known) + (" *" if known.held_out else ""))
         return
     if name is None or out is None:
         raise click.UsageError("give NAME and --out, or --list")
@@ -46,3 +51,9 @@ def construct(
     save(model, out, meta | options)
     c = model.config
     tell(f"{out}  {c.architecture} T={c.T} L={c.L} d={c.d} p={c.p}")
+
+
+def _line(known: "Construction") -> str:
+    """Name, counting, attention and summary in columns."""
+    attention = known.attention or "-"
+    return f"{known.name:24s} {known.counting:16s} {attention:11s} {known.summary}"

@@ -21,7 +21,7 @@ from mechprobe.models.families.counting.symmetries import random_symmetry
 from mechprobe.probes import MechanismLabel, label
 from mechprobe.probes.counting.label.calibration import calibrated, load
 
-PURE = [name for name, c in CONSTRUCTIONS.items() if c.option != "alpha"]
+PURE = [n for n, c in CONSTRUCTIONS.items() if c.option != "alpha" and c.plant is None]
 BLENDS = [name for name, c in CONSTRUCTIONS.items() if c.option == "alpha"]
 FRAMES = ["dot-frame", "bos-frame"]  # there is none for eight tokens
 

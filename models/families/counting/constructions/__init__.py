@@ -4,6 +4,7 @@ from mechprobe.models.families.counting.constructions.frames import DIFFERENCE_S
 from mechprobe.models.families.counting.constructions.registry import (
     CONSTRUCTIONS,
     Construction,
+    Plant,
     Sizes,
     construct,
     construction,
@@ -14,6 +15,7 @@ __all__ = [
     "CONSTRUCTIONS",
     "DIFFERENCE_SETS",
     "Construction",
+    "Plant",
     "Sizes",
     "construct",
     "construction",

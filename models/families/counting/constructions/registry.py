@@ -13,9 +13,11 @@ from mechprobe.models.base.registry import Registry, guarded
 from mechprobe.models.base.settled import settled
 from mechprobe.models.families.counting import CountingConfig, Weights
 from mechprobe.models.hooked import HookedTransformer
+from mechprobe.models.hooked.family import ModelConfig
+from mechprobe.models.tasks.causal_models import CausalModel
 
-Counting = Literal["relation-based", "inventory-based", "mixed"]
-Attending = Literal["semantic", "positional", "uninformed"]
+Counting = Literal["relation-based", "inventory-based", "mixed", "opposed", "positional", "other"]
+Attending = Literal["semantic", "positional", "mixed", "uninformed"]
 
 
 # What building a model may cost: minutes on one core, and room in a laptop's memory.
@@ -39,34 +41,66 @@ class Sizes:
     groups: int = 2
 
 
-Builder = Callable[[Sizes, torch.Generator], tuple[CountingConfig, Weights]]
+Builder = Callable[[Sizes, torch.Generator], tuple[ModelConfig, Weights]]
+
+
+@dataclass(frozen=True)
+class Plant:
+    """What is known of a planted model: one that a label may easily get wrong.
+
+    Args:
+        causal: the causal model of counting that it carries out at given sizes, which token's count
+            is kept in which counter; None where it carries out none of these.
+        also: further kinds that name it rightly, where it lies between two by their definitions.
+        held_out: kept out of all tuning of rules, thresholds and calibrations; for tests alone.
+    """
+
+    causal: Callable[[Sizes], CausalModel] | None
+    also: tuple[Counting, ...] = ()
+    held_out: bool = False
 
 
 @dataclass(frozen=True)
 class Construction:
-    """A hand-built model family.
+    """A hand-built model, of any family.
 
     Args:
         name: what `construct` is asked for.
         summary: one line for users.
         counting: the counting mechanism it was built to have (blends: at alpha near 1/2).
-        attention: what its mixing weights depend on.
+        attention: what its mixing weights depend on; None where its blocks differ in that.
         build: from sizes and a generator to configuration and float64 weights.
         option: the one option this construction has, beside T, L and seed.
+        plant: what else is known of a planted model; None for the pure ones and blends.
     """
 
     name: str
     summary: str
     counting: Counting
-    attention: Attending
+    attention: Attending | None
     build: Builder
     option: Literal["alpha", "groups"] | None = None
+    plant: Plant | None = None
 
-    def truth(self, sizes: Sizes) -> tuple[Counting, Attending, int]:
+    @property
+    def held_out(self) -> bool:
+        """Whether it is kept out of all tuning."""
+        return self.plant is not None and self.plant.held_out
+
+    def names(self, counting: str) -> bool:
+        """Whether this kind of counting names a planted or pure model rightly."""
+        also = () if self.plant is None else self.plant.also
+        return counting in (self.counting, *also)
+
+    def truth(self, sizes: Sizes) -> tuple[Counting, Attending | None, int | None]:
         """Counting mechanism, attention and number of counters at these sizes.
 
-        A blend is mixed while neither part has more than 70 % of the logits.
+        A blend is mixed while neither part has more than 70 % of the logits. A planted model has
+        the counters of its causal model.
         """
+        if self.plant is not None:
+            causal = self.plant.causal
+            return self.counting, self.attention, causal(sizes).number if causal else None
         counting = self.counting
         if self.option == "alpha":
             if sizes.alpha >= 0.7:
@@ -89,14 +123,15 @@ CONSTRUCTIONS: Registry[Construction] = Registry(
 def construction(
     name: str,
     counting: Counting,
-    attention: Attending,
+    attention: Attending | None,
     option: Literal["alpha", "groups"] | None = None,
+    plant: Plant | None = None,
 ) -> Callable[[Builder], Builder]:
     """Register a builder; the first line of its docstring is its summary."""
 
     def register(build: Builder) -> Builder:
         summary = (build.__doc__ or "").split("\n")[0].strip()
-        made = Construction(name, summary, counting, attention, build, option)
+        made = Construction(name, summary, counting, attention, build, option, plant)
         CONSTRUCTIONS.add(name, made, build.__module__)
         return build
 
@@ -114,7 +149,7 @@ def construct(
     groups: int | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> HookedTransformer:
-    """Build a model with known mechanism; it counts at 100 %.
+    """Build a model with known mechanism; it answers every sequence rightly.
 
     Args:
         name: one of CONSTRUCTIONS.

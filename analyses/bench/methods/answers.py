@@ -62,6 +62,7 @@ class Truth(Strict):
 
     Args:
         kind: how it counts.
+        also: further kinds that name it rightly, where it lies between two by their definitions.
         part: of the population.
         half: "tune", decision thresholds may be fitted on it; "test", methods are judged on it.
         tuned: a method's own rule was made with models like it in view.
@@ -69,11 +70,16 @@ class Truth(Strict):
     """
 
     kind: str
+    also: list[str] = []
     part: str
     half: Half
     tuned: bool
     T: int
     L: int
+
+    def right(self, kind: str | None) -> bool:
+        """Whether a kind names the model rightly."""
+        return kind is not None and kind in (self.kind, *self.also)
 
 
 class TruthFile(Strict):

@@ -20,9 +20,10 @@ SAYS = """\
 
 {kinds},
 
-the `part` of the population, its `half`, whether a method's own rule was `tuned` on models like
-it, and the sizes T (alphabet) and L (sequence length). Thresholds may be fitted on the half
-"tune"; what counts is "test". A labeller that looks at a truth of that half has no score.
+kinds that would `also` be right, the `part` of the population, its `half`, whether a method's own
+rule was `tuned` on models like it, and the sizes T (alphabet) and L (sequence length). Thresholds
+may be fitted on the half "tune"; what counts is "test". A labeller that looks at a truth of that
+half has no score.
 
 Answers are a JSON file:
 

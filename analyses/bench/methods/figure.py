@@ -61,7 +61,5 @@ def _curve(truth: Mapping[str, Truth], answers: Answers) -> tuple[list[float], l
     found.sort(key=lambda one: one.confidence or 0.0)
     groups = [group for group in np.array_split(np.arange(len(found)), POINTS) if len(group)]
     x = [float(np.mean([found[k].confidence for k in group])) for group in groups]
-    y = [
-        float(np.mean([found[k].fitted == found[k].truth.kind for k in group])) for group in groups
-    ]
+    y = [float(np.mean([found[k].truth.right(found[k].fitted) for k in group])) for group in groups]
     return x, y

@@ -36,6 +36,7 @@ class Needle(BaseModel):
         known: accuracy along W_in.
         best: the best accuracy of all fits.
         fits: how many there were.
+        hits: of them with an accuracy of at least one half.
         nearest: least angle between a fit and W_in, degrees.
         chance: median angle between W_in and a random direction, degrees.
         half_width: least tilt of W_in tried at which its mean accuracy is below one half, degrees.
@@ -50,6 +51,7 @@ class Needle(BaseModel):
     known: float
     best: float
     fits: int
+    hits: int
     nearest: float
     chance: float
     half_width: float
@@ -95,12 +97,14 @@ class Search:
         ]
         tilted = [(degrees, *_tilted(found, line, degrees, draws)) for degrees in DEGREES]
         below = [degrees for degrees, accuracy, _ in tilted if accuracy < 0.5]
+        carried = [_carried(found, basis) for _, basis in fits]
         loss, _ = min(fits, key=lambda fit: fit[0])
         return Needle(
             setting=self.setting,
             known=_carried(found, line),
-            best=max(_carried(found, basis) for _, basis in fits),
+            best=max(carried),
             fits=len(fits),
+            hits=sum(one >= 0.5 for one in carried),
             nearest=min(_angle(line, basis) for _, basis in fits),
             chance=_chance(line, draws),
             half_width=min(below, default=90.0),

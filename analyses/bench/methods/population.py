@@ -15,12 +15,19 @@ from mechprobe.analyses.bench.populations import (
     blends,
     damaged,
     noisy_blends,
-    possible,
     pure,
     untrained,
 )
-from mechprobe.models import CountingConfig, HistogramTask, HookedTransformer, MechprobeError
+from mechprobe.models import (
+    CONSTRUCTIONS,
+    CountingConfig,
+    HistogramTask,
+    HookedTransformer,
+    MechprobeError,
+    construct,
+)
 from mechprobe.models.families.counting.symmetries import random_symmetry
+from mechprobe.models.families.foreign.compiled import compiled_counter
 
 __all__ = ["SOURCES", "Entry", "Known", "counting_task", "disguised", "name_of", "population"]
 
@@ -52,12 +59,14 @@ class Entry:
         member: how to make it.
         tuned: a method's own rule was made with models like it in view.
         half: what its truth may be used for.
+        also: further kinds that name it rightly.
     """
 
     part: str
     member: Known
     tuned: bool
     half: Half = "test"
+    also: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -93,6 +102,15 @@ def counting_task(model: HookedTransformer) -> HistogramTask:
     return task
 
 
+def possible(member: Known) -> bool:
+    """Whether the model exists at its sizes."""
+    try:
+        member.build()
+    except MechprobeError:
+        return False
+    return True
+
+
 Source = Callable[[bool, int], list[Entry]]
 
 
@@ -126,7 +144,64 @@ def ruined(quick: bool, seed: int) -> list[Entry]:
     ]
 
 
-SOURCES: tuple[Source, ...] = (constructions, blended, ruined)
+@dataclass(frozen=True)
+class Planted:
+    """A planted construction."""
+
+    name: str
+    T: int
+    L: int
+    seed: int
+
+    def build(self) -> HookedTransformer:
+        """Make the model."""
+        return construct(self.name, T=self.T, L=self.L, seed=self.seed)
+
+    def truth(self, model: HookedTransformer) -> str:
+        """How it was built to count."""
+        return CONSTRUCTIONS[self.name].counting
+
+
+def planted(quick: bool, seed: int) -> list[Entry]:
+    """Built by hand to be missed; half of the constructions are kept out of all tuning."""
+    sizes, repeats = (((8, 6),), 1) if quick else (((8, 6), (16, 10)), 2)
+    found = []
+    for name, known in CONSTRUCTIONS.items():
+        if known.plant is None:
+            continue
+        members = [Planted(name, T, L, seed + 25_000 + r) for T, L in sizes for r in range(repeats)]
+        found += [
+            Entry("planted", one, not known.held_out, also=known.plant.also)
+            for one in members
+            if possible(one)
+        ]
+    return found
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A counter that was written by hand into a TransformerBridge: one count for all tokens."""
+
+    T: int
+    L: int
+    name: str = "compiled counter"
+
+    def build(self) -> HookedTransformer:
+        """Make the model."""
+        return compiled_counter(T=self.T, L=self.L)
+
+    def truth(self, model: HookedTransformer) -> str:
+        """How it was written to count."""
+        return "relation-based"
+
+
+def compiled(quick: bool, seed: int) -> list[Entry]:
+    """Compiled counters; mechprobe's tests ask for their label, so its rule has met them."""
+    sizes = ((8, 6),) if quick else ((8, 6), (12, 8), (16, 10), (8, 10))
+    return [Entry("compiled", Compiled(T, L), True) for T, L in sizes]
+
+
+SOURCES: tuple[Source, ...] = (constructions, blended, ruined, planted, compiled)
 
 
 def population(quick: bool, seed: int = 0, sources: Sequence[Source] = SOURCES) -> list[Entry]:

@@ -102,7 +102,13 @@ def learn(folder: Path, models: Mapping[str, Entry]) -> dict[str, Truth]:
 
 
 def _truth(entry: Entry, fact: Fact) -> Truth:
-    return Truth(part=entry.part, half=entry.half, tuned=entry.tuned, **fact.model_dump())
+    return Truth(
+        part=entry.part,
+        half=entry.half,
+        tuned=entry.tuned,
+        also=list(entry.also),
+        **fact.model_dump(),
+    )
 
 
 @dataclass(frozen=True)

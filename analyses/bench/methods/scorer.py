@@ -125,8 +125,8 @@ def _features(answers: Sequence[Answer]) -> Float[np.ndarray, "answer kind"]:
 
 def _row(answers: Answers, part: str, some: Sequence[Decision]) -> Row:
     truth = np.array([one.truth.kind for one in some])
-    fitted = np.array([one.fitted == one.truth.kind for one in some])
-    said = np.array([one.said == one.truth.kind for one in some])
+    fitted = np.array([one.truth.right(one.fitted) for one in some])
+    said = np.array([one.truth.right(one.said) for one in some])
     was_fitted = any(one.fitted is not None for one in some)
     error, low, high = _interval(~fitted) if was_fitted else (None, None, None)
     stated = [max(one.answer.scores.values(), default=None) for one in some]

@@ -60,7 +60,7 @@ def needle_table(found: Sequence[Needle]) -> str:
         "setting": lambda one: str(one.setting),
         "along W_in": lambda one: f"{one.known:.3f}",
         "best of DAS": lambda one: f"{one.best:.3f}",
-        "fits": lambda one: str(one.fits),
+        "fits that find it": lambda one: f"{one.hits} of {one.fits}",
         "nearest fit to W_in": lambda one: f"{one.nearest:.0f}°",
         "random direction": lambda one: f"{one.chance:.0f}°",
         "below 1/2 from a tilt of": lambda one: f"{one.half_width:g}°",

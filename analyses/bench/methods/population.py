@@ -6,7 +6,7 @@ A source is a function of `quick` and a seed that gives entries; to add one, add
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -32,6 +32,7 @@ from mechprobe.models.families.foreign.compiled import compiled_counter
 __all__ = ["SOURCES", "Entry", "Known", "counting_task", "disguised", "name_of", "population"]
 
 
+@runtime_checkable
 class Known(Protocol):
     """How to make a model whose mechanism is known; a frozen dataclass, so that it can be stored
     and sent."""

@@ -45,7 +45,7 @@ COUNTING = Axis(
             " the answers stay right when every value is the mean over tokens at its position, and"
             " are lost when positions look alike too.",
             "positional counting",
-            "#009e73",
+            "#56b4e9",
         ),
         "other": Kind(
             "The model counts, but none of the known mechanisms explains it. The reason says which"

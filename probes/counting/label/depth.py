@@ -9,7 +9,7 @@ from transformer_lens.hook_points import HookPoint
 from mechprobe.probes.counting.causal.count_by_block import slopes_after
 from mechprobe.probes.counting.causal.remove_shared import lost
 from mechprobe.probes.counting.context import CountContext
-from mechprobe.probes.counting.label.evidence import FOLLOWS, Earlier
+from mechprobe.probes.counting.label.evidence import PARTLY, Earlier
 from mechprobe.probes.counting.sharing import LEAST_SLOPE
 
 
@@ -25,7 +25,7 @@ def earlier(context: CountContext) -> Earlier | None:
         heard = own > LEAST_SLOPE
         kappa = np.where(heard, np.maximum(others, group) / np.where(heard, own, 1.0), np.nan)
         found.append((block, own, kappa))
-        if own.mean() >= FOLLOWS:
+        if own.mean() >= PARTLY:
             break
     block, own, kappa = max(found, key=lambda one: float(one[1].mean()))
     task, tokens = context.task, context.tokens

@@ -19,6 +19,7 @@ MOST = 0.85  # share of tokens that decides for the whole model
 HALF = 0.5  # share of above-chance accuracy that tells whether something is needed
 SPARED = 0.2  # greatest share of it that positional counting may lose with the tokens' values
 SEPARABLE = 0.6  # least share of cells that tell one token's count from another's
+PARTLY = 0.25  # the same, written by an earlier block: later attention reads other positions too
 FEW = 3  # greatest number of tokens that a compressed look-up keeps together
 
 

@@ -7,6 +7,7 @@ from mechprobe.probes.counting.label.evidence import (
     FOLLOWS,
     HALF,
     MOST,
+    PARTLY,
     PRIVATE,
     SEPARABLE,
     SHARED,
@@ -40,7 +41,7 @@ def margin(mechanism: Mechanism, e: CountEvidence) -> float:
     if e.earlier is not None:
         gaps.append(abs(e.earlier.needed - HALF))
         if e.made_before:
-            gaps.append(abs(float(e.earlier.own.mean()) - FOLLOWS))
+            gaps.append(abs(float(e.earlier.own.mean()) - PARTLY))
             if mechanism != "other":
                 gaps.append(_by_shares(mechanism, e.earlier.kappa))
             return _within(min(gaps), 0, FAR)

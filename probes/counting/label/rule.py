@@ -8,6 +8,7 @@ from mechprobe.probes.counting.label.evidence import FEW as FEW
 from mechprobe.probes.counting.label.evidence import FOLLOWS as FOLLOWS
 from mechprobe.probes.counting.label.evidence import HALF as HALF
 from mechprobe.probes.counting.label.evidence import MOST as MOST
+from mechprobe.probes.counting.label.evidence import PARTLY as PARTLY
 from mechprobe.probes.counting.label.evidence import PRIVATE as PRIVATE
 from mechprobe.probes.counting.label.evidence import SEPARABLE as SEPARABLE
 from mechprobe.probes.counting.label.evidence import SHARED as SHARED
@@ -145,11 +146,11 @@ def _made_before(earlier: Earlier, e: CountEvidence) -> tuple[Mechanism, str]:
         f"without what earlier blocks know of the sequence the model loses"
         f" {_percent(earlier.needed)} of its accuracy above chance"
     )
-    if own < FOLLOWS:
+    if own < PARTLY:
         return "other", (
             f"{text}, so the last block alone does not count; yet a count written at the token"
             f" itself after block {earlier.block}'s attention is followed with slope {own:.2f} only"
-            f" (at least {FOLLOWS} wanted), so no earlier block keeps it there either"
+            f" (at least {PARTLY} wanted), so no earlier block keeps it there either"
         )
     shared, private = token_shares(earlier.kappa)
     kind, _ = _by_shares(earlier.kappa)

@@ -146,7 +146,7 @@ def earlier(kappa: float, own: float = 1.0, needed: float = 1.0) -> Earlier:
         (earlier(0.0), "inventory-based"),
         (earlier(1.0), "relation-based"),
         (earlier(0.5), "mixed"),
-        (earlier(0.0, own=0.49), "other"),
+        (earlier(0.0, own=0.24), "other"),
         (earlier(0.0, needed=0.49), "relation-based"),
     ],
 )
@@ -317,7 +317,7 @@ def test_margins_are_bounded(
         ("relation-based", evidence(used=np.full(T, 0.5))),
         ("inventory-based", evidence(earlier=earlier(0.0, needed=0.5))),
         ("relation-based", evidence(earlier=earlier(0.0, needed=0.5 + DOWN))),
-        ("other", evidence(earlier=earlier(0.0, own=0.5 + DOWN))),
+        ("other", evidence(earlier=earlier(0.0, own=0.25 + DOWN))),
         ("relation-based", evidence(0.7)),
         ("relation-based", evidence(shares(17, 3))),
         ("inventory-based", evidence(0.3)),

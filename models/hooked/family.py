@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
+import torch
 from torch import nn
 
 from mechprobe.models.base.errors import MechprobeError
@@ -115,6 +116,14 @@ class Family(ABC):
     def natural(self, config: Any, parts: Parts) -> Weights:
         """The weights a view was built from, as views into its parameters; undoes `build`."""
         raise MechprobeError(f"models of the family {config.family!r} are not made of our modules")
+
+    def initial(self, config: Any, generator: torch.Generator) -> Weights:
+        """The weights of a model of this configuration before any training, natural ones.
+
+        Raises:
+            MechprobeError: the family does not say how its models start.
+        """
+        raise MechprobeError(f"models of the family {config.family!r} have no start of their own")
 
     def assemble(self, config: Any, weights: Weights, widened: bool = False) -> Any:
         """A model out of its configuration and its natural weights: a `HookedTransformer`.

@@ -15,9 +15,10 @@ count of token s is given the value it has elsewhere, at a position that holds t
 tokens have one counter the answer becomes the count of s; where they do not, nothing happens.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
@@ -101,7 +102,9 @@ def inventory(T: int) -> CausalModel:
     return CausalModel("inventory-based", torch.arange(T))
 
 
-def grouped(counters: Iterable[int]) -> CausalModel:
+def grouped(
+    counters: Sequence[int] | Int[np.ndarray, " token"] | Int[Tensor, " token"],
+) -> CausalModel:
     """Tokens with equal numbers share a counter; the numbers themselves do not matter.
 
     The name says what that makes: "relation-based", "inventory-based", "several counters" (two or

@@ -80,3 +80,13 @@ class CountCells:
         """
         others = ~torch.eye(self.resid.shape[0], dtype=torch.bool)
         return self.free.any(-1)[others].double().mean().item()
+
+
+def moved(data: BalancedSequences, position: int) -> BalancedSequences:
+    """The same sequences with the marked token exchanged for the one at a given position. All
+    orders being equally likely, these are balanced sequences given where the mark is."""
+    tokens, at = data.tokens.clone(), data.position.unsqueeze(-1)
+    marked = tokens.gather(-1, at)
+    tokens.scatter_(-1, at, tokens[..., position].unsqueeze(-1))
+    tokens[..., position] = marked.squeeze(-1)
+    return BalancedSequences(tokens, torch.full_like(data.position, position), data.counts)

@@ -15,12 +15,13 @@ from mechprobe.models.tasks import BalancedSequences
 from mechprobe.probes import draws
 from mechprobe.probes.context import Context, activations
 from mechprobe.probes.counting import transport, variation
-from mechprobe.probes.counting.cells import CountCells
+from mechprobe.probes.counting.cells import CountCells, moved
 from mechprobe.probes.counting.heads import main_head
 from mechprobe.probes.counting.mixing import lacks
 
 # Repetitions of a cell: least (and most), and about how many sequences a token.
 REFERENCE, HELD_OUT = (16, 256), (2, 8, 256)
+PLACES = 3  # positions at which counts are looked at in models that know positions
 SLOPES = 2  # sequences of each (token, count) cell that gradients are averaged over
 
 
@@ -85,21 +86,55 @@ class CountContext(Context):
     @cached_property
     @settled()
     def reference(self) -> CountCells:
-        """Balanced sequences that count means are taken from."""
-        return self.cells("reference", reps=max(REFERENCE[0], REFERENCE[1] // self.task.T))
+        """Balanced sequences that count means are taken from, at the first of the places."""
+        reps = max(REFERENCE[0], REFERENCE[1] // self.task.T)
+        return self.run_cells(self._at("reference", reps, 0))
 
     @cached_property
     @settled()
     def held_out(self) -> CountCells:
-        """Balanced sequences that nothing was fitted on; fewer a cell for large alphabets."""
-        least, most, number = HELD_OUT
-        return self.cells("held out", reps=max(least, min(most, number // self.task.T)))
+        """Balanced sequences that nothing was fitted on, at the first of the places; fewer a cell
+        for large alphabets."""
+        return self.run_cells(self._at("held out", self._held(), 0))
+
+    @property
+    def positions(self) -> list[int] | None:
+        """Positions at which counts are looked at, the middle one first; None, for any, in models
+        that do not know positions. In those that do a count may be written at each in its own
+        way, and a mean over positions is none of them."""
+        if not self.model.cfg.positions:
+            return None
+        first, L = int(self.task.bos), self.task.L
+        chosen = (L // 2, *(round(i * (L - 1) / (PLACES - 2)) for i in range(PLACES - 1)))
+        return list(dict.fromkeys(first + at for at in chosen))
+
+    @cached_property
+    @settled()
+    def places(self) -> list[tuple[CountCells, CountCells]]:
+        """Reference and held-out cells at each of `positions`; one pair where none are named."""
+        found = [(self.reference, self.held_out)]
+        more = len(self.positions or [0]) - 1
+        for i in range(1, more + 1):
+            reference = self._at("reference", self.reference.data.tokens.shape[2], i)
+            held = self._at("held out", max(2, self._held() // (more + 1)), i)
+            found.append((self.run_cells(reference), self.run_cells(held)))
+        return found
 
     @cached_property
     @settled()
     def transport(self) -> transport.Transport:
-        """Count transport between all tokens."""
-        return transport.measure(self.model, self.reference, self.held_out)
+        """Count transport between all tokens, over all places."""
+        return transport.measure(self.model, self.places)
+
+    def _held(self) -> int:
+        least, most, number = HELD_OUT
+        return max(least, min(most, number // self.task.T))
+
+    def _at(self, purpose: str, reps: int, place: int) -> BalancedSequences:
+        """Balanced sequences marked at one of the places."""
+        positions = self.positions
+        data = self.balanced(f"{purpose} {place}" if place else purpose, reps)
+        return data if positions is None else moved(data, positions[place])
 
     @cached_property
     @settled()

@@ -90,7 +90,7 @@ def leaning(
     )
     found, _ = counting_mechanism(evidence)
     untold = lost is None and token_shares(kappa)[1] >= MOST
-    return None if found == "unsolved" or untold else found
+    return None if found in ("unsolved", "other") or untold else found
 
 
 PANELS = (

@@ -5,7 +5,9 @@ from typing import Literal
 from mechprobe.probes.attention import ATTENTION
 from mechprobe.probes.axes import Axis, Item, Kind
 
-Mechanism = Literal["relation-based", "inventory-based", "mixed", "unsolved"]
+Mechanism = Literal[
+    "relation-based", "inventory-based", "mixed", "opposed", "positional", "other", "unsolved"
+]
 TokenKind = Literal["shared", "private", "partial", "opposed", "silent"]
 
 COUNTING = Axis(
@@ -25,18 +27,35 @@ COUNTING = Axis(
             "#e69f00",
         ),
         "mixed": Kind(
-            "Neither pure mechanism: some tokens share a counter and others have their own, or"
-            " tokens follow each other's counts in part, or the causal checks disagree; the"
-            " reasons say which.",
+            "Between the two: some tokens share a counter and others have their own, or tokens"
+            " follow each other's counts in part, or the causal checks disagree; the reasons say"
+            " which.",
             "mixed counting",
             "#cc79a7",
         ),
+        "opposed": Kind(
+            "Tokens write their counts along a common direction, but each reads the others' with"
+            " the opposite sign: another token's count lowers the answer. Taking out what they have"
+            " in common costs the model its accuracy.",
+            "opposed counting",
+            "#d55e00",
+        ),
+        "positional": Kind(
+            "The count is read from which positions attention comes, whatever tokens stand there:"
+            " the answers stay right when every value is the mean over tokens at its position, and"
+            " are lost when positions look alike too.",
+            "positional counting",
+            "#56b4e9",
+        ),
+        "other": Kind(
+            "The model counts, but none of the known mechanisms explains it. The reason says which"
+            " were ruled out, and by which numbers.",
+            "counting by another mechanism",
+            "#8b4513",
+        ),
         "unsolved": Kind(
-            "The model does not count well enough to have a counting mechanism, or its count was"
-            " not found as a component of the residual stream, or too few tokens can be told"
-            " apart. It may then answer right by a mechanism that this rule does not find"
-            " (docs/mechanisms.md, Limits). Its evidence is shown all the same: it may lean one"
-            " way.",
+            "The model does not count well enough to have a counting mechanism. Its evidence is"
+            " shown all the same: it may lean one way.",
             "counting unsolved",
             "#5f6770",
         ),

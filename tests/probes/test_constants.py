@@ -15,7 +15,7 @@ from mechprobe.models import construct
 from mechprobe.probes import effects, study
 from mechprobe.probes.constants import constants_behind, digest
 from mechprobe.probes.counting import transport
-from mechprobe.probes.counting.label import rule
+from mechprobe.probes.counting.label import attention, rule
 from mechprobe.probes.counting.label.version import VERDICT, version
 from mechprobe.probes.registry import PROBES
 from mechprobe.probes.teacher import label as teacher
@@ -98,12 +98,16 @@ def test_the_teacher_rules_version_covers(constant: str, monkeypatch: pytest.Mon
 def test_what_is_behind_a_verdict_is_found() -> None:
     """The thresholds, and numbers of measurements that the verdict reaches through others."""
     names = {name.removeprefix("mechprobe.probes.") for name in COUNTING}
-    thresholds = {f"counting.label.rule.{n}" for n in ("SOLVED", "MOST", "HALF", "KEPT", "FAR")}
+    thresholds = {f"counting.label.rule.{n}" for n in ("SOLVED", "MOST", "HALF", "SPARED", "FEW")}
     assert names >= thresholds
     assert names >= {
         "counting.transport.CUT",
         "counting.transport.DOSES",
+        "counting.label.attention.KEPT",
         "counting.label.bootstrap.REPLICATES",
+        "counting.label.margin.FAR",
+        "counting.label.range.CAUTIOUS",
+        "counting.causal.remove_shared.LOUD",
         "counting.sources.GROUPS",
         "context.N_SEQUENCES",
         "effects.ONE_SIDED",
@@ -138,7 +142,7 @@ def test_rules_hold_no_unnamed_thresholds(module: object) -> None:
 
 def test_one_sided_is_one_number() -> None:
     """Both rules about attention decide by the same share."""
-    assert rule.ONE_SIDED is effects.ONE_SIDED
+    assert attention.ONE_SIDED is effects.ONE_SIDED
 
 
 def test_the_digest_does_not_depend_on_what_is_loaded(tmp_path: Path) -> None:

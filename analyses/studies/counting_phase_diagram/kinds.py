@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mechprobe.probes.counting.kinds import COUNTING
 from mechprobe.probes.counting.label.rule import SOLVED
 from mechprobe.probes.drawing import BLUE, GREEN, PURPLE
 
@@ -28,6 +29,10 @@ class Kind:
 RELATION, SEVERAL, NO_LABEL = "relation-based", "relation-based, several counters", "no label"
 UNSOLVED, MIXED, INVENTORY = "unsolved", "mixed", "inventory-based"
 
+# Of the kinds of counting that have no words of this study's own.
+MARKS = {"opposed": "O", "positional": "P", "other": "X"}
+OWN = (RELATION, MIXED, INVENTORY, UNSOLVED)
+
 # In this order they win ties.
 KINDS: dict[str, Kind] = {
     kind.name: kind
@@ -42,9 +47,14 @@ KINDS: dict[str, Kind] = {
             PURPLE,
         ),
         Kind(INVENTORY, "a look-up for every token", "I", "#e69f00"),
+        *(
+            Kind(name, kind.words, MARKS.get(name, name[0].upper()), kind.colour)
+            for name, kind in COUNTING.kinds.items()
+            if name not in OWN
+        ),
         Kind(
             UNSOLVED,
-            f"accuracy below {100 * SOLVED:g} %, or no count found",
+            f"accuracy below {100 * SOLVED:g} %",
             "·",
             "#9aa1a9",
             fades=False,

@@ -51,7 +51,7 @@ def render(study: PositionalSemantic) -> str:
         budget=tables.budget(study),
         demands=tables.demands(study),
         parts=parts(study),
-        unsolved=COUNTING.kinds["unsolved"].meaning,
+        positional=COUNTING.kinds["positional"].meaning,
         least=LEAST,
         one_sided=ONE_SIDED,
     )

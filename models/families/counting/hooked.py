@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from mechprobe.models.base.weights import Weights
-from mechprobe.models.families.counting import CountingConfig, check
+from mechprobe.models.families.counting import CountingConfig, check, initial
 from mechprobe.models.hooked.attention import Attention
 from mechprobe.models.hooked.block import Block
 from mechprobe.models.hooked.config import HookedConfig
@@ -29,6 +29,10 @@ class CountingFamily(Family):
     def check(self, config: CountingConfig, weights: Weights, where: str = "weights") -> None:
         """Compare weights with a configuration."""
         check(config, weights, where)
+
+    def initial(self, config: CountingConfig, generator: torch.Generator) -> Weights:
+        """Random weights as training starts with them."""
+        return initial(config, generator)
 
     def build(self, config: CountingConfig, weights: Weights, widened: bool) -> Parts:
         """Modules of a view."""

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.weights import Weights
-from mechprobe.models.families.transformer import TransformerConfig, check, shapes
+from mechprobe.models.families.transformer import TransformerConfig, check, initial, shapes
 from mechprobe.models.families.transformer.forward import EPS, activation_of
 from mechprobe.models.families.transformer.weights import halves
 from mechprobe.models.hooked.attention import Attention
@@ -33,6 +33,10 @@ class TransformerFamily(Family):
     def check(self, config: TransformerConfig, weights: Weights, where: str = "weights") -> None:
         """Compare weights with a configuration."""
         check(config, weights, where)
+
+    def initial(self, config: TransformerConfig, generator: torch.Generator) -> Weights:
+        """Random weights as training starts with them."""
+        return initial(config, generator)
 
     def build(self, config: TransformerConfig, weights: Weights, widened: bool) -> Parts:
         """Modules of a view.

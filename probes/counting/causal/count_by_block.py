@@ -36,7 +36,7 @@ from mechprobe.probes.results import ProbeResult
 def count_by_block(context: CountContext) -> Measurement:
     """Which tokens share a counter after each block's attention?"""
     blocks = range(context.model.cfg.n_layers)
-    slopes = np.array([_slopes(context, block) for block in blocks])
+    slopes = np.array([slopes_after(context, block)[:2] for block in blocks])
     own, other = slopes.mean(-1).T
     kappa = np.where(own > LEAST_SLOPE, other / np.where(own > LEAST_SLOPE, own, 1.0), np.nan)
     metrics = {}
@@ -47,20 +47,27 @@ def count_by_block(context: CountContext) -> Measurement:
     return Measurement(metrics=metrics, arrays=arrays)
 
 
-def _slopes(context: CountContext, block: int) -> Float[np.ndarray, "2 token"]:
-    """Slope of every token's answer on its own count component and on the others' mean one."""
+def slopes_after(context: CountContext, block: int) -> Float[np.ndarray, "3 token"]:
+    """Slope of every token's answer on count components that are written after a block's attention:
+    its own, the mean one of all others, and that of the others that share its counter after the
+    last block (0 where there are none)."""
     held, name = context.held_out, context.hook_name("attn_out", block)
     reference = replace(context.reference, resid=_resid(context, block))
     T, C, R = held.predicted.shape
     valid = admissible(C)
+    counters = torch.from_numpy(context.transport.counters)
+    others = 1 - torch.eye(T, dtype=reference.resid.dtype)
+    pools = torch.stack([others, others * (counters == counters.unsqueeze(1))], 1)
+    pools = pools / pools.sum(-1, keepdim=True).clamp(min=1)
 
-    def both(piece: slice) -> Tensor:
+    def sources_for(piece: slice) -> Tensor:
         delta = differences(reference.means_of(piece))[0]
         own = delta[torch.arange(len(delta)), torch.arange(T)[piece]]
-        return torch.stack([own, (delta.sum(1) - own) / (T - 1)])
+        pooled = torch.einsum("tps,tscki->ptcki", pools[piece], delta)
+        return torch.cat([own.unsqueeze(0), pooled])
 
-    parts = [both(piece) for piece in reference.target_pieces(len(DOSES))]
-    sources = torch.cat(parts, 1)  # [2, target, count, dose, d]
+    parts = [sources_for(piece) for piece in reference.target_pieces(len(DOSES))]
+    sources = torch.cat(parts, 1)  # [3, target, count, dose, d]
     flat, at = held.data.tokens.flatten(0, 2), held.data.position.flatten()
 
     def answers(edit: Tensor, piece: slice) -> Tensor:
@@ -76,7 +83,7 @@ def _slopes(context: CountContext, block: int) -> Float[np.ndarray, "2 token"]:
         answered: Tensor = logits[row, here].argmax(-1)
         return answered
 
-    moved = np.zeros((2, T))
+    moved = np.zeros((3, T))
     for which, source in enumerate(sources):
         for i, dose in enumerate(DOSES):
             edit = (source[:, :, i] * valid[:, i, None]).unsqueeze(2).expand(T, C, R, -1)
@@ -84,7 +91,7 @@ def _slopes(context: CountContext, block: int) -> Float[np.ndarray, "2 token"]:
             shift = answered.view(T, C, R) - held.predicted
             moved[which] += dose * (shift * valid[:, i, None]).sum((1, 2)).double().numpy()
     weight = R * (valid * torch.tensor(DOSES, dtype=torch.int64).square()).sum().item()
-    found: Float[np.ndarray, "2 token"] = moved / weight
+    found: Float[np.ndarray, "3 token"] = moved / weight
     return found
 
 

@@ -5,9 +5,10 @@ their count with it, inventory-based ones do not.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -17,10 +18,12 @@ from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
 
+LOUD = 2.0  # times its own size: a count that others read at more is left out of the mean
+
 
 @dataclass(frozen=True)
 class Removal:
-    """Right answers with and without the shared component, at every scored position."""
+    """Right answers with and without the shared component, at the positions looked at."""
 
     before: Bool[Tensor, "batch scored"]
     after: Bool[Tensor, "batch scored"]
@@ -40,38 +43,57 @@ def lost(before: float, after: float, chance: float) -> float:
 
 
 def shared_component(
-    means: Float[Tensor, "target token count d"], first: int = 0
+    means: Float[Tensor, "target token count d"],
+    first: int = 0,
+    quiet: Bool[Tensor, " token"] | None = None,
 ) -> Float[Tensor, "target count d"]:
     """For each token, the mean over all others of M_s(c) less its mean over counts.
 
     Args:
         means: of successive targets.
         first: which token the first target is.
+        quiet: the tokens that enter the mean; all of them unless given.
     """
     n, T = means.shape[:2]
-    own = means[torch.arange(n), first + torch.arange(n)]
-    others = (means.sum(1) - own) / (T - 1)
+    weights = torch.ones(n, T, dtype=means.dtype) if quiet is None else quiet.to(means).repeat(n, 1)
+    weights[torch.arange(n), first + torch.arange(n)] = 0
+    weights = weights / weights.sum(1, keepdim=True).clamp(min=1)
+    others = torch.einsum("ts,tscd->tcd", weights, means)
     return others - others.mean(1, keepdim=True)
 
 
+def quiet(context: CountContext) -> Bool[Tensor, " token"]:
+    """Tokens whose count others do not read at more than `LOUD` times its size: of a loud few the
+    mean over tokens would hold little else."""
+    sent = torch.from_numpy(context.transport.sharing.sent[:, 0])
+    found: Tensor = ~(sent.abs() > LOUD)
+    return found if found.sum() > 1 else torch.ones_like(found)
+
+
 def remove(context: CountContext) -> Removal:
-    """Go on with the shared component subtracted at hook_resid_mid of the last block."""
+    """Go on with the shared component subtracted at hook_resid_mid of the last block, at the
+    positions where counts are looked at (`CountContext.positions`; all of them where none are
+    named)."""
     task, tokens = context.task, context.tokens
-    reference = context.reference
-    parts = [
-        shared_component(reference.means_of(piece), piece.start)
-        for piece in reference.target_pieces()
-    ]
-    component = torch.cat(parts)
-    body: Int[Tensor, "batch scored"] = task.scored(tokens, 1)
-    counts = task.targets(tokens).clamp(max=component.shape[1])
-    resid = context.resid_mid.clone()
-    task.scored(resid, 1).sub_(component[body, counts - 1])
+    resid, targets = context.resid_mid.clone(), task.targets(tokens)
+    positions, bos, few = context.positions, int(task.bos), quiet(context)
+    looked: list[Any] = [slice(None)] if positions is None else [at - bos for at in positions]
+    body, scored = task.scored(tokens, 1), task.scored(resid, 1)
+    for at, (reference, _) in zip(looked, context.places, strict=True):
+        component = torch.cat(
+            [
+                shared_component(reference.means_of(piece), piece.start, few)
+                for piece in reference.target_pieces()
+            ]
+        )
+        counts = targets[:, at].clamp(max=component.shape[1])
+        scored[:, at] -= component[body[:, at], counts - 1]
     with torch.no_grad():
         logits = context.model.read_out(resid)
-    return Removal(
-        task.correct(context.logits, tokens), task.correct(logits, tokens), task.chance(tokens)
-    )
+    before, after = task.correct(context.logits, tokens), task.correct(logits, tokens)
+    if positions is not None:
+        before, after = before[:, looked], after[:, looked]
+    return Removal(before, after, task.chance(tokens))
 
 
 @probe(

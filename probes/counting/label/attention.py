@@ -1,11 +1,15 @@
-"""What the attention of a model that counts depends on. Which rule applies when is said here:
+"""What the attention of a model that counts depends on: use decides, in every architecture.
 
-- Models that know positions and compare queries with keys: the rule of the students of a teacher
-  attention (`effects.py`). A part is there if the answers, softmax probabilities, change with it.
-- All others with mixing weights (no positions, a constant matrix, weights without queries and
-  keys): how the weights vary (`rule.attention_kind`). Without positions there is no positional
-  part to take out.
+- Models with scores, of queries and keys or a constant matrix: each part of the scores, positional
+  and semantic, counts by the answers that change with it (`effects.py`, the rule of the students of
+  a teacher attention). Without positions the positional part is empty, whether or not the model has
+  a place for them.
+- Models whose weights come without scores: an attention whose answers stay when the weights are
+  held at their mean over inputs is uninformed; else the weights' variation says by what they vary.
 - Where positions are not mixed by weights there is nothing to label: the mixer says why.
+
+Answers are compared by their class. Probabilities would move with the scale of the logits, which
+changes no answer.
 """
 
 from collections.abc import Sequence
@@ -20,11 +24,48 @@ from mechprobe.probes.counting.causal.mean_pattern import fix_pattern
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.keeping import KEPT as PARTS
 from mechprobe.probes.counting.keeping import answers_with
-from mechprobe.probes.counting.label.rule import INFORMED, KEPT, attention_kind
 from mechprobe.probes.counting.mixing import is_constant, lacks
 from mechprobe.probes.counting.sources import Sources
 from mechprobe.probes.counting.variation import Variation
-from mechprobe.probes.effects import Effects, attention_axis, enough, semantic_share, sentence
+from mechprobe.probes.effects import (
+    ONE_SIDED,
+    Effects,
+    attention_axis,
+    enough,
+    semantic_share,
+    sentence,
+)
+
+KEPT = 0.99  # share of answers that stay under an attention that tells nothing: none is needed
+
+
+def attention_kind(
+    share: float, relative: float, kept: float, constant: bool
+) -> tuple[AttentionKind, str]:
+    """The label of weights that come without scores, and the reason for it.
+
+    Args:
+        share: part of the weights' variation that is due to tokens.
+        relative: all variation over the weights' root mean square.
+        kept: share of answers that stay when the weights are held at their mean over inputs.
+        constant: whether the weights come from a matrix indexed by positions alone.
+    """
+    if constant:
+        return "positional", (
+            "the mixing weights are a constant matrix indexed by positions;"
+            f" its entries vary by {relative:.0%} of their size"
+        )
+    if kept >= KEPT:
+        return "uninformed", (
+            f"{kept:.0%} of the answers stay when the mixing weights are held at their mean over"
+            f" inputs; they vary by {relative:.1%} of their size"
+        )
+    text = f"{share:.0%} of the mixing weights' variation is due to tokens"
+    if share >= ONE_SIDED:
+        return "semantic", text
+    if share <= 1 - ONE_SIDED:
+        return "positional", text
+    return "mixed", text
 
 
 @dataclass(frozen=True)
@@ -56,27 +97,21 @@ class Weights:
 
 @dataclass(frozen=True)
 class Answers:
-    """How answers change with the parts of queries and keys.
+    """How answers change with the parts of the scores.
 
     Args:
-        effects: of both parts.
-        size: squared probabilities of every sequence.
-        kept: share of its answers that stay under uniform attention.
+        effects: of both parts: shares of answers that change, sequence by sequence.
     """
 
     effects: Effects
-    size: Float[np.ndarray, " n"]
-    kept: Float[np.ndarray, " n"]
 
     def kind(self) -> tuple[AttentionKind, str]:
         """The label and the reason for it."""
-        everything = slice(None)
         sizes = self.effects.sizes()
-        moved = self._moved(everything)
-        if self._silent(everything):
+        if self._silent(slice(None)):
             return "uninformed", (
-                f"uniform attention changes the answers by {moved:.1%} of their size and leaves"
-                f" {self.kept.mean():.0%} of them as they are"
+                f"{self._stay(slice(None)):.0%} of the answers stay under an attention that tells"
+                " neither tokens nor positions apart"
             )
         return self._kind(sizes), sentence(sizes, all(enough(sizes)))
 
@@ -90,11 +125,11 @@ class Answers:
     def _kind(self, sizes: tuple[float, float]) -> AttentionKind:
         return attention_axis(*enough(sizes), semantic_share(sizes))
 
-    def _moved(self, rows: Int[np.ndarray, " n"] | slice) -> float:
-        return float(np.sqrt(self.effects.whole[rows].mean() / self.size[rows].mean()))
+    def _stay(self, rows: Int[np.ndarray, " n"] | slice) -> float:
+        return 1 - float(self.effects.whole[rows].mean())
 
     def _silent(self, rows: Int[np.ndarray, " n"] | slice) -> bool:
-        return self._moved(rows) < INFORMED and bool(self.kept[rows].mean() >= KEPT)
+        return self._stay(rows) >= KEPT
 
 
 AttentionEvidence = Weights | Answers  # what the axis is decided from, sequence by sequence
@@ -110,28 +145,23 @@ def attention_evidence(context: CountContext, split: Sources | None) -> Attentio
     model = context.model
     if lacks(model, "weights") is not None:
         return None
+    if split is not None:
+        return measure_answers(context, split)
     if is_constant(model):
         return Weights(context.variation, 1.0, True)
-    if model.cfg.positions and split is not None:
-        return measure_answers(context, split)
     same = context.logits.argmax(-1) == fix_pattern(context).argmax(-1)
     kept = context.task.scored(same, 1).double().mean().item()
     return Weights(context.variation, kept, False)
 
 
 def measure_answers(context: CountContext, split: Sources) -> Answers:
-    """Add each source alone, on top of the other, and all, through hook_q and hook_k."""
+    """Add each part of the scores alone, on top of the other, and all."""
     runs: dict[str, Tensor] = {part: answers_with(context, split, part) for part in PARTS}
     runs["whole"] = runs["both"] = context.logits  # there is no third part
-    found = {part: context.task.scored(run, 1).double().softmax(-1) for part, run in runs.items()}
+    found = {part: context.task.scored(run, 1).argmax(-1) for part, run in runs.items()}
 
     def change(kept: str, other: str) -> Float[np.ndarray, " n"]:
-        return _square(found[kept] - found[other])
+        moved: np.ndarray = (found[kept] != found[other]).double().mean(1).numpy()
+        return moved
 
-    same = found["whole"].argmax(-1) == found["neither"].argmax(-1)
-    return Answers(Effects.of(change), _square(found["whole"]), same.double().mean(1).numpy())
-
-
-def _square(values: Float[Tensor, "batch scored classes"]) -> Float[np.ndarray, " batch"]:
-    squares: np.ndarray = values.square().sum((1, 2)).numpy()
-    return squares
+    return Answers(Effects.of(change))

@@ -1,252 +1,206 @@
-"""The decision rule: from transport, removal and variation to labels. Pure, no models.
-
-Measured on hand-built and trained counting transformers; thresholds are stated, not fitted here.
-"""
-
-from dataclasses import dataclass
-from functools import cached_property
+"""The decision rule: from evidence to a kind of counting, and why. Pure, no models."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from mechprobe.probes.attention import AttentionKind
-from mechprobe.probes.counting.kinds import Mechanism, TokenKind
-from mechprobe.probes.effects import ONE_SIDED
+from mechprobe.probes.counting.kinds import Mechanism
+from mechprobe.probes.counting.label.evidence import FEW as FEW
+from mechprobe.probes.counting.label.evidence import FOLLOWS as FOLLOWS
+from mechprobe.probes.counting.label.evidence import HALF as HALF
+from mechprobe.probes.counting.label.evidence import MOST as MOST
+from mechprobe.probes.counting.label.evidence import PARTLY as PARTLY
+from mechprobe.probes.counting.label.evidence import PRIVATE as PRIVATE
+from mechprobe.probes.counting.label.evidence import SEPARABLE as SEPARABLE
+from mechprobe.probes.counting.label.evidence import SHARED as SHARED
+from mechprobe.probes.counting.label.evidence import SOLVED as SOLVED
+from mechprobe.probes.counting.label.evidence import SPARED as SPARED
+from mechprobe.probes.counting.label.evidence import CountEvidence as CountEvidence
+from mechprobe.probes.counting.label.evidence import Earlier
+from mechprobe.probes.counting.label.evidence import token_kinds as token_kinds
+from mechprobe.probes.counting.label.evidence import token_shares as token_shares
 
-RULE_VERSION = "3"  # raise it when the rule changes; its numbers are in the version anyway
-SOLVED = 0.9  # least accuracy of a model that counts
-FOLLOWS = 0.5  # least slope of the answer on a token's own count component
-SHARED = 0.7  # least kappa of a token that shares a counter
-PRIVATE = 0.3  # greatest |kappa| of a token that keeps its own
-MOST = 0.85  # share of tokens that decides for the whole model
-HALF = 0.5  # share of above-chance accuracy an inventory may lose with the shared component
-INFORMED = 0.02  # relative variation of mixing weights that tells by itself
-KEPT = 0.99  # share of answers that weights without a message leave as they are
-SEPARABLE = 0.6  # least share of cells that tell one token's count from another's
-# How far the evidence is from another label (`margin`), in units of kappa.
-FAR = 0.3  # greatest distance that counts
-ACCURACY_STEP, SHARE_STEP, MIXED_STEP = 3, 2, 3  # how the steps of other numbers compare
-
-
-@dataclass(frozen=True)
-class CountEvidence:
-    """What the counting axis is decided from.
-
-    Args:
-        accuracy: share of right answers.
-        own: slope of the answer on each token's own count component, [T].
-        kappa: leave-one-out transport of each token, NaN where undefined, [T].
-        lost: share of above-chance accuracy lost with the shared count component.
-        counters: cluster of each token, [T].
-        separable: share of cells that tell one token's count from another's.
-    """
-
-    accuracy: float
-    own: Float[np.ndarray, " token"]
-    kappa: Float[np.ndarray, " token"]
-    lost: float
-    counters: Int[np.ndarray, " token"]
-    separable: float = 1.0
-
-    @cached_property
-    def mean_own(self) -> float:
-        """Mean own slope."""
-        return float(self.own.mean())
-
-    @cached_property
-    def mean_kappa(self) -> float | None:
-        """Mean kappa where it is defined; None where it nowhere is."""
-        known = self.kappa[~np.isnan(self.kappa)]
-        return float(known.mean()) if len(known) else None
-
-    @cached_property
-    def shares(self) -> tuple[float, float]:
-        """Shares of shared and of private tokens."""
-        return token_shares(self.kappa)
-
-
-def token_kinds(kappa: Float[np.ndarray, " token"]) -> list[TokenKind]:
-    """Assignment of every token: shared, private, partial in between, opposed below -PRIVATE, or
-    silent where the answer does not follow the token's own count."""
-    kinds: list[TokenKind] = []
-    for value in kappa:
-        if np.isnan(value):
-            kinds.append("silent")
-        elif value >= SHARED:
-            kinds.append("shared")
-        elif value > PRIVATE:
-            kinds.append("partial")
-        else:
-            kinds.append("private" if value >= -PRIVATE else "opposed")
-    return kinds
+RULE_VERSION = "4"  # raise it when the rule changes; its numbers are in the version anyway
 
 
 def counting_mechanism(
-    evidence: CountEvidence, sequences: str = "its own sequences"
+    e: CountEvidence, sequences: str = "its own sequences"
 ) -> tuple[Mechanism, str]:
     """The counting label and the reason for it.
 
     Args:
-        evidence: to decide from.
+        e: to decide from.
         sequences: what the reason calls those that accuracy was measured on.
     """
-    e = evidence
     shared, private = e.shares
     if e.accuracy < SOLVED:
         return "unsolved", (
             f"accuracy {e.accuracy:.3f} on {sequences} is below {SOLVED}; what it has leans to"
             f" {shared:.0%} shared and {private:.0%} private tokens"
         )
+    if e.by_position and e.values is not None:
+        return "positional", (
+            f"with every token's value replaced by the mean over tokens at its position the model"
+            f" loses {_percent(e.values[0])} of its accuracy above chance, with the mean over"
+            f" positions {_percent(e.values[1])}: it reads the count from which positions attention"
+            " comes"
+        )
+    if e.made_before and e.earlier is not None:
+        return _made_before(e.earlier, e)
     if e.mean_own < FOLLOWS:
-        return "unsolved", (
-            f"{e.accuracy:.0%} of the answers are right, but they follow a patched count of the"
-            f" token itself with slope {e.mean_own:.2f} only (at least {FOLLOWS} wanted): its count"
-            " was not found as a component of the residual stream, a mechanism that this rule does"
-            " not know (docs/mechanisms.md, Limits)"
-        )
+        return "other", _not_followed(e)
     if e.separable < SEPARABLE:
-        return "unsolved", (
-            f"only {e.separable:.0%} of the cells tell one token's count from another's: with so"
-            " few tokens in such long sequences a shared counter and private ones look alike"
-        )
+        return _inseparable(e)
     if shared >= MOST:
-        groups = count_counters("relation-based", e) or 1
-        whose = "other tokens" if groups == 1 else "their own group's other tokens"
-        several = f"{groups} groups; " if groups > 1 else ""
-        return "relation-based", (
-            f"{shared:.0%} of the tokens follow the count component of {whose}"
-            f" ({several}kappa at least {SHARED})"
-        )
-    if private >= MOST and e.lost < HALF:
-        return "inventory-based", (
-            f"{private:.0%} of the tokens ignore other tokens' count component (|kappa| at most"
-            f" {PRIVATE}), and removing what they share costs {_percent(e.lost)} of the accuracy"
-            " above chance"
-        )
+        return _relation(e)
     if private >= MOST:
+        return _inventory(e)
+    if e.opposed >= MOST:
+        return _opposed(e)
+    return _between(e)
+
+
+def _relation(e: CountEvidence) -> tuple[Mechanism, str]:
+    shared, _ = e.shares
+    groups = np.count_nonzero(np.bincount(e.counters) > 1)
+    if e.together < MOST:
         return "mixed", (
-            f"{private:.0%} of the tokens ignore other tokens' count component, yet removing what"
-            f" they share costs {_percent(e.lost)} of the accuracy above chance: neither pure"
-            " mechanism does that"
+            f"{shared:.0%} of the tokens follow other tokens' counts, yet only {e.together:.0%}"
+            " have a counter together with others: they do not follow the same ones"
+        )
+    if e.use is not None and e.use < HALF:
+        return "mixed", (
+            f"{shared:.0%} of the tokens follow other tokens' counts and are followed in turn, yet"
+            f" only {e.use:.0%} of their right answers need what they write in common (median over"
+            " tokens)"
+        )
+    whose = "other tokens" if groups <= 1 else "their own group's other tokens"
+    several = f"{groups} groups; " if groups > 1 else ""
+    return "relation-based", (
+        f"{shared:.0%} of the tokens follow the count component of {whose}, and are followed in"
+        f" turn ({several}kappa at least {SHARED})"
+    )
+
+
+def _inventory(e: CountEvidence) -> tuple[Mechanism, str]:
+    _, private = e.shares
+    apart = (
+        f"{private:.0%} of the tokens take no part in other tokens' counts (|kappa| at most"
+        f" {PRIVATE})"
+    )
+    if e.lost < HALF:
+        return "inventory-based", (
+            f"{apart}, and removing what they share costs {_percent(e.lost)} of the accuracy above"
+            " chance"
+        )
+    if e.listening:
+        return "inventory-based", (
+            f"{apart}; most of them would follow foreign counts, but none writes any, so that what"
+            f" removal takes ({_percent(e.lost)} of the accuracy above chance) is not theirs"
+        )
+    return "mixed", (
+        f"{apart}, yet removing what they share costs {_percent(e.lost)} of the accuracy above"
+        " chance: neither pure mechanism does that"
+    )
+
+
+def _opposed(e: CountEvidence) -> tuple[Mechanism, str]:
+    against = (
+        f"{e.opposed:.0%} of the tokens answer against other tokens' counts (kappa below"
+        f" -{PRIVATE})"
+    )
+    if e.lost >= HALF:
+        return "opposed", (
+            f"{against}, and removing what they have in common costs {_percent(e.lost)} of the"
+            " accuracy above chance"
+        )
+    return "other", (
+        f"{against}, which rules out shared and private counters, yet removing what they have in"
+        f" common costs {_percent(e.lost)} of the accuracy above chance only, which rules out that"
+        " they count by it"
+    )
+
+
+def _between(e: CountEvidence) -> tuple[Mechanism, str]:
+    shared, private = e.shares
+    if e.compressed:
+        return "inventory-based", (
+            f"compressed look-up: {e.at_large:.0%} of the tokens take no part in the counts of the"
+            f" others at large, removing what all share costs {_percent(e.lost)} of the accuracy"
+            f" above chance, and no more than {np.bincount(e.counters).max()} tokens at a time read"
+            " each other's counts"
         )
     partial = np.count_nonzero((e.kappa > PRIVATE) & (e.kappa < SHARED))
-    opposed = np.count_nonzero(e.kappa < -PRIVATE)
     text = (
         f"{shared:.0%} of the tokens share a counter, {private:.0%} keep a private one,"
         f" {partial / len(e.kappa):.0%} follow foreign counts part of the way"
     )
-    if opposed:
+    if opposed := np.count_nonzero(e.kappa < -PRIVATE):
         text += f", {opposed} answer against a foreign count component (kappa below -{PRIVATE})"
     return "mixed", text
 
 
-def token_shares(kappa: Float[np.ndarray, " token"]) -> tuple[float, float]:
-    """Shares of shared and of private tokens."""
-    shared, private = kappa >= SHARED, np.abs(kappa) <= PRIVATE
-    return np.count_nonzero(shared) / len(kappa), np.count_nonzero(private) / len(kappa)
-
-
-def count_counters(mechanism: Mechanism, evidence: CountEvidence) -> int | None:
-    """Number of counters; a relation's counters have at least two tokens each."""
-    if mechanism == "unsolved":
-        return None
-    sizes = np.bincount(evidence.counters)
-    if mechanism == "relation-based":
-        return max(1, int((sizes >= 2).sum()))
-    return len(sizes)
-
-
-def counters_sentence(mechanism: Mechanism, evidence: CountEvidence) -> str | None:
-    """How many counters there are and who shares them; None for unsolved models."""
-    if mechanism == "unsolved":
-        return None
-    sizes = np.bincount(evidence.counters)
-    groups, alone, T = int((sizes >= 2).sum()), int((sizes == 1).sum()), len(evidence.counters)
-    if mechanism == "mixed":
-        # No word of sharing: most of a group's tokens may follow each other in part only.
-        into = "one group" if len(sizes) == 1 else f"{len(sizes)} groups"
-        single = f" ({alone} of a single token)" if alone else ""
-        return (
-            f"the {T} tokens fall into {into}{single} by whose counts they follow, at least in"
-            " part; in a mixed model such groups are not sharp"
+def _made_before(earlier: Earlier, e: CountEvidence) -> tuple[Mechanism, str]:
+    """By the first block whose count the answers follow."""
+    own = float(earlier.own.mean())
+    text = (
+        f"without what earlier blocks know of the sequence the model loses"
+        f" {_percent(earlier.needed)} of its accuracy above chance"
+    )
+    if own < PARTLY:
+        return "other", (
+            f"{text}, so the last block alone does not count; yet a count written at the token"
+            f" itself after block {earlier.block}'s attention is followed with slope {own:.2f} only"
+            f" (at least {PARTLY} wanted), so no earlier block keeps it there either"
         )
-    if not groups and mechanism == "relation-based":
-        return f"one for all {T} tokens, though no two of them follow each other's counts"
-    if not groups:
-        return f"each of {T} tokens has one of its own"
-    text = f"{groups} groups of tokens share one each"
-    if groups == 1:
-        text = f"{T - alone} tokens share one" if alone else f"all {T} tokens share one"
-    if alone:
-        text += f", {alone} {'has one of its' if alone == 1 else 'have one of their'} own"
-    return text
+    shared, private = token_shares(earlier.kappa)
+    kind, _ = _by_shares(earlier.kappa)
+    text += (
+        f", and after block {earlier.block}'s attention {shared:.0%} of the tokens share a counter,"
+        f" {private:.0%} keep a private one"
+    )
+    if (after := e.shares[0]) >= MOST and kind != "relation-based":
+        text += f"; the last block's attention makes the counts common ({after:.0%} shared)"
+    return kind, text
 
 
-def attention_kind(
-    share: float, relative: float, kept: float, constant: bool
-) -> tuple[AttentionKind, str]:
-    """The attention label and the reason for it.
-
-    Args:
-        share: part of the weights' variation that is due to tokens.
-        relative: all variation over the weights' root mean square.
-        kept: share of answers that stay when the weights are held at their mean over inputs.
-        constant: whether the weights come from a matrix indexed by positions alone.
-    """
-    if constant:
-        return "positional", (
-            "the mixing weights are a constant matrix indexed by positions;"
-            f" its entries vary by {relative:.0%} of their size"
-        )
-    if relative < INFORMED and kept >= KEPT:
-        return "uninformed", (
-            f"the mixing weights vary by {relative:.1%} of their size, and {kept:.0%} of the"
-            " answers stay when they are held at their mean"
-        )
-    text = f"{share:.0%} of the mixing weights' variation is due to tokens"
-    if relative < INFORMED:
-        # A small signal on a large constant, as in models whose embeddings share a direction.
-        text += f"; it is small ({relative:.1%} of their size), yet the answers need it"
-    if share >= ONE_SIDED:
-        return "semantic", text
-    if share <= 1 - ONE_SIDED:
-        return "positional", text
-    return "mixed", text
+def _by_shares(kappa: Float[np.ndarray, " token"]) -> tuple[Mechanism, float]:
+    """The kind that the shares of tokens speak for, and the share that does."""
+    shared, private = token_shares(kappa)
+    if shared >= MOST:
+        return "relation-based", shared
+    return ("inventory-based", private) if private >= MOST else ("mixed", 1 - max(shared, private))
 
 
-def margin(mechanism: Mechanism, evidence: CountEvidence) -> float:
-    """Distance of the evidence from the nearest threshold that would change the label.
-
-    In units of kappa, at most FAR; accuracy counts ACCURACY_STEP times and the share of tokens
-    behind a pure label SHARE_STEP times, for they move in smaller steps; among mixed tokens shares
-    are divided by MIXED_STEP.
-    Where transport and removal contradict each other it is the mean of what speaks for the label
-    and what speaks against, and may be negative.
-    """
-    e = evidence
-    if e.accuracy < SOLVED:
-        return _between(ACCURACY_STEP * (SOLVED - e.accuracy), 0, FAR)
-    if mechanism == "unsolved":
-        return _between(max(FOLLOWS - e.mean_own, SEPARABLE - e.separable), 0, FAR)
-    kappa = e.mean_kappa or 0.0
-    shared, private = e.shares
-    gaps = [ACCURACY_STEP * (e.accuracy - SOLVED), e.mean_own - FOLLOWS]
-    if mechanism == "relation-based":
-        gaps += [kappa - SHARED, SHARE_STEP * (shared - MOST)]
-    elif mechanism == "inventory-based":
-        gaps += [PRIVATE - abs(kappa), SHARE_STEP * (private - MOST), HALF - e.lost]
-    elif private >= MOST:
-        against = PRIVATE - abs(kappa)
-        return _between((min(e.lost - HALF, FAR) - against) / 2, -FAR, FAR)
-    else:
-        # Between the two pure labels by every token's kappa, or by the tokens' shares.
-        between = min(SHARED - kappa, kappa - PRIVATE) if kappa > -PRIVATE else -PRIVATE - kappa
-        gaps += [max(between, min(MOST - shared, MOST - private) / MIXED_STEP)]
-    return _between(min(gaps), 0, FAR)
+def _inseparable(e: CountEvidence) -> tuple[Mechanism, str]:
+    """Where another token's count rises only as the token's own falls, a token with a counter of
+    its own seems to go against it; one with a shared counter follows all the same."""
+    kind, share = _by_shares(np.where(e.kappa < 0, 0.0, e.kappa))
+    does = {
+        "relation-based": "follow other tokens' counts all the same",
+        "inventory-based": "follow no other token's count, or seem to go against it as they must",
+        "mixed": "do either in part",
+    }
+    return kind, (
+        f"only {e.separable:.0%} of the cells tell one token's count from another's, for with so"
+        f" few tokens in such long sequences one rises as the other falls; {share:.0%} of the"
+        f" tokens {does[kind]}"
+    )
 
 
-def _between(value: float, low: float, high: float) -> float:
-    return min(max(value, low), high)
+def _not_followed(e: CountEvidence) -> str:
+    text = (
+        f"{e.accuracy:.0%} of the answers are right, but they follow a patched count of the token"
+        f" itself with slope {e.mean_own:.2f} only (at least {FOLLOWS} wanted), which rules out"
+        " relation- and inventory-based counting and what lies between: the count is no component"
+        " of the residual stream"
+    )
+    if e.values is None:
+        return text + "; the model knows no positions to read it from"
+    return text + (
+        f"; with values that only tell positions apart the model loses {_percent(e.values[0])} of"
+        f" its accuracy above chance (with values that tell nothing {_percent(e.values[1])}), which"
+        " rules out positional counting"
+    )
 
 
 def _percent(share: float) -> str:

@@ -3,25 +3,24 @@
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 from pydantic import JsonValue
 
 from mechprobe.models import MechprobeError
 from mechprobe.probes.attention import ATTENTION, AttentionKind
-from mechprobe.probes.counting.causal.remove_shared import Removal, remove
+from mechprobe.probes.counting.causal.remove_shared import remove
 from mechprobe.probes.counting.context import CountContext, needs_counts
 from mechprobe.probes.counting.kinds import COUNTING, Mechanism
 from mechprobe.probes.counting.label.attention import Answers, attention_evidence
-from mechprobe.probes.counting.label.bootstrap import Agreement, agreement
+from mechprobe.probes.counting.label.bootstrap import Agreement, Measured, agreement
 from mechprobe.probes.counting.label.calibration import calibrated
-from mechprobe.probes.counting.label.rule import (
-    PRIVATE,
-    SHARED,
-    CountEvidence,
-    count_counters,
-    counters_sentence,
-    counting_mechanism,
-    token_kinds,
-)
+from mechprobe.probes.counting.label.counters import count_counters, counters_sentence, variant
+from mechprobe.probes.counting.label.depth import earlier
+from mechprobe.probes.counting.label.evidence import PRIVATE, SHARED, CountEvidence, token_kinds
+from mechprobe.probes.counting.label.positional import by_position
+from mechprobe.probes.counting.label.range import beyond, capped
+from mechprobe.probes.counting.label.rule import counting_mechanism
+from mechprobe.probes.counting.label.use import use
 from mechprobe.probes.counting.label.version import version as version
 from mechprobe.probes.counting.mixing import lacks
 from mechprobe.probes.counting.score_terms import POSITIONAL, SEMANTIC
@@ -40,12 +39,16 @@ class Verdict:
     why: str
     attention: AttentionKind | None
     why_attention: str
-    evidence: CountEvidence
+    measured: Measured
     agreed: Agreement
-    removal: Removal
     variation: Variation | None
     split: Sources | None
     effects: tuple[float, float] | None
+
+    @property
+    def evidence(self) -> CountEvidence:
+        """What the counting axis was decided from."""
+        return self.measured.evidence
 
 
 def label_in(context: CountContext) -> MechanismLabel:
@@ -55,27 +58,18 @@ def label_in(context: CountContext) -> MechanismLabel:
         MechprobeError: L = 2, which leaves a single count to compare.
     """
     v = judge(context)
-    counters = count_counters(v.mechanism, v.evidence)
+    outside = beyond(v.mechanism, v.evidence, context)
     reasons = [f"counting: {v.why}", f"attention: {v.why_attention}"]
     if shared := counters_sentence(v.mechanism, v.evidence):
         reasons.insert(1, f"counters: {shared}")
-    if context.model.cfg.n_layers > 1:
-        reasons.append(
-            "depth: counts are looked for after the last attention; an earlier feed-forward layer"
-            " may have looked them up before (probe count-by-block)"
-        )
-    details: dict[str, JsonValue] = {
-        "counters": counters,
-        "tokens": list(token_kinds(v.evidence.kappa)),
-        "kappa": [None if np.isnan(value) else float(value) for value in v.evidence.kappa],
-    }
+    reasons += [f"beyond: {text}" for text in outside.values()]
     axes = [
         COUNTING.labelled(
             v.mechanism,
-            confidence=calibrated(v.agreed.margin),
+            confidence=capped(calibrated(v.agreed.margin), bool(outside)),
             agreement=v.agreed.mechanism,
             reason=v.why,
-            details=details,
+            details=_details(v, list(outside)),
         )
     ]
     if v.attention is not None:
@@ -90,6 +84,21 @@ def label_in(context: CountContext) -> MechanismLabel:
     )
 
 
+def _details(v: Verdict, outside: list[str]) -> dict[str, JsonValue]:
+    """What else was found on the counting axis."""
+    low, high = np.quantile(v.agreed.clusters, [0.05, 0.95])
+    found: dict[str, JsonValue] = {
+        "counters": count_counters(v.mechanism, v.evidence),
+        "clusters": [int(low), int(high)],
+        "tokens": list(token_kinds(v.evidence.kappa)),
+        "kappa": [None if np.isnan(value) else float(value) for value in v.evidence.kappa],
+        "beyond": list(outside),
+    }
+    if form := variant(v.mechanism, v.evidence):
+        found["variant"] = form
+    return found
+
+
 def judge(context: CountContext) -> Verdict:
     """Measure, decide, and decide again on resampled data.
 
@@ -100,35 +109,48 @@ def judge(context: CountContext) -> Verdict:
         raise MechprobeError(f"L={context.task.L}: a mechanism label needs L of at least 3")
     if why := needs_counts(context.model, context.task):
         raise MechprobeError(f"no label: {why}")
-    transport, removal = context.transport, remove(context)
-    evidence = CountEvidence(
-        accuracy=removal.before.double().mean().item(),
-        own=np.diagonal(transport.matrix()).copy(),
-        kappa=transport.kappa(),
-        lost=removal.lost,
-        counters=transport.counters,
-        separable=context.reference.separable,
-    )
+    measured = measure(context)
+    evidence = measured.evidence
     mechanism, why = counting_mechanism(evidence, f"{context.task.sampler} sequences")
     scores = None if why_not_split(context.model, context.task) else sources(context)
     attention = attention_evidence(context, scores)
     kind, why_attention = (
         attention.kind() if attention is not None else (None, lacks(context.model, "weights") or "")
     )
-    labels = mechanism, kind
-    agreed = agreement(transport, removal, attention, evidence, labels, context.seed)
+    agreed = agreement(measured, attention, (mechanism, kind), context.seed)
     return Verdict(
         mechanism,
         why,
         kind,
         why_attention,
-        evidence,
+        measured,
         agreed,
-        removal,
         None if attention is None else context.variation,
         scores,
         attention.effects.sizes() if isinstance(attention, Answers) else None,
     )
+
+
+def measure(context: CountContext) -> Measured:
+    """What the counting axis is decided from."""
+    transport, removal, values = context.transport, remove(context), by_position(context)
+    right = context.task.correct(context.logits, context.tokens).numpy()
+    sharing = transport.sharing
+    evidence = CountEvidence(
+        accuracy=float(right.mean()),
+        own=np.diagonal(transport.matrix()).copy(),
+        kappa=sharing.kappa(),
+        lost=removal.lost,
+        counters=transport.counters,
+        separable=context.reference.separable,
+        among=sharing.among(),
+        listens=sharing.listens(PRIVATE),
+        used=use(context),
+        values=None if values is None else values.costs(),
+        earlier=earlier(context),
+    )
+    removed = (removal.before, removal.after)
+    return Measured(evidence, transport, right, removed, removal.chance, values)
 
 
 # What the numbers behind a label mean: least and greatest possible value, description.
@@ -136,10 +158,37 @@ EVIDENCE: dict[str, tuple[float | None, float | None, str]] = {
     "accuracy": (0, 1, "share of right answers"),
     "chance": (0, 1, "accuracy of the best constant answer"),
     "own_slope": (None, None, "slope of the answer on the token's own count component"),
-    "kappa": (None, None, "slope on other tokens' count component over the own, mean of tokens"),
+    "kappa": (
+        None,
+        None,
+        "slope on other tokens' counts over the own, as far as sent and received; mean of tokens",
+    ),
+    "received": (None, None, "slope on another token's count over the own, mean of tokens"),
+    "sent": (None, None, "slope of others on a token's count over their own, mean of tokens"),
+    "use": (
+        0,
+        1,
+        "share of a token's right answers that need what it writes in common, median of tokens",
+    ),
+    "opposed": (0, 1, f"share of tokens with kappa below -{PRIVATE}"),
     "shared": (0, 1, f"share of tokens with kappa of at least {SHARED}"),
     "private": (0, 1, f"share of tokens with |kappa| of at most {PRIVATE}"),
     "lost": (None, None, "accuracy above chance lost when the shared count component is removed"),
+    "values_by_position": (
+        None,
+        None,
+        "accuracy above chance lost with values that only tell positions apart",
+    ),
+    "values_level": (None, None, "accuracy above chance lost with values that tell nothing"),
+    "earlier_own": (None, None, "own slope on counts written by an earlier block"),
+    "earlier_kappa": (None, None, "kappa of counts written by an earlier block"),
+    "earlier_needed": (
+        None,
+        None,
+        "accuracy above chance lost when the last block reads every token without its sequence",
+    ),
+    "clusters": (1, None, "clusters of tokens that read each other's counts, bootstrap mean"),
+    "clusters_error": (0, None, "standard deviation of their number over bootstrap replicates"),
     "token_share": (0, 1, "share of the mixing weights' variation due to tokens"),
     "separable": (0, 1, "share of cells that tell one token's count from another's"),
     "variation": (0, None, "variation of the mixing weights relative to their size"),
@@ -162,14 +211,28 @@ def _evidence(v: Verdict) -> dict[str, Metric]:
     shared, private = e.shares
     values: dict[str, float | None] = {
         "accuracy": e.accuracy,
-        "chance": v.removal.chance,
+        "chance": v.measured.chance,
         "own_slope": e.mean_own,
         "kappa": e.mean_kappa,
+        "received": _mean(v.measured.transport.sharing.received),
+        "sent": _mean(v.measured.transport.sharing.sent),
         "shared": shared,
         "private": private,
+        "opposed": e.opposed,
+        "use": e.use,
+        "clusters": float(np.mean(v.agreed.clusters)),
+        "clusters_error": float(np.std(v.agreed.clusters)),
         "lost": e.lost,
         "separable": e.separable,
     }
+    if e.values is not None:
+        values |= dict(zip(("values_by_position", "values_level"), e.values, strict=True))
+    if e.earlier is not None:
+        values |= {
+            "earlier_own": float(e.earlier.own.mean()),
+            "earlier_kappa": _mean(e.earlier.kappa),
+            "earlier_needed": e.earlier.needed,
+        }
     if v.variation is not None:
         values["token_share"], values["variation"] = v.variation.split()
     if v.split is not None:
@@ -186,3 +249,10 @@ def _evidence(v: Verdict) -> dict[str, Metric]:
         name: Metric(value=values.get(name), unit="1", low=low, high=high, description=text)
         for name, (low, high, text) in EVIDENCE.items()
     }
+
+
+def _mean(values: Float[np.ndarray, "*axes"]) -> float | None:
+    """Mean over what is known, by the pool where it is larger; None where nothing is."""
+    best = values if values.ndim == 1 else np.fmax(values[:, 0], values[:, 1])
+    known = best[~np.isnan(best)]
+    return float(known.mean()) if len(known) else None

@@ -1,5 +1,6 @@
 """Causal models of counting: who shares a counter, and what an interchange does."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -49,6 +50,7 @@ def test_only_who_shares_makes_two_models_the_same():
     assert not grouped([7, 7, 1]).same_as(grouped([7, 1, 1]))
     assert grouped([4, 4]).same_as(relation(2))
     assert grouped([4, 2]).same_as(inventory(2))
+    assert grouped(np.array([4, 2])).same_as(grouped(torch.tensor([0, 9])))
 
 
 def test_before_any_interchange_all_models_answer_alike():

@@ -6,6 +6,7 @@ import torch
 from mechprobe.models import HookedTransformer, TransformerConfig, construct
 from mechprobe.models.families.transformer import initial
 from mechprobe.probes import find_probe, label
+from mechprobe.probes.counting.label.range import CAUTIOUS
 
 T, L = 6, 6
 BY_BLOCK = find_probe("count-by-block")
@@ -36,7 +37,7 @@ def deep(name: str) -> HookedTransformer:
 
 
 def test_a_look_up_in_the_first_block_is_seen_there_alone() -> None:
-    """Behind the last attention the answer is common, so that the label finds one counter."""
+    """Behind the last attention the answer is common; the label is of the block that counts."""
     model = deep("dot-lookup")
     task = model.task()
     tokens = task.sample(300, torch.Generator().manual_seed(0))
@@ -47,9 +48,13 @@ def test_a_look_up_in_the_first_block_is_seen_there_alone() -> None:
     assert found.value("last_kappa") > 0.7
     assert "looked up and made common" in found.words
     labelled = label(model)
-    assert labelled.mechanism == "relation-based"
-    assert labelled.reasons[-1].startswith("depth: counts are looked for after the last attention")
-    assert not any("depth" in reason for reason in label(construct("dot", T=T, L=L)).reasons)
+    assert (labelled.mechanism, labelled.counters) == ("inventory-based", T)
+    assert labelled.axis("counting").details["variant"] == "made common"
+    assert labelled.axis("counting").details["beyond"] == ["depth", "family"]
+    assert labelled.confidence <= CAUTIOUS
+    assert "after block 0's attention 0% of the tokens share a counter" in labelled.reasons[0]
+    assert labelled.axis("counting").details["tokens"] == ["shared"] * T
+    assert not label(construct("dot", T=T, L=L)).axis("counting").details["beyond"]
 
 
 def test_a_shared_counter_is_seen_in_both_blocks() -> None:

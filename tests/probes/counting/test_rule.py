@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mechprobe.probes.counting.label.rule import (
+from mechprobe.probes.counting.label.attention import attention_kind
+from mechprobe.probes.counting.label.counters import count_counters, counters_sentence, variant
+from mechprobe.probes.counting.label.evidence import (
     CountEvidence,
-    attention_kind,
-    count_counters,
-    counters_sentence,
-    counting_mechanism,
-    margin,
+    Earlier,
     token_kinds,
     token_shares,
 )
+from mechprobe.probes.counting.label.margin import margin
+from mechprobe.probes.counting.label.rule import counting_mechanism
 
 T = 20
 UP, DOWN = 1e-6, -1e-6
@@ -51,15 +51,25 @@ def test_tokens_at_their_thresholds() -> None:
             evidence(own=np.full(T, 0.5)),
             "relation-based",
             evidence(own=np.full(T, 0.5 + DOWN)),
-            "unsolved",
+            "other",
         ),
         (evidence(0.7), "relation-based", evidence(0.7 + DOWN), "mixed"),
         (evidence(0.3 + UP), "mixed", evidence(0.3), "inventory-based"),
-        (evidence(-0.3), "inventory-based", evidence(-0.3 + DOWN), "mixed"),
+        (evidence(-0.3), "inventory-based", evidence(-0.3 + DOWN), "other"),
+        (evidence(-1.0, lost=0.5), "opposed", evidence(-1.0, lost=0.5 + DOWN), "other"),
+        (evidence(shares(0, 3, -1.0), lost=1.0), "opposed", evidence(shares(0, 4, -1.0)), "mixed"),
+        (
+            evidence(used=np.full(T, 0.5)),
+            "relation-based",
+            evidence(used=np.full(T, 0.49)),
+            "mixed",
+        ),
+        (evidence(values=(0.19, 0.5)), "positional", evidence(values=(0.2, 0.5)), "relation-based"),
+        (evidence(values=(0.0, 0.5)), "positional", evidence(values=(0.0, 0.4)), "relation-based"),
         (evidence(shares(17, 3)), "relation-based", evidence(shares(16, 4)), "mixed"),
         (evidence(shares(0, 17)), "inventory-based", evidence(shares(4, 16)), "mixed"),
         (evidence(0.0, lost=0.5), "mixed", evidence(0.0, lost=0.5 + DOWN), "inventory-based"),
-        (evidence(separable=0.6), "relation-based", evidence(separable=0.6 + DOWN), "unsolved"),
+        (evidence(-1.0, separable=0.59), "inventory-based", evidence(-1.0, separable=0.6), "other"),
     ],
 )
 def test_labels_at_their_thresholds(
@@ -73,18 +83,116 @@ def test_a_relation_may_lose_everything() -> None:
     assert verdict(evidence(1.0, lost=1.4)) == "relation-based"
 
 
-def test_opposed_tokens_are_mixed_and_said() -> None:
-    found, why = counting_mechanism(evidence(-1.2, lost=0.75))
+def test_opposed_tokens_are_named() -> None:
+    found, why = counting_mechanism(evidence(-1.0, lost=0.75))
+    assert found == "opposed"
+    assert why.startswith("100% of the tokens answer against other tokens' counts")
+    assert "costs 75%" in why
+    found, why = counting_mechanism(evidence([-1.0] * 10 + [1.0] * 10, lost=0.75))
     assert found == "mixed"
-    assert why.endswith("20 answer against a foreign count component (kappa below -0.3)")
-    assert "0% of the tokens share a counter, 0% keep a private one" in why
+    assert why.endswith("10 answer against a foreign count component (kappa below -0.3)")
     assert "answer against" not in counting_mechanism(evidence(0.5))[1]
+
+
+def test_tokens_that_follow_different_ones_are_no_relation() -> None:
+    found, why = counting_mechanism(evidence(counters=np.array([0] * 16 + [1, 2, 3, 4])))
+    assert found == "mixed"
+    assert "only 80% have a counter together with others" in why
+
+
+def test_what_is_shared_but_not_needed_is_no_relation() -> None:
+    unused = evidence(used=np.array([0.1] * 19 + [np.nan]))
+    found, why = counting_mechanism(unused)
+    assert found == "mixed"
+    assert "only 10% of their right answers need what they write in common" in why
+    assert counting_mechanism(evidence(used=np.full(T, np.nan)))[0] == "relation-based"
+
+
+def test_listening_is_not_losing() -> None:
+    """Tokens that follow foreign counts and write none do not lose their own with them."""
+    private = evidence(0.0, lost=0.9, listens=np.array([True] * 10 + [False] * 10))
+    found, why = counting_mechanism(private)
+    assert found == "inventory-based"
+    assert "would follow foreign counts, but none writes any" in why
+    few = replace(private, listens=np.array([True] * 9 + [False] * 11))
+    assert verdict(few) == "mixed"
+
+
+PAIRS = np.repeat(np.arange(10), 2)
+
+
+def test_a_compressed_look_up_is_an_inventory() -> None:
+    """Pairs that share neurons, in part; a few large groups are something else."""
+    paired = evidence(0.6, among=np.zeros(T), counters=PAIRS)
+    found, why = counting_mechanism(paired)
+    assert found == "inventory-based"
+    assert variant(found, paired) == "compressed"
+    assert why.startswith("compressed look-up: 100% of the tokens take no part")
+    assert "no more than 2 tokens at a time" in why
+    assert verdict(replace(paired, lost=0.5)) == "mixed"
+    assert verdict(replace(paired, counters=np.repeat(np.arange(5), 4))) == "mixed"
+    assert verdict(replace(paired, counters=np.array([0, 0, *range(1, 19)]))) == "mixed"
+    assert variant("inventory-based", evidence(0.0)) is None
+    assert variant("relation-based", paired) is None
+
+
+def earlier(kappa: float, own: float = 1.0, needed: float = 1.0) -> Earlier:
+    return Earlier(0, np.full(T, own), np.full(T, kappa), needed)
+
+
+@pytest.mark.parametrize(
+    ("before", "kind"),
+    [
+        (earlier(0.0), "inventory-based"),
+        (earlier(1.0), "relation-based"),
+        (earlier(0.5), "mixed"),
+        (earlier(0.0, own=0.24), "other"),
+        (earlier(0.0, needed=0.49), "relation-based"),
+    ],
+)
+def test_the_block_that_makes_the_count_decides(before: Earlier, kind: str) -> None:
+    e = evidence(earlier=before)
+    found, why = counting_mechanism(e)
+    assert found == kind
+    assert ("earlier blocks know" in why) == (before.needed >= 0.5)
+    made_common = kind in ("inventory-based", "mixed")
+    assert ("makes the counts common (100% shared)" in why) == made_common
+    assert variant(found, e) == ("made common" if kind == "inventory-based" else None)
+    if kind == "inventory-based":
+        assert count_counters(found, e) == T
+
+
+def test_other_says_what_was_ruled_out() -> None:
+    silent = evidence(own=np.full(T, 0.2), accuracy=0.99)
+    found, why = counting_mechanism(silent)
+    assert found == "other"
+    assert why.startswith("99% of the answers are right, but")
+    assert "slope 0.20 only" in why
+    assert why.endswith("the model knows no positions to read it from")
+    knows = counting_mechanism(replace(silent, values=(0.7, 0.8)))[1]
+    assert "loses 70% of its accuracy above chance (with values that tell nothing 80%)" in knows
+    assert knows.endswith("rules out positional counting")
+
+
+def test_positional_says_what_it_costs() -> None:
+    found, why = counting_mechanism(evidence(own=np.full(T, 0.1), values=(0.02, 1.0)))
+    assert found == "positional"
+    assert "loses 2% of its accuracy above chance, with the mean over positions 100%" in why
+
+
+def test_few_tokens_are_told_apart_by_sign() -> None:
+    found, why = counting_mechanism(evidence(-0.9, separable=0.0))
+    assert found == "inventory-based"
+    assert "only 0% of the cells" in why
+    assert "seem to go against it as they must" in why
+    assert verdict(evidence(1.0, separable=0.0)) == "relation-based"
+    assert verdict(evidence(0.5, separable=0.0)) == "mixed"
 
 
 def test_transport_and_removal_may_contradict_each_other() -> None:
     found, why = counting_mechanism(evidence(0.1, lost=0.8))
     assert found == "mixed"
-    assert "100% of the tokens ignore" in why
+    assert "100% of the tokens take no part in other tokens' counts" in why
     assert "costs 80%" in why
     assert "neither pure mechanism" in why
     # What speaks for the label less what speaks against, halved.
@@ -107,10 +215,6 @@ def test_unsolved_says_why_and_what_it_leans_to() -> None:
     assert "accuracy 0.860 on partition sequences is below 0.9" in low
     leaning = counting_mechanism(evidence(shares(15, 5), accuracy=0.5))[1]
     assert leaning.endswith("leans to 75% shared and 25% private tokens")
-    silent = counting_mechanism(evidence(own=np.full(T, 0.2), accuracy=0.99))[1]
-    assert silent.startswith("99% of the answers are right, but")
-    assert "slope 0.20 only" in silent
-    assert "only 30% of the cells" in counting_mechanism(evidence(separable=0.3))[1]
 
 
 def test_counters() -> None:
@@ -118,7 +222,8 @@ def test_counters() -> None:
     assert count_counters("relation-based", three) == 2
     assert count_counters("inventory-based", three) == 4
     assert count_counters("mixed", three) == 4
-    assert count_counters("unsolved", three) is None
+    for kind in ("unsolved", "other", "positional"):
+        assert count_counters(kind, three) is None
     apart = evidence(counters=np.arange(T))
     assert count_counters("relation-based", apart) == 1
 
@@ -126,13 +231,13 @@ def test_counters() -> None:
 @pytest.mark.parametrize(
     ("mechanism", "sizes", "says"),
     [
+        ("other", [20], None),
         ("relation-based", [20], "all 20 tokens share one"),
         (
             "relation-based",
             [10, 8, 1, 1],
             "2 groups of tokens share one each, 2 have one of their own",
         ),
-        ("relation-based", [1] * 20, "one for all 20 tokens, though no two of them follow"),
         ("inventory-based", [1] * 20, "each of 20 tokens has one of its own"),
         ("inventory-based", [19, 1], "19 tokens share one, 1 has one of its own"),
         ("mixed", [20], "the 20 tokens fall into one group by whose"),
@@ -152,19 +257,17 @@ def test_counters_in_words(mechanism: str, sizes: list[int], says: str | None) -
 
 def test_a_relation_of_groups_says_whose_count_is_followed() -> None:
     _, one = counting_mechanism(evidence(1.0))
-    assert "count component of other tokens (kappa at least 0.7)" in one
+    assert "count component of other tokens, and are followed in turn (kappa at" in one
     _, two = counting_mechanism(evidence(1.0, counters=np.arange(T) % 2))
-    assert "of their own group's other tokens (2 groups; kappa at least 0.7)" in two
+    assert "of their own group's other tokens, and are followed in turn (2 groups; kappa" in two
 
 
 @pytest.mark.parametrize(
     ("share", "relative", "kept", "kind"),
     [
-        (1.0, 0.02, 1.0, "semantic"),
-        (1.0, 0.02 + DOWN, 1.0, "uninformed"),
-        (1.0, 0.02 + DOWN, 0.99, "uninformed"),
-        (1.0, 0.02 + DOWN, 0.99 + DOWN, "semantic"),  # small, yet the answers need it
-        (0.0, 0.02 + DOWN, 0.5, "positional"),
+        (1.0, 5.0, 0.99, "uninformed"),  # large, yet no answer needs it
+        (1.0, 0.001, 0.99 + DOWN, "semantic"),  # small, yet the answers need it
+        (0.0, 0.001, 0.5, "positional"),
         (0.8, 0.5, 0.0, "semantic"),
         (0.8 + DOWN, 0.5, 0.0, "mixed"),
         (0.2 + UP, 0.5, 0.0, "mixed"),
@@ -172,9 +275,7 @@ def test_a_relation_of_groups_says_whose_count_is_followed() -> None:
     ],
 )
 def test_attention_at_its_thresholds(share: float, relative: float, kept: float, kind: str) -> None:
-    found, why = attention_kind(share, relative, kept, constant=False)
-    assert found == kind
-    assert ("the answers need it" in why) == (relative < 0.02 and kind != "uninformed")
+    assert attention_kind(share, relative, kept, constant=False)[0] == kind
 
 
 @pytest.mark.parametrize("relative", [0.0, 0.01, 3.0])
@@ -208,8 +309,15 @@ def test_margins_are_bounded(
         ("relation-based", evidence(accuracy=0.9)),
         ("unsolved", evidence(accuracy=0.9 + DOWN)),
         ("relation-based", evidence(own=np.full(T, 0.5))),
-        ("unsolved", evidence(own=np.full(T, 0.5 + DOWN))),
-        ("unsolved", evidence(separable=0.6 + DOWN)),
+        ("other", evidence(own=np.full(T, 0.5 + DOWN))),
+        ("opposed", evidence(-1.0, lost=0.5)),
+        ("opposed", evidence(shares(0, 3, -1.0), lost=1.0)),
+        ("positional", evidence(values=(0.2 + DOWN, 1.0))),
+        ("relation-based", evidence(values=(0.2, 1.0))),
+        ("relation-based", evidence(used=np.full(T, 0.5))),
+        ("inventory-based", evidence(earlier=earlier(0.0, needed=0.5))),
+        ("relation-based", evidence(earlier=earlier(0.0, needed=0.5 + DOWN))),
+        ("other", evidence(earlier=earlier(0.0, own=0.25 + DOWN))),
         ("relation-based", evidence(0.7)),
         ("relation-based", evidence(shares(17, 3))),
         ("inventory-based", evidence(0.3)),

@@ -10,6 +10,7 @@ from mechprobe.models import HistogramTask, HookedTransformer, MechprobeError
 from mechprobe.models.hooked.mixers import NO_SCORES
 from mechprobe.probes import all_probes, check_probe, label, study
 from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.counting.label.range import CAUTIOUS
 from mechprobe.probes.counting.measures.attention_dependence import attention_dependence
 from mechprobe.probes.results import MechanismLabel, ModelResult
 from tests.models.scan_family import NO_WEIGHTS, counter, registered
@@ -35,7 +36,8 @@ def _scan() -> Iterator[None]:
 def test_without_weights_the_label_is_the_mechanism_alone() -> None:
     found = label(counter())
     assert (found.mechanism, found.counters, found.accuracy) == ("inventory-based", 8, 1.0)
-    assert found.confidence > 0.9
+    assert found.confidence == CAUTIOUS
+    assert found.axis("counting").details["beyond"] == ["family"]
     assert found.attention is None
     assert found.attention_agreement is None
     assert found.verdict == "inventory-based counting"

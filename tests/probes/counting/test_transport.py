@@ -8,7 +8,14 @@ import torch
 
 from mechprobe.models import HookedTransformer, construct
 from mechprobe.probes import CountContext
-from mechprobe.probes.counting.transport import DOSES, cluster, differences, kappa, slope
+from mechprobe.probes.counting.transport import (
+    DOSES,
+    _responses,
+    cluster,
+    differences,
+    one_way,
+    slope,
+)
 
 RESID_MID = "blocks.0.hook_resid_mid"
 SIZES = {"T": 8, "L": 6}
@@ -24,7 +31,6 @@ def test_a_shared_counter_carries_everything(name: str) -> None:
     np.testing.assert_allclose(found.matrix(), np.ones((8, 8)), atol=1e-9)
     np.testing.assert_allclose(found.kappa(), np.ones(8), atol=1e-9)
     assert set(found.counters) == {0}
-    assert not found.alone.any()
 
 
 @pytest.mark.parametrize("name", ["dot-lookup", "lin", "dot+sftm", "bos+sftm-inventory"])
@@ -35,7 +41,6 @@ def test_private_counters_carry_nothing(name: str) -> None:
     assert np.abs(X[~np.eye(16, dtype=bool)]).mean() < 0.02
     assert np.abs(found.kappa()).max() < 0.2
     assert sorted(found.counters) == list(range(16))
-    assert found.alone.all()
 
 
 def test_groups_are_blocks() -> None:
@@ -104,12 +109,34 @@ def test_slope_is_least_squares() -> None:
     np.testing.assert_allclose(slope(numerator, np.array([5.0, 10.0])), [[1.0, 0.5]])
 
 
-def test_kappa_is_the_larger_pool_and_undefined_without_own_slope() -> None:
-    pooled = np.array([[0.2, 0.8], [0.2, 0.8], [0.5, 0.5], [-0.9, -0.6]])
-    own = np.array([1.0, 1.0, 0.01, 0.5])
-    alone = np.array([False, True, False, False])
-    found = kappa(pooled, own, alone)
-    np.testing.assert_allclose(found, [0.8, 0.2, np.nan, -1.2])
+def test_doses_without_an_opposite() -> None:
+    assert one_way(5).tolist() == [
+        [False, False, True, True],
+        [False, False, False, True],
+        [False, False, False, False],
+        [True, False, False, False],
+        [True, True, False, False],
+    ]
+
+
+def test_disturbances_pass_for_no_slope() -> None:
+    """Vectors that hold no count, as long as counts are apart: at the ends of the range they can
+    move an answer inward only."""
+    model = construct("dot", T=6, L=6)
+    here = context(model)
+    axis = here.reference.means.mean(0).diff(dim=0).mean(0)
+    size = torch.randn(200, 5, 4, 1, generator=torch.Generator().manual_seed(0))
+    dose = torch.tensor(DOSES, dtype=axis.dtype)
+    cells, sources = here.held_out, 4 * size * axis
+    # The target's own column has no control.
+    found = _responses(model, cells.resid[0], cells.predicted[0], sources, dose, 0)[0, :, 1:]
+    uncontrolled = [
+        _responses(model, cells.resid[0], cells.predicted[0], one.unsqueeze(0), dose, 0)
+        for one in sources[1:60]
+    ]
+    raw = torch.stack(uncontrolled)[:, 0].mean()
+    assert raw > 2
+    assert found.mean().abs() < raw / 4
 
 
 def test_clusters_are_named_by_size() -> None:
@@ -154,6 +181,10 @@ def test_a_read_out_patch_is_a_run_with_hooks(untrained: Callable[..., HookedTra
                 moved = cells.resid[target, count] + delta[target, source, count, i]
                 answer = model.read_out(moved).argmax(-1)
                 by_hand += d * (answer - cells.predicted[target, count]).double()
+                if count - d < 0:  # the control: what any disturbance does
+                    away = cells.resid[target, count] - delta[target, source, count, i]
+                    back = model.read_out(away).argmax(-1) - cells.predicted[target, count]
+                    by_hand -= d * back.clamp(min=0).double()
                 if i == dose:
                     assert torch.equal(answer - cells.predicted[target, count], shift.long())
         np.testing.assert_array_equal(found.numerator[target, count, :, source], by_hand.numpy())

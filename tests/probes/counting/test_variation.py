@@ -119,7 +119,7 @@ def test_attention_of_models(untrained: Callable[..., HookedTransformer]) -> Non
     lin = construct("lin", T=8, L=6)
     assert attention(lin) == "positional"
     uniform = copy_with(lin, W_mix=torch.full((6, 6), 1 / 6))
-    assert attention(uniform) == "positional"
+    assert attention(uniform) == "uninformed"
     assert attention(construct("dot-inventory", T=8, L=6)) == "uninformed"
     assert attention(construct("dot-lookup", T=8, L=6)) == "semantic"
     for seed in range(3):

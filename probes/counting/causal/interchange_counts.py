@@ -1,0 +1,181 @@
+"""Which causal model of counting a network carries out, by interchange interventions, and how far
+each token receives, sends and uses another one's count (see probes/counting/interchange.py)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from mechprobe.models.tasks.causal_models import CausalModel, grouped, inventory, relation
+from mechprobe.probes.counting import placebos
+from mechprobe.probes.counting.context import CountContext, needs_counts
+from mechprobe.probes.counting.interchange import Parts, interchanges
+from mechprobe.probes.counting.placebos import controls
+from mechprobe.probes.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, blank
+from mechprobe.probes.invariances import INVARIANCES
+from mechprobe.probes.registry import Measurement, MetricSpec, probe
+from mechprobe.probes.results import ProbeResult
+
+HALF = 0.5  # from which on a token is said to receive, send or use
+MODELS = {
+    "relation": "one counter for all tokens",
+    "inventory": "a counter for each token",
+    "grouped": "counters as count transport groups the tokens",
+}
+READINGS = {
+    "": "answers as the causal model with {}",
+    "_single": "the same, written from single sequences, with {}",
+}
+TOKENS = {
+    "own": "answers that follow a token's own count exactly, mean",
+    "received": "answers that follow another token's count exactly, median, mean over tokens",
+    "sent": "others' answers that follow a token's count exactly, median, mean over tokens",
+    "used": "right answers that need a token's own part of other tokens' components",
+}
+WHOLE = {
+    "lead": "answers as the best causal model less answers as the next other one",
+    "part": "tokens that receive, send and use another one's count",
+    "torn": "tokens that do some of the three but not all",
+}
+CONTROLS = {
+    "untrained": "in an untrained network",
+    "shuffled": "with shuffled counts",
+    "random": "in a random subspace of equal rank",
+}
+
+
+def _specs() -> dict[str, MetricSpec]:
+    plain = (
+        {
+            model + reading: text.format(words)
+            for reading, text in READINGS.items()
+            for model, words in MODELS.items()
+        }
+        | TOKENS
+        | WHOLE
+    )
+    specs = {}
+    for name, text in plain.items():
+        specs[name] = MetricSpec(text, "1", 0, 1)
+        for control, words in CONTROLS.items():
+            specs[f"{name}_{control}"] = MetricSpec(f"{text}; {words}", "1", 0, 1)
+    return specs
+
+
+@probe(
+    "interchange-counts",
+    kind="causal",
+    metrics=_specs(),
+    parameters=lambda: {"half": HALF, "control_bases": placebos.BASES},
+    invariances=INVARIANCES,
+)
+def interchange_counts(context: CountContext) -> Measurement:
+    """Interchange counts between tokens: is the answer exactly what a causal model predicts?"""
+    found = interchanges(context)
+    beside = controls(context, found)
+    T = context.task.T
+    models = {
+        "relation": relation(T),
+        "inventory": inventory(T),
+        "grouped": grouped(found.counters),
+    }
+    metrics = _numbers(found, models)
+    for name in CONTROLS:
+        numbers = _numbers(getattr(beside, name), models, by_token=name != "untrained")
+        metrics |= {f"{metric}_{name}": value for metric, value in numbers.items()}
+    arrays = {
+        "followed": found.mean.followed(),
+        "kept": found.mean.kept(),
+        "followed_single": found.single.followed(),
+        "kept_single": found.single.kept(),
+        "needs": found.needs,
+        "size": found.size,
+        "counter": found.counters,
+        "own": found.own(),
+        "received": found.received(),
+        "sent": found.sent(),
+        "used": found.used(),
+    }
+    return Measurement(metrics=metrics, arrays=arrays)
+
+
+def _numbers(
+    parts: Parts, models: Mapping[str, CausalModel], by_token: bool = True
+) -> dict[str, float]:
+    """Metrics of a network or a control; in an untrained network tokens have no groups, so that a
+    grouping stands for all with as many tokens in each."""
+    numbers = {}
+    for suffix, reading in (("", parts.mean), ("_single", parts.single)):
+        for name, model in models.items():
+            agreement = reading.accuracy if by_token else reading.chance
+            numbers[name + suffix] = agreement(model)
+    tokens = {name: getattr(parts, name)() for name in TOKENS}
+    numbers |= {name: float(values.mean()) for name, values in tokens.items()}
+    holds = sum(tokens[name] >= HALF for name in ("received", "sent", "used"))
+    return numbers | {
+        "lead": _lead(models, numbers),
+        "part": float(np.mean(holds == 3)),
+        "torn": float(np.mean((holds == 1) | (holds == 2))),
+    }
+
+
+def _lead(models: Mapping[str, CausalModel], metrics: Mapping[str, float]) -> float:
+    """How far the best causal model is ahead of the best that differs from it."""
+    best = max(models, key=lambda name: metrics[name])
+    rest = [metrics[n] for n, model in models.items() if not model.same_as(models[best])]
+    return max(0.0, metrics[best] - max(rest))
+
+
+interchange_counts.applies(needs_counts)
+
+
+@interchange_counts.figure
+def _draw(result: ProbeResult) -> Figure:
+    figure, (left, right) = blank(2, width=4.8)
+    names, places = list(MODELS), np.arange(len(MODELS))
+    left.bar(places - 0.2, [result.value(n) for n in names], 0.36, color=BLUE, label="count means")
+    left.bar(
+        places + 0.2, [result.value(f"{n}_single") for n in names], 0.36, color=GREEN,
+        label="single sequences",
+    )  # fmt: skip
+    for control, marker in (("untrained", "o"), ("shuffled", "s"), ("random", "^")):
+        for suffix, shift in (("", -0.2), ("_single", 0.2)):
+            left.plot(
+                places + shift, [result.value(f"{n}{suffix}_{control}") for n in names], marker,
+                ms=4, mfc="white", color=GREY, lw=0, label=None if suffix else control,
+            )  # fmt: skip
+    left.set(
+        xticks=places, xticklabels=["relation", "inventory", "grouped"], ylim=(0, 1.05),
+        ylabel="answers as predicted", title="Interchange accuracy and its controls",
+    )  # fmt: skip
+    counter = result.arrays["counter"]
+    order = np.lexsort((np.arange(len(counter)), counter))
+    rows = (("received", BLUE, "o"), ("sent", ORANGE, "s"), ("used", PURPLE, "^"))
+    for name, paint, marker in rows:
+        values = np.asarray(result.arrays[name], float)[order]
+        most = max(result.value(f"{name}_{control}") for control in CONTROLS)
+        right.plot(values, marker, ms=4, color=paint, alpha=0.7, label=name)
+        right.axhline(most, color=paint, lw=0.8, ls=":")
+    right.set(
+        xlabel="token, ordered by counter", ylim=(-0.05, 1.05), ylabel="share",
+        title="What each token does (dotted: largest control)",
+    )  # fmt: skip
+    for axes in (left, right):
+        axes.legend(
+            fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, frameon=False
+        )
+    return figure
+
+
+@interchange_counts.words
+def _say(result: ProbeResult) -> str:
+    best = max(MODELS, key=result.value)  # of equals the first: the simplest
+    above = max(result.value(f"{best}_{control}") for control in CONTROLS)
+    said = (
+        f"After interchanges the answers are those of the causal model with {MODELS[best]} in"
+        f" {result.value(best):.0%} (controls: at most {above:.0%}),"
+        f" {result.value('lead'):.0%} ahead of the next; {result.value('part'):.0%} of the tokens"
+        " receive, send and use other tokens' counts"
+    )
+    torn = result.value("torn")
+    return said + (f", {torn:.0%} do some of it but not all." if torn else ".")

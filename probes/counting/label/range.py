@@ -1,0 +1,41 @@
+"""Where a label goes beyond the models that its confidence was calibrated on."""
+
+from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.counting.kinds import Mechanism
+from mechprobe.probes.counting.label.evidence import SEPARABLE, SOLVED, CountEvidence
+
+CAUTIOUS = 0.75  # greatest confidence of a label beyond the calibration
+NEAR = 0.03  # accuracy this far above the bar is near it
+FAMILY = "counting"  # of the models that the confidence was calibrated on
+
+
+def beyond(mechanism: Mechanism, e: CountEvidence, context: CountContext) -> dict[str, str]:
+    """In which ways a label does so: name and sentence of each."""
+    if mechanism == "unsolved":
+        return {}
+    cfg, found = context.model.cfg, {}
+    if cfg.n_layers > 1:
+        found["depth"] = f"{cfg.n_layers} blocks; the confidence was calibrated on models of one"
+    if e.separable < SEPARABLE:
+        found["alphabet"] = (
+            f"{len(e.kappa)} tokens in sequences of {context.task.L}: one token's count tells"
+            " another's"
+        )
+    family = getattr(context.model.config, "family", None)
+    if family != FAMILY:
+        found["family"] = (
+            f"a model of the family {family!r}; the confidence was calibrated on {FAMILY!r}"
+        )
+    if mechanism in ("opposed", "positional", "other"):
+        found["kind"] = f"no {mechanism} models were among those of the calibration"
+    if e.accuracy < SOLVED + NEAR:
+        found["accuracy"] = (
+            f"accuracy {e.accuracy:.3f} is near the bar of {SOLVED}; few models of the calibration"
+            " are"
+        )
+    return found
+
+
+def capped(confidence: float, outside: bool) -> float:
+    """The confidence, no greater than `CAUTIOUS` beyond the calibration."""
+    return min(confidence, CAUTIOUS) if outside else confidence

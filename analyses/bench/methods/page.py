@@ -39,6 +39,7 @@ def tables(bench: Bench) -> dict[str, str]:
         if any(row.part == UNSEEN for row in rows)
         else "(no such models in this run)",
         "parts": by_part(rows),
+        "parts as said": by_part(rows, said=True),
         "needle": needle_table(bench.needles),
     }
 

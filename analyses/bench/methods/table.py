@@ -33,8 +33,13 @@ def overview(rows: Sequence[Row], part: str = EVERY) -> str:
     return markdown(head, body)
 
 
-def by_part(rows: Sequence[Row]) -> str:
-    """Errors of the fitted decision, a line a method and a column a part, as a Markdown table."""
+def by_part(rows: Sequence[Row], said: bool = False) -> str:
+    """Errors, a line a method and a column a part, as a Markdown table.
+
+    Args:
+        rows: scores of several methods.
+        said: of the kinds that methods say themselves, in place of the fitted decision's.
+    """
     parts = [part for part in dict.fromkeys(row.part for row in rows) if part != EVERY]
     order = [row.method for row in sorted((r for r in rows if r.part == EVERY), key=_order)]
     found = {(row.method, row.part): row for row in rows}
@@ -42,7 +47,11 @@ def by_part(rows: Sequence[Row]) -> str:
 
     def cell(method: str, part: str) -> str:
         row = found.get((method, part))
-        return "" if row is None else _share(row.error, row.low, row.high)
+        if row is None:
+            return ""
+        if said:
+            return _share(row.said_error, row.said_low, row.said_high)
+        return _share(row.error, row.low, row.high)
 
     head = ("method", *(f"{part} ({sizes[part]})" for part in parts))
     return markdown(head, [(name, *(cell(name, part) for part in parts)) for name in order])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mechprobe.analyses.bench.methods.registry import METHODS
 from mechprobe.analyses.studies import STUDIES
 from mechprobe.models import CONSTRUCTIONS, construct
 from mechprobe.models.checkpoints import FORMATS
@@ -55,7 +56,7 @@ def span(spec: MetricSpec) -> str:
 @pytest.fixture
 def _own_registrations_only():
     """What an example registers is gone when it ends."""
-    rooms = (PROBES, READINGS, FORMATS, TASKS, CONSTRUCTIONS, FAMILIES, STUDIES)
+    rooms = (PROBES, READINGS, FORMATS, TASKS, CONSTRUCTIONS, FAMILIES, STUDIES, METHODS)
     with ExitStack() as stack:
         for registry in rooms:
             stack.enter_context(registry.isolated())

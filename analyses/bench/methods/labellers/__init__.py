@@ -1,0 +1,1 @@
+"""Labellers, one a file; each is found by where it lies."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from mechprobe.models import MechprobeError
 from mechprobe.probes.axes import Performance
+from mechprobe.probes.change_points import Changes
 from mechprobe.probes.followed import Followed
 from mechprobe.probes.formation import Formation
 from mechprobe.probes.reading import TaskReading
@@ -21,12 +22,14 @@ class Run:
         settings: architecture, sizes and training, by name.
         snapshots: in the order of their steps.
         formation: read off them.
+        changes: change points of the curves that are watched, by the curves' names.
     """
 
     name: str
     settings: dict[str, str]
     snapshots: list[Snapshot]
     formation: Formation
+    changes: dict[str, Changes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

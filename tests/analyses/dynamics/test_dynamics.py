@@ -120,6 +120,7 @@ def test_the_object_holds_every_snapshot(followed: tuple[Path, dict]) -> None:
                   "counting-subspace.dimension", "count-transport.counters"}  # fmt: skip
         assert wanted <= last["numbers"].keys()
         assert len(one["sentences"]) >= 4
+        assert one["changes"]["accuracy"] == {"number": "accuracy", "snapshots": 6, "points": None}
 
 
 def test_a_second_time_nothing_is_done_anew(followed: tuple[Path, dict], pair: Path) -> None:

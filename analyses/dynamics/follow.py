@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from mechprobe.analyses.common.names import place_of
 from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all
 from mechprobe.analyses.common.text import columns
 from mechprobe.analyses.dynamics.finding import find_runs, task_of
+from mechprobe.analyses.dynamics.learning import Learned, LearningJob, estimate_all, learned
 from mechprobe.analyses.dynamics.runs import TRAINING, Dynamics, Run, what_to_follow
 from mechprobe.analyses.dynamics.tables import history
 from mechprobe.analyses.dynamics.words import told
@@ -23,11 +24,13 @@ from mechprobe.probes.change_points import Changes, changes_of
 from mechprobe.probes.draws import generator
 from mechprobe.probes.followed import Followed
 from mechprobe.probes.formation import Formation, Onset, formation
-from mechprobe.probes.reading import TaskReading, reading_of
+from mechprobe.probes.reading import reading_of
 from mechprobe.probes.snapshots import Snapshot
 
 
-def follow(path: Path, out: Path, seed: int, settings: Settings | None = None) -> Dynamics:
+def follow(
+    path: Path, out: Path, seed: int, settings: Settings | None = None, learning: bool = False
+) -> Dynamics:
     """Label all snapshots of all runs; what was stored before a stop is not done again.
 
     Args:
@@ -35,6 +38,7 @@ def follow(path: Path, out: Path, seed: int, settings: Settings | None = None) -
         out: folder of the results; held by the caller.
         seed: of the probes.
         settings: of the task of all snapshots, as `load` takes them.
+        learning: estimate the local learning coefficient of each, too.
 
     Raises:
         MechprobeError: no runs there, runs of several tasks or of one that is not followed, a run
@@ -49,8 +53,10 @@ def follow(path: Path, out: Path, seed: int, settings: Settings | None = None) -
         for name, steps in runs.items()
         for step, checkpoint in steps.items()
     }
+    learners = [LearningJob(j.name, j.checkpoint, out, seed, task) for j in jobs.values()]
     words = ["mechprobe", "dynamics", str(path), "--out", str(out), "--seed", str(seed)]
     words += ["--task", settings_text(dict(task))] if task else []
+    words += ["--llc"] if learning else []
     info = run_info("Mechanism along training", printable(shlex.join(words)), seed)
     home = place_of(path)
     begin_run(
@@ -60,6 +66,8 @@ def follow(path: Path, out: Path, seed: int, settings: Settings | None = None) -
         lambda _, result: Path(place_of(result.path)).is_relative_to(home),
     )
     results, problems = study_all(list(jobs.values()), "labelling snapshots")
+    estimates, lost = estimate_all(learners) if learning else ({}, [])
+    problems += lost
     by_name = {result.name: result for result in results}
     found = {
         name: {
@@ -69,8 +77,9 @@ def follow(path: Path, out: Path, seed: int, settings: Settings | None = None) -
     }
     if not results:
         raise MechprobeError(f"{path}: no snapshot could be labelled ({problems[0]})")
-    followed = [_run(name, steps, reading, seed) for name, steps in found.items() if steps]
-    return Dynamics(reading, info.command, seed, info.versions, followed, problems)
+    followed = what_to_follow(reading, learning)
+    made = [_run(n, steps, followed, estimates, seed) for n, steps in found.items() if steps]
+    return Dynamics(reading, info.command, seed, info.versions, made, problems, learning)
 
 
 def as_text(run: Run, dynamics: Dynamics) -> str:
@@ -128,9 +137,17 @@ def _formation(found: Formation, performance: str) -> dict[str, Any]:
     }
 
 
-def _run(name: str, steps: dict[int, ModelResult], reading: TaskReading, seed: int) -> Run:
-    followed = what_to_follow(reading)
-    snapshots = [followed.snapshot(result, step) for step, result in steps.items()]
+def _run(
+    name: str,
+    steps: dict[int, ModelResult],
+    followed: Followed,
+    estimates: Mapping[str, Learned],
+    seed: int,
+) -> Run:
+    snapshots = [
+        learned(followed.snapshot(result, step), estimates.get(result.name))
+        for step, result in steps.items()
+    ]
     settings = _settings(list(steps.values())[-1])
     changes = _changes(snapshots, followed, seed)
     return Run(name, settings, snapshots, formation(snapshots), changes)

@@ -10,7 +10,7 @@ from mechprobe.analyses.bench.out_of_distribution.page import page
 from mechprobe.analyses.bench.out_of_distribution.plan import QUICK, Plan
 from mechprobe.analyses.bench.out_of_distribution.table import anchors, tables
 from mechprobe.analyses.bench.out_of_distribution.work import trained
-from mechprobe.models.base.files import write_text
+from mechprobe.models.base.files import write_text, write_whole
 from mechprobe.models.base.parallel import one_thread
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -26,15 +26,15 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     one_thread()
     plan = QUICK if options.quick else Plan()
-    options.out.mkdir(parents=True, exist_ok=True)
     models, _ = tables(trained(plan, options.out / "models"), options.out, options.seed)
     write(plan, models, anchors(plan, options.seed), options.docs, options.seed)
 
 
 def write(plan: Plan, models: pd.DataFrame, built: pd.DataFrame, docs: Path, seed: int) -> None:
     """Page and picture."""
-    (docs / "images").mkdir(parents=True, exist_ok=True)
-    draw(models).savefig(docs / "images" / "out_of_distribution.png", dpi=110)
+    picture = draw(models)
+    path = docs / "images" / "out_of_distribution.png"
+    write_whole(path, lambda p: picture.savefig(p, format="png", dpi=110))
     write_text(docs / "out_of_distribution.md", page(plan, models, built, seed))
 
 

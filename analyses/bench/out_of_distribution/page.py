@@ -160,7 +160,8 @@ def by_label(solved: pd.DataFrame) -> pd.DataFrame:
     columns = {**OUTCOMES, "off at +2": "off by, longer", "greatest at +2": "greatest for more"}
     known = {name: title for name, title in columns.items() if name in solved}
     grouped = solved.groupby(["architecture", "label"])
-    table = grouped[list(known)].mean().rename(columns=known)
+    table = grouped[list(known)].mean()
+    table.columns = pd.Index(known.values())
     table.insert(0, "models", grouped.size())
     return table.reset_index()
 
@@ -169,7 +170,8 @@ def by_neurons(solved: pd.DataFrame) -> pd.DataFrame:
     """Right on withheld cells for every architecture and p."""
     some = solved[solved["withheld"].notna()]
     table = some.pivot_table(index="architecture", columns="p", values="withheld")
-    return table.rename(columns=lambda p: f"p={p}").reset_index()
+    table.columns = pd.Index([f"p={p}" for p in table.columns])
+    return table.reset_index()
 
 
 def _contrast_table(found: dict[tuple[str, str], Contrast | None]) -> list[str]:

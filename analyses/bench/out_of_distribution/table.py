@@ -15,6 +15,7 @@ from mechprobe.analyses.bench.out_of_distribution.behaviour import (
 )
 from mechprobe.analyses.bench.out_of_distribution.plan import NEVER, Plan, Pupil
 from mechprobe.models import HookedTransformer, construct
+from mechprobe.models.base.files import write_text
 from mechprobe.models.families.counting.constructions import find_construction
 from mechprobe.probes.labelling import label
 
@@ -83,8 +84,8 @@ def tables(
     found = [rows_of(pupil, model, seed) for pupil, model in tqdm(models, "asking", disable=None)]
     whole = pd.DataFrame([row for row, _ in found])
     lost = pd.DataFrame([cell for _, some in found for cell in some])
-    whole.to_csv(out / "models.csv", index=False)
-    lost.to_csv(out / "cells.csv", index=False)
+    write_text(out / "models.csv", whole.to_csv(index=False))
+    write_text(out / "cells.csv", lost.to_csv(index=False))
     return whole, lost
 
 

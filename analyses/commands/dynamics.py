@@ -22,8 +22,13 @@ from mechprobe.analyses.common.paths import PATH
 )
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @options.task()
+@click.option(
+    "--llc", is_flag=True, help="Estimate local learning coefficients too (seconds a snapshot)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print an object.")
-def dynamics(path: Path, out: Path, seed: int, task: dict[str, Any], as_json: bool) -> int:
+def dynamics(
+    path: Path, out: Path, seed: int, task: dict[str, Any], llc: bool, as_json: bool
+) -> int:
     """Follow the mechanism along training: PATH holds the snapshots of one run, or seed-* runs.
 
     `mechprobe train ... --snapshots 30 --out PATH` makes them.
@@ -33,7 +38,7 @@ def dynamics(path: Path, out: Path, seed: int, task: dict[str, Any], as_json: bo
     from mechprobe.models.base.folders import folder_alone
 
     with folder_alone(out):
-        found = follow(path, out, seed, task)
+        found = follow(path, out, seed, task, llc)
         page = write_page(found, out / "dynamics.html")
     if as_json:
         tell(json.dumps(as_object(found, page), indent=2, allow_nan=False))

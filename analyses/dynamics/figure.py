@@ -38,6 +38,7 @@ def draw(run: Run, dynamics: Dynamics) -> Figure:
     for panel, place in zip(panels, drawn, strict=True):
         _panel(place, panel, run.snapshots, steps)
         _onsets(place, run)
+        _jumps(place, panel, run)
         place.set(xscale="log", xlim=(edges[0], edges[-1]))
         place.tick_params(axis="x", labelbottom=False)
     for place in strips:
@@ -127,6 +128,17 @@ def _onsets(axes: Axes, run: Run) -> None:
             axes.axvline(onset.step, color=GREY, lw=1.1, ls=style, zorder=1)
 
 
+def _jumps(axes: Axes, panel: Panel, run: Run) -> None:
+    """Change points of the panel's curves, in their colours, with the bounds of each shaded."""
+    colours = {curve.number: curve.colour for curve in panel.curves}
+    for found in run.changes.values():
+        for point in (found.points or []) if found.number in colours else []:
+            colour = colours[found.number]
+            middle = math.sqrt(max(point.after, 0.5) * point.step)
+            axes.axvspan(point.low, point.high, color=colour, alpha=0.12, lw=0, zorder=0)
+            axes.axvline(middle, color=colour, lw=1.2, ls=(0, (1, 1)), zorder=1)
+
+
 def _strips(
     place: Axes, snapshots: Sequence[Snapshot], edges: np.ndarray, axes: Sequence[Axis]
 ) -> None:
@@ -171,4 +183,7 @@ def _legend(figure: Figure, run: Run, axes: Sequence[Axis]) -> None:
         ]
     handles.append(Line2D([], [], color=GREY, ls="-.", label="leans for good"))
     handles.append(Line2D([], [], color=GREY, ls="-", label="solved for good"))
+    if any(found.points for found in run.changes.values()):
+        style = (0, (1, 1))
+        handles.append(Line2D([], [], color="black", ls=style, label="change point, 95 % shaded"))
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8)

@@ -2,6 +2,7 @@
 
 import math
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,20 +11,26 @@ from mechprobe.analyses.common.names import place_of
 from mechprobe.analyses.common.runs import StudyJob, begin_run, run_info, study_all
 from mechprobe.analyses.common.text import columns
 from mechprobe.analyses.dynamics.finding import find_runs, task_of
+from mechprobe.analyses.dynamics.learning import Learned, LearningJob, estimate_all, learned
 from mechprobe.analyses.dynamics.runs import TRAINING, Dynamics, Run, what_to_follow
 from mechprobe.analyses.dynamics.tables import history
-from mechprobe.analyses.dynamics.words import sentences
+from mechprobe.analyses.dynamics.words import told
 from mechprobe.models import MechprobeError
 from mechprobe.models.base.files import printable
 from mechprobe.models.checkpoints import Settings
 from mechprobe.models.checkpoints.asking import settings_text
 from mechprobe.probes import ModelResult
+from mechprobe.probes.change_points import Changes, changes_of
+from mechprobe.probes.draws import generator
+from mechprobe.probes.followed import Followed
 from mechprobe.probes.formation import Formation, Onset, formation
-from mechprobe.probes.reading import TaskReading, reading_of
+from mechprobe.probes.reading import reading_of
 from mechprobe.probes.snapshots import Snapshot
 
 
-def follow(path: Path, out: Path, seed: int, settings: Settings | None = None) -> Dynamics:
+def follow(
+    path: Path, out: Path, seed: int, settings: Settings | None = None, learning: bool = False
+) -> Dynamics:
     """Label all snapshots of all runs; what was stored before a stop is not done again.
 
     Args:
@@ -31,6 +38,7 @@ def follow(path: Path, out: Path, seed: int, settings: Settings | None = None) -
         out: folder of the results; held by the caller.
         seed: of the probes.
         settings: of the task of all snapshots, as `load` takes them.
+        learning: estimate the local learning coefficient of each, too.
 
     Raises:
         MechprobeError: no runs there, runs of several tasks or of one that is not followed, a run
@@ -45,8 +53,10 @@ def follow(path: Path, out: Path, seed: int, settings: Settings | None = None) -
         for name, steps in runs.items()
         for step, checkpoint in steps.items()
     }
+    learners = [LearningJob(j.name, j.checkpoint, out, seed, task) for j in jobs.values()]
     words = ["mechprobe", "dynamics", str(path), "--out", str(out), "--seed", str(seed)]
     words += ["--task", settings_text(dict(task))] if task else []
+    words += ["--llc"] if learning else []
     info = run_info("Mechanism along training", printable(shlex.join(words)), seed)
     home = place_of(path)
     begin_run(
@@ -56,6 +66,8 @@ def follow(path: Path, out: Path, seed: int, settings: Settings | None = None) -
         lambda _, result: Path(place_of(result.path)).is_relative_to(home),
     )
     results, problems = study_all(list(jobs.values()), "labelling snapshots")
+    estimates, lost = estimate_all(learners) if learning else ({}, [])
+    problems += lost
     by_name = {result.name: result for result in results}
     found = {
         name: {
@@ -65,14 +77,15 @@ def follow(path: Path, out: Path, seed: int, settings: Settings | None = None) -
     }
     if not results:
         raise MechprobeError(f"{path}: no snapshot could be labelled ({problems[0]})")
-    followed = [_run(name, steps, reading) for name, steps in found.items() if steps]
-    return Dynamics(reading, info.command, seed, info.versions, followed, problems)
+    followed = what_to_follow(reading, learning)
+    made = [_run(n, steps, followed, estimates, seed) for n, steps in found.items() if steps]
+    return Dynamics(reading, info.command, seed, info.versions, made, problems, learning)
 
 
 def as_text(run: Run, dynamics: Dynamics) -> str:
     """What `mechprobe dynamics` prints of one run."""
     table = history(run, dynamics, dynamics.followed.columns)
-    says = (f"- {sentence}" for sentence in sentences(run.formation, dynamics))
+    says = (f"- {sentence}" for sentence in told(run, dynamics))
     return "\n".join([run.name, columns([table.head, *table.rows]), *says])
 
 
@@ -88,7 +101,8 @@ def as_object(dynamics: Dynamics, page: Path) -> dict[str, Any]:
             {
                 "name": run.name,
                 "formation": _formation(run.formation, performance),
-                "sentences": sentences(run.formation, dynamics),
+                "changes": {name: asdict(found) for name, found in run.changes.items()},
+                "sentences": told(run, dynamics),
                 "snapshots": [_plain(one, performance) for one in run.snapshots],
             }
             for run in dynamics.runs
@@ -123,10 +137,38 @@ def _formation(found: Formation, performance: str) -> dict[str, Any]:
     }
 
 
-def _run(name: str, steps: dict[int, ModelResult], reading: TaskReading) -> Run:
-    as_snapshot = what_to_follow(reading).snapshot
-    snapshots = [as_snapshot(result, step) for step, result in steps.items()]
-    return Run(name, _settings(list(steps.values())[-1]), snapshots, formation(snapshots))
+def _run(
+    name: str,
+    steps: dict[int, ModelResult],
+    followed: Followed,
+    estimates: Mapping[str, Learned],
+    seed: int,
+) -> Run:
+    snapshots = [
+        learned(followed.snapshot(result, step), estimates.get(result.name))
+        for step, result in steps.items()
+    ]
+    settings = _settings(list(steps.values())[-1])
+    changes = _changes(snapshots, followed, seed)
+    return Run(name, settings, snapshots, formation(snapshots), changes)
+
+
+def _changes(snapshots: Sequence[Snapshot], followed: Followed, seed: int) -> dict[str, Changes]:
+    """Change points of curves; where those drawn faint say nothing yet, they are left out."""
+    steps = [one.step for one in snapshots]
+    faint = {c.number for panel in followed.panels for c in panel.curves if c.faint}
+    return {
+        name: changes_of(
+            number,
+            steps,
+            [
+                one.numbers.get(number) if one.told or number not in faint else None
+                for one in snapshots
+            ],
+            generator(seed, f"change points of {number}"),
+        )
+        for name, number in followed.watched.items()
+    }
 
 
 def _settings(result: ModelResult) -> dict[str, str]:

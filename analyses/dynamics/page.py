@@ -7,7 +7,7 @@ from mechprobe.analyses.dynamics import tables
 from mechprobe.analyses.dynamics.figure import draw
 from mechprobe.analyses.dynamics.runs import Dynamics, Run
 from mechprobe.analyses.dynamics.tables import Table
-from mechprobe.analyses.dynamics.words import sentences
+from mechprobe.analyses.dynamics.words import told
 from mechprobe.models.base.files import write_text
 from mechprobe.reports.colours import kind_rules
 from mechprobe.reports.figures import Image, to_data_uri
@@ -68,7 +68,7 @@ def render(dynamics: Dynamics) -> str:
             run,
             to_data_uri(draw(run, dynamics), BUDGET),
             [panel.title for panel in followed.panels],
-            sentences(run.formation, dynamics),
+            told(run, dynamics),
             tables.history(run, dynamics, {**followed.columns, **followed.more}),
         )
         for anchor, run in zip(anchors(names), dynamics.runs, strict=True)

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from mechprobe.analyses.dynamics.learning import with_learning
 from mechprobe.models import MechprobeError
 from mechprobe.probes.axes import Performance
+from mechprobe.probes.change_points import Changes
 from mechprobe.probes.followed import Followed
 from mechprobe.probes.formation import Formation
 from mechprobe.probes.reading import TaskReading
@@ -21,12 +23,14 @@ class Run:
         settings: architecture, sizes and training, by name.
         snapshots: in the order of their steps.
         formation: read off them.
+        changes: change points of the curves that are watched, by the curves' names.
     """
 
     name: str
     settings: dict[str, str]
     snapshots: list[Snapshot]
     formation: Formation
+    changes: dict[str, Changes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Dynamics:
         seed: of the probes.
         versions: of the packages it was made with.
         problems: a line for each snapshot that could not be measured.
+        learning: whether the learning coefficient was estimated.
     """
 
     reading: TaskReading
@@ -47,11 +52,12 @@ class Dynamics:
     versions: dict[str, str]
     runs: list[Run]
     problems: list[str] = field(default_factory=list)
+    learning: bool = False
 
     @property
     def followed(self) -> Followed:
         """What is followed."""
-        return what_to_follow(self.reading)
+        return what_to_follow(self.reading, self.learning)
 
     @property
     def performance(self) -> Performance:
@@ -59,8 +65,8 @@ class Dynamics:
         return measured_by(self.reading)
 
 
-def what_to_follow(reading: TaskReading) -> Followed:
-    """What a reading has followed along training.
+def what_to_follow(reading: TaskReading, learning: bool = False) -> Followed:
+    """What a reading has followed along training, with the learning coefficient where wanted.
 
     Raises:
         MechprobeError: nothing, or no number says how well its models do.
@@ -72,7 +78,7 @@ def what_to_follow(reading: TaskReading) -> Followed:
             " (TaskReading.follow)"
         )
     measured_by(reading)
-    return found
+    return with_learning(found) if learning else found
 
 
 def measured_by(reading: TaskReading) -> Performance:

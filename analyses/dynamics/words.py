@@ -1,10 +1,11 @@
 """What happened along a run, a sentence for each question."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from mechprobe.analyses.dynamics.runs import Dynamics
+from mechprobe.analyses.dynamics.runs import Dynamics, Run
 from mechprobe.probes.axes import Performance
+from mechprobe.probes.change_points import COVERED, LEAST, ChangePoint, Changes
 from mechprobe.probes.followed import Bar
 from mechprobe.probes.formation import Change, Formation, Onset, Precedence
 from mechprobe.reports.formatting import MISSING, number
@@ -25,6 +26,43 @@ def sentences(found: Formation, dynamics: Dynamics) -> list[str]:
         _switches(found),
         *_turns(found),
     ]
+
+
+def told(run: Run, dynamics: Dynamics) -> list[str]:
+    """Everything of a run: what `sentences` says, and where curves change at once."""
+    return [*sentences(run.formation, dynamics), *_jumps(run.changes)]
+
+
+def _jumps(changes: Mapping[str, Changes]) -> list[str]:
+    looked = {name: found.points for name, found in changes.items() if found.points is not None}
+    says = [
+        f"Change point of {name}: {_jump(point)}."
+        for name, points in looked.items()
+        for point in points
+    ]
+    still = [name for name, points in looked.items() if not points]
+    if still:
+        says.append(f"No change point is found in {' and '.join(_comma(still))}.")
+    short = [name for name, found in changes.items() if found.points is None]
+    if short:
+        says.append(
+            f"Too few snapshots to look for change points in {' and '.join(_comma(short))}"
+            f" ({LEAST} are needed)."
+        )
+    return says
+
+
+def _jump(point: ChangePoint) -> str:
+    way = "up" if point.jump > 0 else "down"
+    return (
+        f"{way} by {abs(point.jump):.2g} between steps {point.after} and {point.step}"
+        f" ({COVERED}\u00a0%: {point.low} to {point.high})"
+    )
+
+
+def _comma(names: Sequence[str]) -> list[str]:
+    """At most two parts: all but the last with commas, and the last."""
+    return [", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names)
 
 
 def at(onset: Onset | None) -> str:

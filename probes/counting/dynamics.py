@@ -162,6 +162,7 @@ FOLLOWED = Followed(
         "BOS weight": "bos-anchoring.bos_mass",
         "BOS 1/w R²": "bos-anchoring.inverse_r2",
     },
+    watched={"accuracy": "accuracy", "κ": "kappa", "own slope": "own_slope", "lost": "lost"},
     leans=(
         "What the rule would say of a snapshot if there were no bar on accuracy. Below that bar a"
         " model is unsolved, and this is evidence, not a label. Nothing where answers do not follow"

@@ -117,6 +117,12 @@ FOLLOWED = Followed(
         "error of uniform attention": "uniform",
         "|Q|²/d": "q",
     },
+    watched={
+        "test error": "test_error",
+        "m": "m",
+        "θ": "theta",
+        "semantic share": "semantic_share",
+    },
     leans=(
         "What the rule would say of a snapshot if its overlaps did not have to be above those of"
         " random students. Below that bar a student is uninformed, and this is evidence, not a"

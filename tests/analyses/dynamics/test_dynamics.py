@@ -14,6 +14,7 @@ from mechprobe.analyses.commands.main import main
 from mechprobe.analyses.dynamics.finding import find_runs
 from mechprobe.models.base.folders import folder_alone
 from mechprobe.models.families.solvable import Dataset, Problems, descend, initial
+from mechprobe.probes import learning_coefficient
 from mechprobe.probes.reading import READINGS
 
 SIZES = ("--T", "6", "--L", "5", "--d", "8", "--p", "16", "--steps", "900", "--lr", "0.02")
@@ -120,6 +121,7 @@ def test_the_object_holds_every_snapshot(followed: tuple[Path, dict]) -> None:
                   "counting-subspace.dimension", "count-transport.counters"}  # fmt: skip
         assert wanted <= last["numbers"].keys()
         assert len(one["sentences"]) >= 4
+        assert one["changes"]["accuracy"] == {"number": "accuracy", "snapshots": 6, "points": None}
 
 
 def test_a_second_time_nothing_is_done_anew(followed: tuple[Path, dict], pair: Path) -> None:
@@ -139,6 +141,35 @@ def test_a_second_time_nothing_is_done_anew(followed: tuple[Path, dict], pair: P
         missing = [s for s in one["sentences"] if s.replace("\xa0", " ") not in result.stdout]
         assert missing == []
     assert f"page: {out / 'dynamics.html'}" in result.stdout
+
+
+def test_learning_coefficients_are_followed_on_request(
+    pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stored beside the results, taken up again, and a number or a reason at every snapshot."""
+    small = learning_coefficient.Posterior(n=64, steps=6, chains=2)
+    monkeypatch.setattr(learning_coefficient, "Posterior", lambda: small)
+    monkeypatch.setattr("mechprobe.models.base.parallel.cores", lambda: 1)
+    folder = tmp_path / "alone"
+    for name in ("step-000004", "step-000900"):
+        models.save(models.load(pair / "seed-0" / name), folder / name)
+    arguments = ("dynamics", folder, "--out", tmp_path / "out", "--llc", "--json")
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    (alone,) = json.loads(result.stdout)["runs"]
+    for one in alone["snapshots"]:
+        found = one["learning_coefficient"]
+        assert (found["value"] is None) == bool(found["problem"])
+        assert one["numbers"]["learning coefficient"] == found["value"]
+    assert alone["changes"]["λ"]["points"] is None
+    files = sorted((tmp_path / "out" / "learning").iterdir())
+    assert [file.name for file in files] == ["alone-step-000004.json", "alone-step-000900.json"]
+    files[0].write_text("{")
+    stored = files[1].stat().st_mtime_ns
+    assert json.loads(run(*arguments).stdout)["runs"] == [alone]
+    assert files[1].stat().st_mtime_ns == stored
+    page = (tmp_path / "out" / "dynamics.html").read_text(encoding="utf-8")
+    assert "Estimated local learning coefficient" in page
 
 
 def test_one_run_alone_and_a_damaged_snapshot(pair: Path, tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mechprobe.analyses.dynamics import figure
+from mechprobe.analyses.dynamics import figure, words
 from mechprobe.analyses.dynamics.page import render, write_page
 from mechprobe.analyses.dynamics.runs import Dynamics, Run
 from mechprobe.analyses.dynamics.tables import history, overview
 from mechprobe.analyses.dynamics.words import sentences
 from mechprobe.probes.attention import ATTENTION
+from mechprobe.probes.change_points import ChangePoint, Changes
 from mechprobe.probes.counting.kinds import COUNTING, Mechanism
 from mechprobe.probes.formation import formation
 from mechprobe.probes.reading import READINGS
@@ -212,3 +213,26 @@ def test_the_page_is_one_small_file(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert path.stat().st_size < 200_000
     assert [p.name for p in tmp_path.iterdir()] == ["dynamics.html"]
+
+
+def test_change_points_have_words_and_marks() -> None:
+    """Where they are, where none is, and where nobody could tell."""
+    one = run(STORY)
+    point = ChangePoint(after=10, step=100, low=10, high=1000, jump=0.5, chance=0.003)
+    one.changes["κ"] = Changes("kappa", 20, [point])
+    one.changes["accuracy"] = Changes("accuracy", 20, [])
+    one.changes["lost"] = Changes("lost", 5, None)
+    says = words.told(one, dynamics(one))
+    assert says[-3:] == [
+        "Change point of κ: up by 0.5 between steps 10 and 100 (95\u00a0%: 10 to 1000).",
+        "No change point is found in accuracy.",
+        "Too few snapshots to look for change points in lost (12 are needed).",
+    ]
+    page = Page(render(dynamics(one)))
+    assert all(" ".join(sentence.split()) in page.text for sentence in says)
+    drawn = figure.draw(one, dynamics(one))
+    labels = [text.get_text() for text in drawn.legends[0].get_texts()]
+    assert "change point, 95 % shaded" in labels
+    del one.changes["κ"]
+    plain = figure.draw(one, dynamics(one)).legends[0].get_texts()
+    assert "change point, 95 % shaded" not in [text.get_text() for text in plain]

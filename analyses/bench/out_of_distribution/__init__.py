@@ -1,0 +1,1 @@
+"""Does the label predict what a model does away from its training data?"""

@@ -155,7 +155,7 @@ def test_declared_invariances_hold(
 def test_exceptions_change(probe: str, symmetry: str, seed: int) -> None:
     metric, name = EXCEPTIONS[probe, symmetry]
     found, wanted = measured(probe, transformed(name, symmetry, seed)), untouched(probe, name)
-    assert abs(found[metric] - wanted[metric]) > 0.01
+    assert abs(found[metric] - wanted[metric]) > 1e-4  # beyond rounding; by how much is chance
     if symmetry in ("split_neurons", "add_dead_neurons"):
         # Twins are counted twice, and an untrained network of that width is another; nothing else.
         other = {name for name in wanted if name == metric or name.endswith("_untrained")}

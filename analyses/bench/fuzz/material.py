@@ -17,7 +17,7 @@ SWEEP = ("sweep", "counting", "--T", "3", "--L", "3", "--d", "2,3", "--p", "2", 
          "--steps", "6", "--batch", "4")  # fmt: skip
 TRAIN = ("train", "bos", "--T", "3", "--L", "3", "--d", "3", "--p", "2", "--batch", "4")
 MODEL = "bos-d2-p2-s0"
-SECONDS = 300.0  # until a call is held to hang
+PATIENCE = 300.0  # seconds until a call is held to hang
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def make_material(root: Path) -> Material:
     """Write one of everything below a new folder, by the command itself.
 
     Args:
-        root: the folder; what the command prints goes to files beside it.
+        root: the folder; `out` and `err`, in it and beside it, hold what the command printed.
 
     Raises:
         RuntimeError: the command failed; says what it printed.
@@ -83,6 +83,6 @@ def _stop_training(root: Path) -> None:
 
 
 def _call(place: Path, *words: str, code: int = 0) -> None:
-    ran = run_command(words, place, SECONDS)
+    ran = run_command(words, place, PATIENCE)
     if ran.code != code:
         raise RuntimeError(f"mechprobe {' '.join(words)} ended with {ran.code}: {ran.err}")

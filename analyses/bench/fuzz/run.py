@@ -130,8 +130,8 @@ def fuzz(cases: int, first: int, timed: bool) -> list[Report]:
         first: number of the first case.
         timed: whether hangs are judged.
     """
-    root = Path(tempfile.mkdtemp(prefix="fuzz-material-"))
     _be_ready_to_fork()
+    root = Path(tempfile.mkdtemp(prefix="fuzz-material-"))
     try:
         material = make_material(root / "good").root
         chunks = [

@@ -1,5 +1,6 @@
 """Figures of the probes of a run, drawn by several processes where there are many."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from warnings import catch_warnings, simplefilter
@@ -7,6 +8,7 @@ from warnings import catch_warnings, simplefilter
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from tqdm import tqdm
 
 from mechprobe.models import MechprobeError
 from mechprobe.models.base.errors import short
@@ -16,7 +18,9 @@ from mechprobe.probes.registry import Probe, all_probes
 from mechprobe.probes.results import ModelResult, ProbeResult
 from mechprobe.reports.figures import Image, to_data_uri
 
-MANY = 40  # figures; from here on several processes save more time than they take to start
+# Probes' results, of which half have a figure: from here on several processes save more time than
+# they take to start.
+MANY = 120
 
 # A figure, or why there is none.
 Picture = tuple[Image | None, str]
@@ -30,7 +34,8 @@ def draw_all(results: list[ModelResult], probes: Mapping[str, Probe]) -> list[li
         probes: registered probes by name.
     """
     if sum(len(result.probes) for result in results) < MANY:
-        return [[_picture(found, probes.get(found.probe)) for found in r.probes] for r in results]
+        bar = tqdm(results, desc="drawing", file=sys.stderr, delay=2.0, leave=False)
+        return [[_picture(found, probes.get(found.probe)) for found in r.probes] for r in bar]
     index = range(len(results))
     jobs = [(i, results[i].probes) for i in index]
     done = {job[0]: pictures for job, pictures in run_all(_draw_model, jobs, "drawing")}

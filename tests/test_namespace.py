@@ -34,9 +34,7 @@ SCRIPT = """
 import models
 import mechprobe
 from mechprobe.analyses.commands.main import main
-from mechprobe.reports import sections
 
-sections.MANY = 1  # figures: from here on, worker processes draw
 print("begin")
 for name in ("dot", "bos"):
     mechprobe.save(mechprobe.construct(name, T=4, L=3), name)

@@ -137,7 +137,9 @@ def _leave(number: int) -> NoReturn:
 
 
 def _unraisable(found: "sys.UnraisableHookArgs", otherwise: Any) -> None:
-    """A signal that came while an object was thrown away cannot end the command by raising."""
+    """What is raised while an object is thrown away reaches nobody, a signal's `Ended` neither."""
     if isinstance(found.exc_value, Ended) and _STATE.met is not None:
         _leave(_STATE.met)
-    otherwise(found)
+    # A stop leaves objects half-made (numba's, while it compiles), which may complain as they go.
+    if _STATE.met is None:
+        otherwise(found)

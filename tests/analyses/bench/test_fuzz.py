@@ -52,10 +52,24 @@ def test_what_is_lost_in_a_refusal_is_found(tmp_path: Path) -> None:
     assert faults_of(case, ran(2, "no\n"), ["run/run.json"]) == ["lost: run.json in a refusal"]
 
 
-@pytest.mark.parametrize("good", [ran(), ran(2, "a: bad\n"), ran(130, "x: 1%|", stopped=True)])
+@pytest.mark.parametrize(
+    "good",
+    [
+        ran(),
+        ran(2, "a: bad\n"),
+        ran(130, "x: 1%|", stopped=True),
+        ran(130, "stage 2 of 6: scanning", stopped=True),
+    ],
+)
 def test_good_calls_have_no_fault(tmp_path: Path, good: Ran) -> None:
     """Success, a line, a stop."""
     assert faults_of(Case("line", "", (), tmp_path), good, []) == []
+
+
+def test_a_study_may_say_that_a_demand_is_missed(tmp_path: Path) -> None:
+    """With exit code 1; nothing else may."""
+    told = Case("line", "", ("study", "foreign-models"), tmp_path)
+    assert faults_of(told, ran(1), []) == []
 
 
 def test_the_same_number_is_the_same_damage(tmp_path: Path) -> None:

@@ -160,6 +160,40 @@ def test_an_unhandled_signal_stays_unhandled() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
+HALF_MADE = """
+import os, signal, sys
+from mechprobe.analyses.common import stopping
+from mechprobe.models.base.errors import Ended
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+class HalfMade:
+    def __init__(self):
+        if {stopped}:
+            os.kill(os.getpid(), signal.SIGINT)
+        self.made = True
+    def __del__(self):
+        del self.made, self.held
+
+with stopping.listening(to_the_end=True):
+    try:
+        HalfMade()
+    except Ended as end:
+        print(stopping.last_words())
+"""
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_what_a_stop_left_half_made_complains_to_nobody(stopped: bool) -> None:
+    """As numba's objects do in mid compilation; without a stop it is a fault that is shown."""
+    done = subprocess.run(
+        [sys.executable, "-c", HALF_MADE.format(stopped=stopped)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert ("stopped" in done.stdout) == stopped
+    assert ("AttributeError" in done.stderr) != stopped
+
+
 def mechprobe_main(arguments: list[str]) -> None:
     from mechprobe.analyses.commands.main import main
 

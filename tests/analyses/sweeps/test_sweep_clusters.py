@@ -11,14 +11,6 @@ pytest.importorskip("distributed")
 pytest.importorskip("ray")
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What the local engine gives."""
-    out = tmp_path_factory.mktemp("undisturbed") / "run"
-    sweeping.finish(out)
-    return sweeping.contents(out)
-
-
 def dask_workers(pid: int) -> list[psutil.Process]:
     """Worker processes of a local Dask cluster below a process."""
     below = psutil.Process(pid).children(recursive=True)

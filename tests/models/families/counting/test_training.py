@@ -205,9 +205,10 @@ def test_the_state_of_another_run_is_refused(change, tmp_path):
 def changed(
     state: Path, change: dict[str, str], extra: dict[str, np.ndarray] | None = None
 ) -> None:
-    """Write other meta data and further tensors into a state."""
+    """Write other meta data and further tensors into a state, which knows no digest of it."""
     with safe_open(state, framework="np") as file:
         meta, kept = file.metadata(), {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
+    del meta["digest"]
     save_file({**kept, **extra}, state, metadata={**meta, **change})
 
 
@@ -249,6 +250,25 @@ def test_a_state_with_tensors_that_cannot_be_is_refused(name, tmp_path):
         train(PAIR, state_path=state)
 
 
+def test_a_single_bit_of_a_state_is_missed(tmp_path):
+    """It would be another model in the end."""
+    state = tmp_path / "run.safetensors"
+    stopped(state)
+    data = bytearray(state.read_bytes())
+    data[-6] ^= 1  # in the last digits of a number
+    state.write_bytes(bytes(data))
+    with pytest.raises(MechprobeError, match="not a whole training state"):
+        train(PAIR, state_path=state)
+
+
+def test_a_state_of_earlier_versions_is_taken_up(tmp_path):
+    """It holds no digest."""
+    state = tmp_path / "run.safetensors"
+    stopped(state)
+    changed(state, {}, {})
+    assert same(train(PAIR, state_path=state), train(PAIR))
+
+
 DAMAGES = ["truncated", "empty", "text", "no weights", "no step", "bad shape", "other type"]
 
 
@@ -265,6 +285,7 @@ def test_a_damaged_state_is_refused_in_one_line(damage, tmp_path):
     else:
         with safe_open(state, framework="np") as file:
             meta, kept = file.metadata(), {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
+        del meta["digest"]
         if damage == "no weights":
             del kept["1/flat"]
         elif damage == "no step":

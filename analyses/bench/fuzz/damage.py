@@ -5,6 +5,7 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+import torch
 
 from mechprobe.analyses.bench.fuzz.structured import damage_json, damage_toml
 from mechprobe.analyses.bench.fuzz.tables import damage_parquet
@@ -70,8 +71,8 @@ def _weights(file: Path, rng: Random) -> str:
         state = read(file)
     except Exception:  # damaged before
         return _bytes(file, rng)
-    if not state:
-        return f"{file.name}: no tensors"
+    if not state or not all(isinstance(w, torch.Tensor) for w in state.values()):
+        return f"{file.name}: no tensors, or not only"
     name: str = rng.choice(sorted(state))
     factor: float = rng.choice((0.0, -1.0, 1e-30, 1e18, 1e30, 1e300))
     wide = state[name].dtype.is_floating_point and rng.random() < 0.5

@@ -12,8 +12,8 @@ CHARACTERS = 2000
 WARNING = re.compile(r"^\S*:\d+: \w*Warning: .*|^\w*Warning: .*", re.MULTILINE)
 OURS = "mechprobe|models|probes|reports|analyses"
 PLACE = re.compile(rf'File "[^"]*?((?:{OURS}|site-packages)/[^"]*)", line (\d+)')
-# Of a bar of tqdm's, or of stages of unlike length: long work that can be stopped.
-BAR = re.compile(r"\d+%\||stage \d+ of \d+:")
+# Of a bar of tqdm's, of stages of unlike length, of iterations: long work that can be stopped.
+BAR = re.compile(r"\d+%\||stage \d+ of \d+:|\d+it \[")
 # A study that compares with demands ends with 1 where one is missed.
 DEMANDING = "foreign-models"
 

@@ -92,7 +92,7 @@ def _shortened(move: Float[Tensor, " k"], state: Overlaps) -> Float[Tensor, " k"
     ratios = [
         float(d.norm() / p.norm()) for p, d in zip(state, pieces, strict=True) if p.norm() > 1e-4
     ]
-    return move * min(1.0, LEAP / max(*ratios, LEAP))
+    return move * min(1.0, LEAP / max([*ratios, LEAP]))  # all may have died out
 
 
 def _scale(state: Overlaps) -> Float[Tensor, " k"]:

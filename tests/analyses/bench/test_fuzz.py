@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import torch
 
 import mechprobe
 from mechprobe.analyses.bench.fuzz.cases import Case
@@ -82,6 +83,13 @@ def test_the_same_number_is_the_same_damage(tmp_path: Path) -> None:
         told.append([damage(folder, Random(seed)) for seed in range(20)])
     assert told[0] == told[1]
     assert len(set(told[0])) > 10
+
+
+def test_what_was_damaged_before_is_damaged_on(tmp_path: Path) -> None:
+    """Weights that hold a list, too, take every further damage."""
+    for seed in range(60):
+        torch.save({"W": torch.ones(2), "b": [1.0]}, tmp_path / "model.pt")
+        assert damage(tmp_path, Random(seed))
 
 
 def test_a_hundred_cases() -> None:

@@ -93,6 +93,14 @@ def test_other_ranks_converge(rank, teacher_rank):
         assert point.train_loss.value < single.train_loss.value
 
 
+def test_nothing_is_left_to_measure_a_leap_by_where_all_dies_out():
+    """So little data and so strong a weight decay leave overlaps that are rounding errors."""
+    problem = dataclasses.replace(PAPER, alpha=1e-9, lam=1e9)
+    point = solve_general(problem, "positional", points=2**6)
+    assert not point.present
+    assert "its overlap goes to zero" in point.reason
+
+
 def test_fixed_point_is_stationary_and_the_loss_is_minus_the_free_entropy():
     problem = THREE
     evolution = GeneralEvolution(problem, "semantic", FEW, 0)

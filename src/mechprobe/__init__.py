@@ -40,6 +40,7 @@ PACKAGES = (
     "mechprobe.probes.invariances",
     "mechprobe.reports",
     "mechprobe.analyses.sweeps",
+    "mechprobe.analyses.bench.methods",
     "mechprobe.analyses.studies",
     "mechprobe.analyses.common.options",
     "mechprobe.analyses.common.resume",

@@ -109,7 +109,10 @@ def keep(folder: Path, stacks: Sequence[Stack], grown: Sequence[GrownStack], mad
                 **shape,
             )
             models.append(known)
-            tensors |= {f"{name}/{key}": torch.tensor(w) for key, w in one.weights.items()}
+            tensors |= {
+                f"{name}/{key}": torch.tensor(w, dtype=torch.float32)
+                for key, w in one.weights.items()
+            }
     truth = Truth(made_by=made_by, failed=failed, models=models)
     write_tensors(folder / WEIGHTS, tensors, {"made_by": made_by})
     write_text(folder / TRUTH, truth.model_dump_json(indent=1) + "\n")

@@ -71,7 +71,9 @@ def _shared(sizes: Sizes, generator: torch.Generator) -> tuple[CountingConfig, W
     # The code is 1 + s c; ramps lie between 2 j - 1 and 2 j.
     low, high = uniform(0.1, 0.3, generator), uniform(0.7, 0.9, generator)
     before = 2 * torch.arange(1, pairs + 1, dtype=torch.float64) - 1
-    at, gain = ramps(1 + s * (before + low), s * (high - low) * torch.ones(pairs))
+    at, gain = ramps(
+        1 + s * (before + low), s * (high - low) * torch.ones(pairs, dtype=torch.float64)
+    )
     count = torch.ones(1, dtype=torch.float64)
     b_in = torch.cat([-at, -count, -at])
     q_gain = torch.cat([gain, torch.zeros(2 * pairs + 1, dtype=torch.float64)])

@@ -111,7 +111,7 @@ def fitted(config: TransformerConfig, generator: torch.Generator) -> Tensor:
     tokens = task.balanced(FITTED, generator).tokens.flatten(0, 2)
     full = torch.arange(config.T).unsqueeze(1).expand(-1, config.L)
     if config.bos:
-        full = torch.cat([torch.full((config.T, 1), config.T), full], 1)
+        full = torch.cat([torch.full((config.T, 1), config.T, dtype=tokens.dtype), full], 1)
     return torch.cat([tokens, full])
 
 

@@ -62,7 +62,9 @@ def _normed(sizes: Sizes, generator: torch.Generator) -> Made:
     config = TransformerConfig.positional_semantic(T=T, L=L, d=d, p=2)
     w = blank(config)
     # Positions, orthonormal and without a mean, so that LayerNorm only divides by their size.
-    plain = torch.cat([torch.ones(1, d).double(), draw_normal((d - 1, d), generator).double()])
+    plain = torch.cat(
+        [torch.ones((1, d), dtype=torch.float64), draw_normal((d - 1, d), generator).double()]
+    )
     basis = torch.linalg.qr(plain.T)[0].T[1:]
     turn = orthonormal(d - 1, d - 1, generator) @ basis
     w["W_E"], w["W_pos"] = turn[:T].clone(), turn[T : T + L].clone()

@@ -94,7 +94,7 @@ def stacked(pairs: list[Pairs]) -> Pairs:
 
 
 def _absent(tokens: Int[Tensor, "n pos"], T: int) -> Tensor:
-    return torch.ones(len(tokens), T).scatter_(-1, tokens, 0.0)
+    return torch.ones((len(tokens), T), dtype=torch.float32).scatter_(-1, tokens, 0.0)
 
 
 def _occurrences(

@@ -16,7 +16,7 @@ from mechprobe.probes.counting.label.rule import PRIVATE, SHARED, SOLVED
 from mechprobe.probes.drawing import GREY
 
 # Shape beside colour, for readers who see no colours.
-MARKS = dict(zip(COUNTING.kinds, "os^X", strict=True))
+MARKS = dict(zip(COUNTING.kinds, "os^vP*X", strict=True))
 COLOURS = {name: kind.colour for name, kind in COUNTING.kinds.items()}
 KAPPA = (-0.6, 1.8)  # drawn; kappa of what is not solved is a ratio of small numbers
 SPREAD = 0.5  # of the seeds within a line

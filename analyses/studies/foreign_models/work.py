@@ -94,7 +94,9 @@ def compare(name: str, model: ForeignTransformer, seed: int = 0) -> Comparison:
         MechprobeError: it cannot be loaded natively.
     """
     one, other = read(model, seed), read(to_native(model), seed)
-    pairs = {n: (one.numbers.get(n), other.numbers.get(n)) for n in one.numbers | other.numbers}
+    # An untrained network of another family is another network; its numbers are a control.
+    names = [n for n in one.numbers | other.numbers if not n.endswith("_untrained")]
+    pairs = {n: (one.numbers.get(n), other.numbers.get(n)) for n in names}
     differences = {n: _difference(*pair) for n, pair in pairs.items()}
     where = max(differences, key=lambda n: differences[n])
     return Comparison(name, one.verdict, other.verdict, differences[where], where)

@@ -1,47 +1,26 @@
 """Which causal model of counting a network carries out, by interchange interventions, and how far
 each token receives, sends and uses another one's count (see probes/counting/interchange.py)."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from matplotlib.figure import Figure
 
-from mechprobe.models.tasks.causal_models import CausalModel, grouped, inventory, relation
 from mechprobe.probes.counting import placebos
+from mechprobe.probes.counting.causal_accuracy import (
+    CONTROLS,
+    HALF,
+    MODELS,
+    READINGS,
+    TOKENS,
+    WHOLE,
+    with_controls,
+)
 from mechprobe.probes.counting.context import CountContext, needs_counts
-from mechprobe.probes.counting.interchange import Parts, interchanges
+from mechprobe.probes.counting.interchange import interchanges
 from mechprobe.probes.counting.placebos import controls
 from mechprobe.probes.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, blank
 from mechprobe.probes.invariances import all_but
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
-
-HALF = 0.5  # from which on a token is said to receive, send or use
-MODELS = {
-    "relation": "one counter for all tokens",
-    "inventory": "a counter for each token",
-    "grouped": "counters as count transport groups the tokens",
-}
-READINGS = {
-    "": "answers as the causal model with {}",
-    "_single": "the same, written from single sequences, with {}",
-}
-TOKENS = {
-    "own": "answers that follow a token's own count exactly, mean",
-    "received": "answers that follow another token's count exactly, median, mean over tokens",
-    "sent": "others' answers that follow a token's count exactly, median, mean over tokens",
-    "used": "right answers that need a token's own part of other tokens' components",
-}
-WHOLE = {
-    "lead": "answers as the best causal model less answers as the next other one",
-    "part": "tokens that receive, send and use another one's count",
-    "torn": "tokens that do some of the three but not all",
-}
-CONTROLS = {
-    "untrained": "in an untrained network",
-    "shuffled": "with shuffled counts",
-    "random": "in a random subspace of equal rank",
-}
 
 
 def _specs() -> dict[str, MetricSpec]:
@@ -73,17 +52,7 @@ def _specs() -> dict[str, MetricSpec]:
 def interchange_counts(context: CountContext) -> Measurement:
     """Interchange counts between tokens: is the answer exactly what a causal model predicts?"""
     found = interchanges(context)
-    beside = controls(context, found)
-    T = context.task.T
-    models = {
-        "relation": relation(T),
-        "inventory": inventory(T),
-        "grouped": grouped(found.counters),
-    }
-    metrics = _numbers(found, models)
-    for name in CONTROLS:
-        numbers = _numbers(getattr(beside, name), models, by_token=name != "untrained")
-        metrics |= {f"{metric}_{name}": value for metric, value in numbers.items()}
+    metrics = with_controls(found, controls(context, found))
     arrays = {
         "followed": found.mean.followed(),
         "kept": found.mean.kept(),
@@ -98,33 +67,6 @@ def interchange_counts(context: CountContext) -> Measurement:
         "used": found.used(),
     }
     return Measurement(metrics=metrics, arrays=arrays)
-
-
-def _numbers(
-    parts: Parts, models: Mapping[str, CausalModel], by_token: bool = True
-) -> dict[str, float]:
-    """Metrics of a network or a control; in an untrained network tokens have no groups, so that a
-    grouping stands for all with as many tokens in each."""
-    numbers = {}
-    for suffix, reading in (("", parts.mean), ("_single", parts.single)):
-        for name, model in models.items():
-            agreement = reading.accuracy if by_token else reading.chance
-            numbers[name + suffix] = agreement(model)
-    tokens = {name: getattr(parts, name)() for name in TOKENS}
-    numbers |= {name: float(values.mean()) for name, values in tokens.items()}
-    holds = sum(tokens[name] >= HALF for name in ("received", "sent", "used"))
-    return numbers | {
-        "lead": _lead(models, numbers),
-        "part": float(np.mean(holds == 3)),
-        "torn": float(np.mean((holds == 1) | (holds == 2))),
-    }
-
-
-def _lead(models: Mapping[str, CausalModel], metrics: Mapping[str, float]) -> float:
-    """How far the best causal model is ahead of the best that differs from it."""
-    best = max(models, key=lambda name: metrics[name])
-    rest = [metrics[n] for n, model in models.items() if not model.same_as(models[best])]
-    return max(0.0, metrics[best] - max(rest))
 
 
 interchange_counts.applies(needs_counts)

@@ -14,6 +14,7 @@ from mechprobe.probes.counting.causal.remove_shared import lost
 from mechprobe.probes.counting.kinds import Mechanism
 from mechprobe.probes.counting.label.attention import AttentionEvidence
 from mechprobe.probes.counting.label.evidence import PRIVATE, CountEvidence
+from mechprobe.probes.counting.label.interchanged import Interchanged
 from mechprobe.probes.counting.label.margin import margin
 from mechprobe.probes.counting.label.positional import ByPosition
 from mechprobe.probes.counting.label.rule import counting_mechanism
@@ -35,6 +36,7 @@ class Measured:
         removed: the same where the shared component was removed, before and after.
         chance: accuracy of the best constant answer.
         values: right answers with values that tell little; None in models without positions.
+        exchanged: interchanges of counts, and their controls.
     """
 
     evidence: CountEvidence
@@ -43,6 +45,7 @@ class Measured:
     removed: tuple[Bool[Tensor, "sequence looked"], Bool[Tensor, "sequence looked"]]
     chance: float
     values: ByPosition | None
+    exchanged: Interchanged
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ HALF = 0.5  # share of above-chance accuracy that tells whether something is nee
 SPARED = 0.2  # greatest share of it that positional counting may lose with the tokens' values
 SEPARABLE = 0.6  # least share of cells that tell one token's count from another's
 PARTLY = 0.25  # the same, written by an earlier block: later attention reads other positions too
+FULL = 0.97  # least mean kappa at which foreign counts are followed all the way
 FEW = 3  # greatest number of tokens that a compressed look-up keeps together
 
 
@@ -47,6 +48,22 @@ class Earlier:
 
 
 @dataclass(frozen=True)
+class Exact:
+    """How exactly answers follow a count that is written into the residual stream: a slope tells
+    that they move with it, not that they hit it.
+
+    Args:
+        own: share of interchanges of a token's own count after which the answer is that count,
+            mean over tokens.
+        foreign: the same with the count of another token that has the same counter, as a share of
+            `own`; median over such tokens, then over targets. None where no token shares one.
+    """
+
+    own: float
+    foreign: float | None
+
+
+@dataclass(frozen=True)
 class CountEvidence:
     """What the counting axis is decided from.
 
@@ -64,6 +81,7 @@ class CountEvidence:
         values: shares of above-chance accuracy lost with values that only tell positions apart,
             and with values that tell nothing; None in models without positions.
         earlier: what earlier blocks do; None in models of one block.
+        exact: how exactly answers follow a written count; None where it was not measured.
     """
 
     accuracy: float
@@ -77,6 +95,7 @@ class CountEvidence:
     used: Float[np.ndarray, " token"] | None = None
     values: tuple[float, float] | None = None
     earlier: Earlier | None = None
+    exact: Exact | None = None
 
     @cached_property
     def mean_own(self) -> float:
@@ -124,6 +143,14 @@ class CountEvidence:
         """Median of `used`; None where it is not known."""
         known = self.used[~np.isnan(self.used)] if self.used is not None else np.empty(0)
         return float(np.median(known)) if len(known) else None
+
+    @property
+    def astray(self) -> bool:
+        """Whether answers follow a foreign count all the way and yet mostly miss it: what is read
+        in common is not the count."""
+        if self.exact is None or self.exact.foreign is None:
+            return False
+        return (self.mean_kappa or 0.0) >= FULL and self.exact.foreign < HALF
 
     @property
     def by_position(self) -> bool:

@@ -5,6 +5,7 @@ import numpy as np
 from mechprobe.probes.counting.kinds import Mechanism
 from mechprobe.probes.counting.label.evidence import (
     FOLLOWS,
+    FULL,
     HALF,
     MOST,
     PARTLY,
@@ -48,6 +49,10 @@ def margin(mechanism: Mechanism, e: CountEvidence) -> float:
     gaps.append(abs(e.mean_own - FOLLOWS))
     if e.mean_own < FOLLOWS:
         return _within(min(gaps), 0, FAR)
+    if e.exact is not None:
+        gaps.append(abs(e.exact.own - HALF))
+        if e.exact.own < HALF:
+            return _within(min(gaps), 0, FAR)
     if e.separable < SEPARABLE:
         gaps.append(_by_shares(mechanism, np.where(e.kappa < 0, 0.0, e.kappa)))
         return _within(min(gaps), 0, FAR)
@@ -57,6 +62,11 @@ def margin(mechanism: Mechanism, e: CountEvidence) -> float:
         if mechanism == "mixed":
             against = max(MOST - e.together, HALF - (HALF if e.use is None else e.use))
             return _within(min(*gaps, against), 0, FAR)
+        if e.exact is not None and e.exact.foreign is not None:
+            # Below the one threshold, or below the other, the label stays.
+            gaps.append(max(e.exact.foreign - HALF, FULL - kappa))
+            if mechanism == "other":
+                return _within(min(*gaps[:-1], min(HALF - e.exact.foreign, kappa - SHARED)), 0, FAR)
         gaps += [kappa - SHARED, SHARE_STEP * (shared - MOST), SHARE_STEP * (e.together - MOST)]
         gaps += [] if e.use is None else [e.use - HALF]
     elif private >= MOST:

@@ -27,7 +27,7 @@ def beyond(mechanism: Mechanism, e: CountEvidence, context: CountContext) -> dic
             f"a model of the family {family!r}; the confidence was calibrated on {FAMILY!r}"
         )
     if mechanism in ("opposed", "positional", "other"):
-        found["kind"] = f"no {mechanism} models were among those of the calibration"
+        found["kind"] = f"no models called {mechanism} were among those of the calibration"
     if e.accuracy < SOLVED + NEAR:
         found["accuracy"] = (
             f"accuracy {e.accuracy:.3f} is near the bar of {SOLVED}; few models of the calibration"

@@ -48,6 +48,8 @@ def counting_mechanism(
         return _made_before(e.earlier, e)
     if e.mean_own < FOLLOWS:
         return "other", _not_followed(e)
+    if e.exact is not None and e.exact.own < HALF:
+        return "other", _missed(e, e.exact.own)
     if e.separable < SEPARABLE:
         return _inseparable(e)
     if shared >= MOST:
@@ -72,6 +74,13 @@ def _relation(e: CountEvidence) -> tuple[Mechanism, str]:
             f"{shared:.0%} of the tokens follow other tokens' counts and are followed in turn, yet"
             f" only {e.use:.0%} of their right answers need what they write in common (median over"
             " tokens)"
+        )
+    if e.astray and e.exact is not None and e.exact.foreign is not None:
+        return "other", (
+            f"the answers move with other tokens' counts as far as with their own (kappa"
+            f" {e.mean_kappa:.2f}), yet only {e.exact.foreign:.0%} of those that hit their own"
+            f" count hit a foreign one (at least {HALF:.0%} wanted), which rules out one counter"
+            " that all of them read: a part of the count is the token's own"
         )
     whose = "other tokens" if groups <= 1 else "their own group's other tokens"
     several = f"{groups} groups; " if groups > 1 else ""
@@ -200,6 +209,15 @@ def _not_followed(e: CountEvidence) -> str:
         f"; with values that only tell positions apart the model loses {_percent(e.values[0])} of"
         f" its accuracy above chance (with values that tell nothing {_percent(e.values[1])}), which"
         " rules out positional counting"
+    )
+
+
+def _missed(e: CountEvidence, hit: float) -> str:
+    return (
+        f"{e.accuracy:.0%} of the answers are right and they move with a patched count of the token"
+        f" itself (slope {e.mean_own:.2f}), yet only {hit:.0%} hit it (at least {HALF:.0%} wanted),"
+        " which rules out relation- and inventory-based counting and what lies between: the count"
+        " component alone does not make the answer"
     )
 
 

@@ -17,6 +17,7 @@ from mechprobe.probes.counting.label.calibration import attention_calibrated, ca
 from mechprobe.probes.counting.label.counters import count_counters, counters_sentence, variant
 from mechprobe.probes.counting.label.depth import earlier
 from mechprobe.probes.counting.label.evidence import PRIVATE, SHARED, CountEvidence, token_kinds
+from mechprobe.probes.counting.label.interchanged import interchanged, told
 from mechprobe.probes.counting.label.positional import by_position
 from mechprobe.probes.counting.label.range import beyond, capped
 from mechprobe.probes.counting.label.rule import counting_mechanism
@@ -62,6 +63,7 @@ def label_in(context: CountContext) -> MechanismLabel:
     reasons = [f"counting: {v.why}", f"attention: {v.why_attention}"]
     if shared := counters_sentence(v.mechanism, v.evidence):
         reasons.insert(1, f"counters: {shared}")
+    reasons.append(f"interchange: {v.measured.exchanged.sentence()}")
     reasons += [f"beyond: {text}" for text in outside.values()]
     axes = [
         COUNTING.labelled(
@@ -140,7 +142,7 @@ def measure(context: CountContext) -> Measured:
     """What the counting axis is decided from."""
     transport, removal, values = context.transport, remove(context), by_position(context)
     right = context.task.correct(context.logits, context.tokens).numpy()
-    sharing = transport.sharing
+    sharing, exchanged = transport.sharing, interchanged(context)
     evidence = CountEvidence(
         accuracy=float(right.mean()),
         own=np.diagonal(transport.matrix()).copy(),
@@ -150,12 +152,13 @@ def measure(context: CountContext) -> Measured:
         separable=context.reference.separable,
         among=sharing.among(),
         listens=sharing.listens(PRIVATE),
-        used=use(context),
+        used=use(exchanged.found),
         values=None if values is None else values.costs(),
         earlier=earlier(context),
+        exact=exchanged.exact,
     )
     removed = (removal.before, removal.after)
-    return Measured(evidence, transport, right, removed, removal.chance, values)
+    return Measured(evidence, transport, right, removed, removal.chance, values, exchanged)
 
 
 # What the numbers behind a label mean: least and greatest possible value, description.
@@ -208,6 +211,16 @@ EVIDENCE: dict[str, tuple[float | None, float | None, str]] = {
     "positional_effect": (0, None, EFFECTS["positional_effect"]),
     "semantic_effect": (0, None, EFFECTS["semantic_effect"]),
     "semantic_share": (0, 1, EFFECTS["semantic_share"]),
+    "exact_own": (0, 1, "answers that are the count written in place of a token's own, mean"),
+    "exact_foreign": (
+        0,
+        None,
+        "the same with the count of another token of its counter, over exact_own; median",
+    ),
+    **{
+        f"interchange_{name}": (0, 1, f"answers after interchanges as the causal model: {text}")
+        for name, text in told().items()
+    },
 }
 
 
@@ -230,6 +243,9 @@ def _evidence(v: Verdict) -> dict[str, Metric]:
         "lost": e.lost,
         "separable": e.separable,
     }
+    values |= {f"interchange_{name}": x for name, x in v.measured.exchanged.numbers.items()}
+    if e.exact is not None:
+        values |= {"exact_own": e.exact.own, "exact_foreign": e.exact.foreign}
     if e.values is not None:
         values |= dict(zip(("values_by_position", "values_level"), e.values, strict=True))
     if e.earlier is not None:

@@ -29,6 +29,44 @@ def test_one_loud_token_makes_no_counter() -> None:
     assert found.tokens == ["private"] * T
 
 
+@pytest.mark.parametrize(("T", "L"), [(6, 10), (8, 6)])
+def test_a_foreign_count_that_moves_the_answer_and_is_not_hit(T: int, L: int) -> None:
+    """c = 2 q + r: q is shared, r is each token's own. Slopes tell no difference."""
+    found = label(construct("bos+sftm-parity", T=T, L=L))
+    assert found.mechanism == "other"
+    assert found.number("kappa") > 0.97
+    assert found.number("exact_own") == 1.0
+    assert found.number("exact_foreign") < 0.5
+    assert "hit a foreign one" in found.reasons[0]
+
+
+@pytest.mark.parametrize(("T", "L"), [(3, 4), (4, 4)])
+def test_sequences_known_by_heart_hold_no_count(T: int, L: int) -> None:
+    """Answers move with what is taken for a count, and are not it."""
+    found = label(construct("memorised", T=T, L=L))
+    assert (found.mechanism, found.accuracy) == ("other", 1.0)
+    assert found.number("exact_own") < 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "best", "drop"),
+    [("dot", "relation", 0.4), ("lin", "inventory", 0.4), ("dot-relation-groups", "grouped", 0.2)],
+)
+def test_the_label_tells_the_accuracy_of_its_causal_model(
+    name: str, best: str, drop: float
+) -> None:
+    """And the drop to the rivals, with three controls beside each number."""
+    found = label(construct(name, T=T, L=L))
+    assert found.number(f"interchange_{best}") > 0.99
+    assert found.number("interchange_lead") > drop
+    for control in ("untrained", "shuffled", "random"):
+        assert found.number(f"interchange_{best}_{control}") < 0.6
+        assert 0 <= found.number(f"interchange_lead_{control}") <= 1
+    assert (
+        sum(reason.startswith("interchange: after interchanges") for reason in found.reasons) == 1
+    )
+
+
 @pytest.mark.parametrize("name", ["dot", "dot-inventory", "bos+sftm", "lin"])
 def test_a_place_for_positions_changes_no_attention(name: str) -> None:
     """The same weights in a model that could know positions, and knows none."""

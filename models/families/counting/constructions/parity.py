@@ -85,9 +85,7 @@ def _shared(sizes: Sizes, generator: torch.Generator) -> tuple[CountingConfig, W
     return config, {"W_E": embedding, **mixing, **read_out}
 
 
-@construction(
-    "bos+sftm-parity", "other", "semantic", plant=Plant(None, also=("mixed",), held_out=True)
-)
+@construction("bos+sftm-parity", "other", "semantic", plant=Plant(None, also=("mixed",)))
 def _split(sizes: Sizes, generator: torch.Generator) -> tuple[CountingConfig, Weights]:
     """c = 2 q + r: the BOS mass gives q to all tokens, each looks its own parity r up."""
     T, L = sizes.T, sizes.L

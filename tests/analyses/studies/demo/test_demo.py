@@ -50,11 +50,11 @@ def test_demo_fills_a_run_and_goes_on(tmp_path: Path) -> None:
     changed = {p.name for p, at in before.items() if p.stat().st_mtime_ns != at}
     assert changed == {"run.json"}
     assert [r.model_dump_json() for r in again] == [r.model_dump_json() for r in results]
-    # Every third model is enough of a report, most of whose time is matplotlib's.
-    for result in set(results[0::3] + results[1::3]):
+    # Every second model is enough of a report, most of whose time is matplotlib's.
+    for result in results[0::2]:
         (run / "results" / f"{result.name}.json").unlink()
     size = write_report(run).stat().st_size
-    assert size / len(results[2::3]) * 26 < 5_000_000
+    assert size / len(results[1::2]) * 26 < 5_000_000
 
 
 def test_a_stopped_training_goes_on(tmp_path: Path) -> None:

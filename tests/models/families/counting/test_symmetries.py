@@ -30,11 +30,13 @@ from mechprobe.models.families.counting.symmetries import (
 )
 from mechprobe.models.hooked import copy_with
 
+FAMILY = "mechprobe.models.families.counting."
 SIZES = {"T": 12, "L": 5}
 SEEDS = st.integers(0, 2**31)
 WIDENED = st.booleans()
-# Every construction, and a random initialisation of every architecture.
-NAMES = [*CONSTRUCTIONS, *(f"random {kind}" for kind in ARCHITECTURES)]
+# Every construction of the family, and a random initialisation of every architecture.
+BUILT = [n for n, one in CONSTRUCTIONS.items() if one.build.__module__.startswith(FAMILY)]
+NAMES = [*BUILT, *(f"random {kind}" for kind in ARCHITECTURES)]
 MODELS = st.sampled_from(NAMES)
 
 
@@ -85,7 +87,8 @@ def test_qk_gauge(name, seed, widened):
     model = build(name, seed, widened)
     turned = qk_gauge(model, random_invertible(model.config.d, seeded(seed)))
     tokens = tokens_for(model, seed)
-    assert not torch.allclose(turned.W_Q, model.W_Q, atol=1e-4)
+    flat = not model.W_Q.any()  # attention that compares nothing stays so
+    assert flat or not torch.allclose(turned.W_Q, model.W_Q, atol=1e-4)
     same(turned(tokens), model(tokens))
 
 
@@ -206,7 +209,7 @@ def test_random_symmetry_of_each_model(name):
     same(centred(renamed(tokens)), centred(model(order[tokens])))
 
 
-@pytest.mark.parametrize("name", CONSTRUCTIONS)
+@pytest.mark.parametrize("name", BUILT)
 def test_random_symmetry_keeps_accuracy_in_float64(name):
     model = build(name, 2)
     twin = random_symmetry(model, seeded(6))

@@ -1,0 +1,88 @@
+"""How far answers after interchanges are those of causal models, with a control beside each number.
+
+One place for the probe `interchange-counts`, which shows all of it, and for the label.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Int
+
+from mechprobe.models.tasks.causal_models import CausalModel, grouped, inventory, relation
+from mechprobe.probes.counting.interchange import Interchange, Parts
+from mechprobe.probes.counting.placebos import Controls
+
+HALF = 0.5  # from which on a token is said to receive, send or use
+MODELS = {
+    "relation": "one counter for all tokens",
+    "inventory": "a counter for each token",
+    "grouped": "counters as count transport groups the tokens",
+}
+READINGS = {
+    "": "answers as the causal model with {}",
+    "_single": "the same, written from single sequences, with {}",
+}
+TOKENS = {
+    "own": "answers that follow a token's own count exactly, mean",
+    "received": "answers that follow another token's count exactly, median, mean over tokens",
+    "sent": "others' answers that follow a token's count exactly, median, mean over tokens",
+    "used": "right answers that need a token's own part of other tokens' components",
+}
+WHOLE = {
+    "lead": "answers as the best causal model less answers as the next other one",
+    "part": "tokens that receive, send and use another one's count",
+    "torn": "tokens that do some of the three but not all",
+}
+CONTROLS = {
+    "untrained": "in an untrained network",
+    "shuffled": "with shuffled counts",
+    "random": "in a random subspace of equal rank",
+}
+
+
+def with_controls(found: Interchange, beside: Controls) -> dict[str, float]:
+    """Every number of a network, and under `name_control` the same of each control.
+
+    Args:
+        found: interchanges of the network.
+        beside: its controls.
+    """
+    models = models_of(found.counters)
+    metrics = numbers(found, models)
+    for control in CONTROLS:
+        other = numbers(getattr(beside, control), models, by_token=control != "untrained")
+        metrics |= {f"{name}_{control}": value for name, value in other.items()}
+    return metrics
+
+
+def models_of(counters: Int[np.ndarray, " token"]) -> dict[str, CausalModel]:
+    """The causal models that are compared, by the names of `MODELS`."""
+    T = len(counters)
+    return {"relation": relation(T), "inventory": inventory(T), "grouped": grouped(counters)}
+
+
+def numbers(
+    parts: Parts, models: Mapping[str, CausalModel], by_token: bool = True
+) -> dict[str, float]:
+    """Metrics of a network or a control; in an untrained network tokens have no groups, so that a
+    grouping stands for all with as many tokens in each."""
+    found = {}
+    for suffix, reading in (("", parts.mean), ("_single", parts.single)):
+        for name, model in models.items():
+            agreement = reading.accuracy if by_token else reading.chance
+            found[name + suffix] = agreement(model)
+    tokens = {name: getattr(parts, name)() for name in TOKENS}
+    found |= {name: float(values.mean()) for name, values in tokens.items()}
+    holds = sum(tokens[name] >= HALF for name in ("received", "sent", "used"))
+    return found | {
+        "lead": _lead(models, found),
+        "part": float(np.mean(holds == 3)),
+        "torn": float(np.mean((holds == 1) | (holds == 2))),
+    }
+
+
+def _lead(models: Mapping[str, CausalModel], metrics: Mapping[str, float]) -> float:
+    """How far the best causal model is ahead of the best that differs from it."""
+    best = max(models, key=lambda name: metrics[name])
+    rest = [metrics[n] for n, model in models.items() if not model.same_as(models[best])]
+    return max(0.0, metrics[best] - max(rest))

@@ -1,0 +1,71 @@
+"""Interchange interventions behind a label: are the answers exactly those of its causal model?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mechprobe.probes.counting.causal_accuracy import CONTROLS, MODELS, WHOLE, with_controls
+from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.counting.interchange import Interchange, interchanges
+from mechprobe.probes.counting.label.evidence import HALF, Exact
+from mechprobe.probes.counting.placebos import controls
+
+LEAST_TOLD = 0.01  # leads below it are none
+
+
+@dataclass(frozen=True)
+class Interchanged:
+    """Interchanges of one network, and what they say of causal models.
+
+    Args:
+        found: all of them.
+        numbers: those that `told` names, each with the three controls under `name_control`.
+    """
+
+    found: Interchange
+    numbers: Mapping[str, float]
+
+    @property
+    def exact(self) -> Exact:
+        """How exactly answers follow a count that is written."""
+        followed = self.found.mean.followed()
+        own = np.diagonal(followed)
+        counters = self.found.counters
+        same = (counters[:, None] == counters) & ~np.eye(len(counters), dtype=bool)
+        told = [
+            np.median(row[others]) / own[t]
+            for t, (row, others) in enumerate(zip(followed, same, strict=True))
+            if others.any() and own[t] > 0
+        ]
+        return Exact(float(own.mean()), float(np.median(told)) if told else None)
+
+    def sentence(self) -> str:
+        """Accuracy of the best causal model, the drop to the next, and the largest control."""
+        best = max(MODELS, key=lambda name: self.numbers[name])  # of equals the first: the simplest
+        above = max(self.numbers[f"{best}_{control}"] for control in CONTROLS)
+        text = (
+            f"after interchanges of counts {self.numbers[best]:.0%} of the answers are those of"
+            f" the causal model with {MODELS[best]}"
+        )
+        lead = self.numbers["lead"]
+        ahead = f", {lead:.0%} more than of the next" if lead >= LEAST_TOLD else ""
+        short = "" if self.numbers[best] >= HALF else "; none of them describes the network"
+        return f"{text}{ahead} (controls: at most {above:.0%}){short}"
+
+
+def interchanged(context: CountContext) -> Interchanged:
+    """Interchange counts between tokens of one network, and of its controls."""
+    found = interchanges(context)
+    every = with_controls(found, controls(context, found))
+    return Interchanged(found, {name: every[name] for name in told()})
+
+
+def told() -> dict[str, str]:
+    """What is told, each number followed by its controls: by name, in words."""
+    plain = {**MODELS, "lead": WHOLE["lead"]}
+    return {
+        name + suffix: text + words
+        for name, text in plain.items()
+        for suffix, words in (("", ""), *((f"_{c}", f"; {text}") for c, text in CONTROLS.items()))
+    }

@@ -30,7 +30,7 @@ class Status:
 
     Args:
         models, done: of the grid, and stored.
-        diverged, unlabelled: of the stored ones.
+        diverged, collapsed, unlabelled: of the stored ones.
         accuracy, solved: mean over the stored models, and the share above the bar; None: no model.
         left: estimated seconds; None where nothing tells.
         running: whether a sweep is at work on it now.
@@ -40,6 +40,7 @@ class Status:
     models: int
     done: int
     diverged: int
+    collapsed: int
     unlabelled: int
     accuracy: float | None
     solved: float | None
@@ -56,8 +57,11 @@ class Status:
                 f"accuracy so far: mean {self.accuracy:.3f},"
                 f" {100 * (self.solved or 0):.0f} % of the models at {SOLVED:g} or above"
             )
-        if self.diverged or self.unlabelled:
-            lines.append(f"diverged: {self.diverged}, without a label: {self.unlabelled}")
+        if self.diverged or self.collapsed or self.unlabelled:
+            lines.append(
+                f"diverged: {self.diverged}, collapsed to a constant answer: {self.collapsed},"
+                f" without a label: {self.unlabelled}"
+            )
         if self.finished:
             lines.append("state: finished")
         elif self.running:
@@ -84,6 +88,7 @@ def status(store: Store) -> Status:
         models=models,
         done=number,
         diverged=sum(row.get("diverged_at") is not None for row in rows),
+        collapsed=sum(row.get("collapsed") is True for row in rows),
         unlabelled=sum(row.get("problem") is not None for row in rows),
         accuracy=sum(row["accuracy"] for row in rows) / number if number else None,
         solved=sum(row["accuracy"] >= SOLVED for row in rows) / number if number else None,

@@ -21,6 +21,7 @@ TABLE_VERSION = 1
 TABLE_FILE = "results.parquet"
 EVIDENCE = "evidence_"  # before the name of a column that holds a number behind the label
 
+LATER = {"collapsed"}  # columns that tables of earlier versions lack
 # name: (type, meaning); null where it does not apply.
 COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "model": (pa.string(), "name, unique in the sweep"),
@@ -35,6 +36,10 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "batch": (pa.int32(), "sequences a step"),
     "schedule": (pa.string(), "of the learning rate: cosine or constant"),
     "diverged_at": (pa.int32(), "step at which training met a number that is not finite"),
+    "collapsed": (
+        pa.bool_(),
+        "one and the same answer to all test data: training lost the count and met no such number",
+    ),
     "validation_accuracy": (pa.float64(), "share of right answers, what `chosen` rests on"),
     "accuracy": (pa.float64(), "share of right answers on test data that chose nothing"),
     "chosen": (pa.bool_(), "best learning rate of its architecture, d, p and seed"),
@@ -102,7 +107,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     except ValueError as error:
         raise MechprobeError(f"{path}: {error}") from None
     for name, (kind, _) in COLUMNS.items():
-        if schema.get(name) != kind:
+        if schema.get(name, kind if name in LATER else None) != kind:
             raise MechprobeError(
                 f"{path}: column {name}: {schema.get(name, 'nothing')} stands there, {kind} is"
                 " wanted; not a table of ours"

@@ -46,11 +46,8 @@ def row_of(member: Member, trained: Trained, seed: int) -> dict[str, Any]:
     """
     config = member.trainee.config
     row = member.row() | {"diverged_at": trained.diverged_at}
-    for column, n, s in (
-        ("validation_accuracy", VALIDATED, VALIDATION_SEED),
-        ("accuracy", TESTED, TEST_SEED),
-    ):
-        row[column] = _accuracy(member, trained, n, s)
+    row["validation_accuracy"], _ = _answered(member, trained, VALIDATED, VALIDATION_SEED)
+    row["accuracy"], row["collapsed"] = _answered(member, trained, TESTED, TEST_SEED)
     try:
         model = HookedTransformer(config, trained.weights)
         row["model_hash"] = model.fingerprint()
@@ -76,13 +73,16 @@ def row_of(member: Member, trained: Trained, seed: int) -> dict[str, Any]:
     )
 
 
-def _accuracy(member: Member, trained: Trained, n: int, seed: int) -> float:
+def _answered(member: Member, trained: Trained, n: int, seed: int) -> tuple[float, bool]:
+    """Share of right answers, and whether all answers are one and the same."""
     config = member.trainee.config
     task: HistogramTask = config.task()
     tokens = _drawn(task, n, seed)
     stack = {name: weight.unsqueeze(0) for name, weight in trained.weights.items()}
     with torch.no_grad():
-        return task.accuracy(forward(config, stack, tokens.unsqueeze(0))[0], tokens)
+        logits = forward(config, stack, tokens.unsqueeze(0))[0]
+    answers = task.scored(logits, -2).argmax(-1)
+    return task.accuracy(logits, tokens), bool((answers == answers.flatten()[0]).all())
 
 
 @lru_cache(4)

@@ -6,9 +6,11 @@ import os
 import resource
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -19,8 +21,9 @@ from mechprobe.analyses.commands.main import main
 from mechprobe.analyses.sweeps import Grid, sweep
 from mechprobe.analyses.sweeps.shards import shards_of
 from mechprobe.analyses.sweeps.store import Store
+from mechprobe.analyses.sweeps.summary import summary
 from mechprobe.analyses.sweeps.table import COLUMNS, read_frame, read_rows
-from mechprobe.analyses.sweeps.work import do_shard
+from mechprobe.analyses.sweeps.work import do_shard, row_of
 from mechprobe.models import MechprobeError, Trainee, train
 from mechprobe.models.base import tensor_files
 from mechprobe.models.families.counting import initial
@@ -280,6 +283,25 @@ def test_a_model_that_diverges_is_recorded(tmp_path: Path, monkeypatch: pytest.M
     assert bad["chosen"]  # of its seed there is no other
     rows = read_rows(tmp_path / "run" / "results.parquet")
     assert (rows[1]["mechanism"], rows[1]["diverged_at"]) == (None, 0)
+
+
+def test_training_that_ended_at_a_constant_answer_is_flagged() -> None:
+    """It is not what the architecture can do: weights that are all zero, and some that are not."""
+    grid = Grid.checked(TINY.model_dump() | {"seeds": 1, "d": [8], "arch": ["bos"], "lr": [3e-3]})
+    (member,) = grid.members()
+    (trained,) = train([member.trainee])
+    nothing = replace(trained, weights={name: 0 * w for name, w in trained.weights.items()})
+    rows = [row_of(member, one, seed=0) | {"chosen": True} for one in (trained, nothing)]
+    assert [row["collapsed"] for row in rows] == [False, True]
+    assert rows[1]["mechanism"] == "unsolved"
+    assert "1 collapsed to a constant answer" in summary(rows)
+
+
+def test_tables_of_earlier_versions_stay_readable(swept: Path, tmp_path: Path) -> None:
+    """They did not say which models collapsed."""
+    table = pq.read_table(swept / "results.parquet").drop_columns(["collapsed"])
+    pq.write_table(table, tmp_path / "results.parquet")
+    assert len(read_rows(tmp_path / "results.parquet")) == table.num_rows
 
 
 def test_a_shard_of_another_grid_does_not_count(swept: Path, tmp_path: Path) -> None:

@@ -40,10 +40,12 @@ class Reading:
     Args:
         follows: the answer is the source's count c'.
         keeps: the answer is the count c of the target in its own sequence.
+        passes: the answer lies beyond c', seen from c.
     """
 
     follows: Bool[np.ndarray, "target count rep source"]
     keeps: Bool[np.ndarray, "target count rep source"]
+    passes: Bool[np.ndarray, "target count rep source"]
 
     def followed(self) -> Float[np.ndarray, "target source"]:
         """Share of interchanges after which t answers the count of s exactly."""
@@ -52,6 +54,10 @@ class Reading:
     def kept(self) -> Float[np.ndarray, "target source"]:
         """Share of interchanges after which t answers its own count exactly."""
         return np.asarray(self.keeps.mean((1, 2)))
+
+    def passed(self) -> Float[np.ndarray, "target source"]:
+        """Share of interchanges after which t answers more than the count of s asks for."""
+        return np.asarray(self.passes.mean((1, 2)))
 
     def agreement(self, model: CausalModel) -> Float[np.ndarray, "target source"]:
         """Share of interchanges after which the network answers what a causal model does."""
@@ -178,12 +184,13 @@ def read(model: HookedTransformer, held: CountCells, sources: Sources) -> Readin
     C, R = held.predicted.shape[1:]
     goal = held.data.counts[goals(C, R)].unsqueeze(-1)
     count = held.data.counts.view(C, 1, 1)
-    follows, keeps = [], []
+    follows, keeps, passes = [], [], []
     for t, resid in enumerate(held.resid):
         answer = _answers(model, resid.unsqueeze(2) + sources(t))
         follows.append(answer == goal)
         keeps.append(answer == count)
-    return Reading(torch.stack(follows).numpy(), torch.stack(keeps).numpy())
+        passes.append((answer - goal) * (goal - count).sign() > 0)
+    return Reading(*(torch.stack(parts).numpy() for parts in (follows, keeps, passes)))
 
 
 def pools(counters: Int[np.ndarray, " token"]) -> Float[np.ndarray, "token pool source"]:

@@ -20,7 +20,9 @@ HALF = 0.5  # share of above-chance accuracy that tells whether something is nee
 SPARED = 0.2  # greatest share of it that positional counting may lose with the tokens' values
 SEPARABLE = 0.6  # least share of cells that tell one token's count from another's
 PARTLY = 0.25  # the same, written by an earlier block: later attention reads other positions too
-FULL = 0.97  # least mean kappa at which foreign counts are followed all the way
+ASTRAY = (
+    0.15  # least share of answers beyond a foreign count that tells that it is not what is read
+)
 FEW = 3  # greatest number of tokens that a compressed look-up keeps together
 
 
@@ -57,10 +59,13 @@ class Exact:
             mean over tokens.
         foreign: the same with the count of another token that has the same counter, as a share of
             `own`; median over such tokens, then over targets. None where no token shares one.
+        beyond: share of those interchanges after which the answer lies beyond the foreign count,
+            seen from the token's own. What only follows in part falls short of it.
     """
 
     own: float
     foreign: float | None
+    beyond: float | None
 
 
 @dataclass(frozen=True)
@@ -146,11 +151,12 @@ class CountEvidence:
 
     @property
     def astray(self) -> bool:
-        """Whether answers follow a foreign count all the way and yet mostly miss it: what is read
-        in common is not the count."""
-        if self.exact is None or self.exact.foreign is None:
+        """Whether answers move with a foreign count and mostly miss it, many by more than it asks
+        for: what is read in common is not the count."""
+        e = self.exact
+        if e is None or e.foreign is None or e.beyond is None:
             return False
-        return (self.mean_kappa or 0.0) >= FULL and self.exact.foreign < HALF
+        return e.foreign < HALF and e.beyond >= ASTRAY
 
     @property
     def by_position(self) -> bool:

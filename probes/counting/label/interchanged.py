@@ -38,7 +38,12 @@ class Interchanged:
             for t, (row, others) in enumerate(zip(followed, same, strict=True))
             if others.any() and own[t] > 0
         ]
-        return Exact(float(own.mean()), float(np.median(told)) if told else None)
+        passed = self.found.mean.passed()[same]
+        return Exact(
+            own=float(own.mean()),
+            foreign=float(np.median(told)) if told else None,
+            beyond=float(passed.mean()) if same.any() else None,
+        )
 
     def sentence(self) -> str:
         """Accuracy of the best causal model, the drop to the next, and the largest control."""

@@ -4,8 +4,8 @@ import numpy as np
 
 from mechprobe.probes.counting.kinds import Mechanism
 from mechprobe.probes.counting.label.evidence import (
+    ASTRAY,
     FOLLOWS,
-    FULL,
     HALF,
     MOST,
     PARTLY,
@@ -62,11 +62,12 @@ def margin(mechanism: Mechanism, e: CountEvidence) -> float:
         if mechanism == "mixed":
             against = max(MOST - e.together, HALF - (HALF if e.use is None else e.use))
             return _within(min(*gaps, against), 0, FAR)
-        if e.exact is not None and e.exact.foreign is not None:
-            # Below the one threshold, or below the other, the label stays.
-            gaps.append(max(e.exact.foreign - HALF, FULL - kappa))
+        if e.exact is not None and e.exact.foreign is not None and e.exact.beyond is not None:
+            # Either suffices for a counter that is really read.
+            enough = max(e.exact.foreign - HALF, SHARE_STEP * (ASTRAY - e.exact.beyond))
+            gaps.append(abs(enough))
             if mechanism == "other":
-                return _within(min(*gaps[:-1], min(HALF - e.exact.foreign, kappa - SHARED)), 0, FAR)
+                return _within(min(gaps), 0, FAR)
         gaps += [kappa - SHARED, SHARE_STEP * (shared - MOST), SHARE_STEP * (e.together - MOST)]
         gaps += [] if e.use is None else [e.use - HALF]
     elif private >= MOST:

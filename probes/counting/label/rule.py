@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mechprobe.probes.counting.kinds import Mechanism
+from mechprobe.probes.counting.label.evidence import ASTRAY as ASTRAY
 from mechprobe.probes.counting.label.evidence import FEW as FEW
 from mechprobe.probes.counting.label.evidence import FOLLOWS as FOLLOWS
 from mechprobe.probes.counting.label.evidence import HALF as HALF
@@ -79,8 +80,9 @@ def _relation(e: CountEvidence) -> tuple[Mechanism, str]:
         return "other", (
             f"the answers move with other tokens' counts as far as with their own (kappa"
             f" {e.mean_kappa:.2f}), yet only {e.exact.foreign:.0%} of those that hit their own"
-            f" count hit a foreign one (at least {HALF:.0%} wanted), which rules out one counter"
-            " that all of them read: a part of the count is the token's own"
+            f" count hit a foreign one (at least {HALF:.0%} wanted) and {e.exact.beyond:.0%} go"
+            f" beyond it (below {ASTRAY:.0%} wanted), which rules out one counter that all of them"
+            " read: a part of the count is the token's own"
         )
     whose = "other tokens" if groups <= 1 else "their own group's other tokens"
     several = f"{groups} groups; " if groups > 1 else ""

@@ -217,6 +217,7 @@ EVIDENCE: dict[str, tuple[float | None, float | None, str]] = {
         None,
         "the same with the count of another token of its counter, over exact_own; median",
     ),
+    "exact_beyond": (0, 1, "answers beyond that count, seen from the token's own, mean"),
     **{
         f"interchange_{name}": (0, 1, f"answers after interchanges as the causal model: {text}")
         for name, text in told().items()
@@ -245,7 +246,7 @@ def _evidence(v: Verdict) -> dict[str, Metric]:
     }
     values |= {f"interchange_{name}": x for name, x in v.measured.exchanged.numbers.items()}
     if e.exact is not None:
-        values |= {"exact_own": e.exact.own, "exact_foreign": e.exact.foreign}
+        values |= {f"exact_{name}": value for name, value in vars(e.exact).items()}
     if e.values is not None:
         values |= dict(zip(("values_by_position", "values_level"), e.values, strict=True))
     if e.earlier is not None:

@@ -37,7 +37,17 @@ def test_a_foreign_count_that_moves_the_answer_and_is_not_hit(T: int, L: int) ->
     assert found.number("kappa") > 0.97
     assert found.number("exact_own") == 1.0
     assert found.number("exact_foreign") < 0.5
+    assert found.number("exact_beyond") > 0.25
     assert "hit a foreign one" in found.reasons[0]
+
+
+@pytest.mark.parametrize(("name", "alpha"), [("bos-blend", 0.83), ("dot-blend", 0.82)])
+def test_a_blend_that_mostly_misses_falls_short(name: str, alpha: float) -> None:
+    """A small look-up holds answers back; what is read in common is the count all the same."""
+    found = label(construct(name, T=T, L=10, alpha=alpha))
+    assert found.mechanism == "relation-based"
+    assert found.number("exact_foreign") < 0.5
+    assert found.number("exact_beyond") == 0
 
 
 @pytest.mark.parametrize(("T", "L"), [(3, 4), (4, 4)])

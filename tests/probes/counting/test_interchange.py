@@ -134,6 +134,15 @@ def test_what_is_read_out_is_what_a_patched_run_answers():
     assert torch.equal(torch.from_numpy(i.mean.keeps[target, ..., source]), kept)
 
 
+def test_answers_beyond_a_foreign_count_are_told_apart():
+    """q is foreign, r the token's own: half of the misses are one too many, half one too few."""
+    reading = found("bos+sftm-parity").mean
+    assert not (reading.passes & reading.follows).any()
+    missed = ~reading.follows & ~np.eye(T, dtype=bool)[:, None, None, :]
+    assert 0.4 < reading.passes[missed].mean() < 0.6
+    assert not found("dot-blend", 0.8).mean.passes.any()  # those fall short
+
+
 def test_single_sources_hold_the_count_and_not_the_target():
     c = context(construct("dot", T=T, L=L))
     held = c.held_out

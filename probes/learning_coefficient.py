@@ -144,7 +144,7 @@ def learning_coefficient(
 def _judged(values: list[float], step: float, virial: float, room: float) -> LearningCoefficient:
     mean, error = fmean(values), _error(values)
     problem = ""
-    if mean < -ERRORS * error:
+    if mean < 0:  # whatever its error: no coefficient is negative
         problem = "weights nearby have a lower loss: it is at no minimum"
     elif virial < 1 - room:
         problem = f"the chains are still on their way (virial ratio {virial:.2f}, 1 is wanted)"

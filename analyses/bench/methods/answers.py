@@ -1,7 +1,7 @@
 """What a labeller answers, what the truth is, and the files they are exchanged in."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,19 +13,15 @@ from mechprobe.models.base.validation import validated
 
 __all__ = ["KINDS", "Answer", "Answers", "Truth", "TruthFile", "read_answers", "read_truth"]
 
-# Kinds of counting, in the order of tables.
-KINDS = (
-    "relation-based",
-    "inventory-based",
-    "mixed",
-    "opposed",
-    "positional",
-    "other",
-    "unsolved",
-)
 TRUTH = "truth.json"
 FORMAT: Literal["mechprobe-bench-1"] = "mechprobe-bench-1"
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+MOST = 1e30  # absolute value of a score; squares of larger ones overflow
+Score = Annotated[float, Field(ge=-MOST, le=MOST, allow_inf_nan=False)]
+Kind = Literal[
+    "relation-based", "inventory-based", "mixed", "opposed", "positional", "other", "unsolved"
+]
+KINDS: tuple[Kind, ...] = get_args(Kind)  # in the order of tables
+Name = Annotated[str, Field(pattern=r"^[\w.+-]+( [\w.+-]+)*$", max_length=80)]
 Half = Literal["tune", "test"]
 
 
@@ -45,7 +41,7 @@ class Answer(Strict):
         why: it abstained, if it says so.
     """
 
-    scores: dict[str, Finite] = {}
+    scores: dict[str, Score] = {}
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     why: str | None = None
 
@@ -69,8 +65,8 @@ class Truth(Strict):
         T, L: alphabet size and sequence length.
     """
 
-    kind: str
-    also: list[str] = []
+    kind: Kind
+    also: list[Kind] = []
     part: str
     half: Half
     tuned: bool
@@ -87,7 +83,7 @@ class TruthFile(Strict):
 
     format: Literal["mechprobe-bench-1"]
     kinds: list[str]
-    models: dict[str, Truth]
+    models: Annotated[dict[str, Truth], Field(min_length=1)]
 
 
 class Answers(Strict):
@@ -99,7 +95,7 @@ class Answers(Strict):
         answers: a model that is left out, or null, is one it abstained on.
     """
 
-    method: str
+    method: Name
     probabilities: bool = False
     answers: dict[str, Answer | None]
 
@@ -137,7 +133,15 @@ def read_answers(file: Path, known: dict[str, Truth]) -> Answers:
                 raise MechprobeError(
                     f"{file}: model {name!r}: kind {kind!r} is unknown; {nearest(kind, KINDS)}"
                 )
+        if answer is not None and found.probabilities and not _probable(answer.scores):
+            raise MechprobeError(
+                f"{file}: model {name!r}: probabilities lie between 0 and 1 and add up to 1 at most"
+            )
     return found
+
+
+def _probable(scores: dict[str, float]) -> bool:
+    return all(value >= 0 for value in scores.values()) and sum(scores.values()) <= 1 + 1e-6
 
 
 def _read(file: Path) -> object:

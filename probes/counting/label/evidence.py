@@ -169,6 +169,25 @@ class CountEvidence:
         return self.earlier is not None and self.earlier.needed >= HALF
 
     @property
+    def half_written(self) -> bool:
+        """Whether tokens that follow foreign counts need what they write in common, though others
+        hardly follow it: a part of their count is written there."""
+        return self.listening and self.needy > 1 - MOST
+
+    @property
+    def needy(self) -> float:
+        """Share of tokens that owe more than `PRIVATE` of their right answers to what they write
+        in common; 0 where use is not known."""
+        known = self.used[~np.isnan(self.used)] if self.used is not None else np.empty(0)
+        return float((known > PRIVATE).mean()) if len(known) else 0.0
+
+    def read_as(self, kappa: Float[np.ndarray, " token"]) -> Float[np.ndarray, " token"]:
+        """Kappa with opposed tokens as private ones where tokens cannot be told apart: there
+        another token's count rises only as the token's own falls, and a look-up seems to go
+        against it."""
+        return np.where(kappa < 0, 0.0, kappa) if self.separable < SEPARABLE else kappa
+
+    @property
     def listening(self) -> bool:
         """Whether most tokens that keep a count of their own follow others' all the same, which
         they do not take part in: what they would lose with it they do not have."""

@@ -44,7 +44,7 @@ def margin(mechanism: Mechanism, e: CountEvidence) -> float:
         if e.made_before:
             gaps.append(abs(float(e.earlier.own.mean()) - PARTLY))
             if mechanism != "other":
-                gaps.append(_by_shares(mechanism, e.earlier.kappa))
+                gaps.append(_by_shares(mechanism, e.read_as(e.earlier.kappa)))
             return _within(min(gaps), 0, FAR)
     gaps.append(abs(e.mean_own - FOLLOWS))
     if e.mean_own < FOLLOWS:
@@ -54,7 +54,7 @@ def margin(mechanism: Mechanism, e: CountEvidence) -> float:
         if e.exact.own < HALF:
             return _within(min(gaps), 0, FAR)
     if e.separable < SEPARABLE:
-        gaps.append(_by_shares(mechanism, np.where(e.kappa < 0, 0.0, e.kappa)))
+        gaps.append(_by_shares(mechanism, e.read_as(e.kappa)))
         return _within(min(gaps), 0, FAR)
     kappa = e.mean_kappa or 0.0
     shared, private = e.shares
@@ -72,10 +72,12 @@ def margin(mechanism: Mechanism, e: CountEvidence) -> float:
         gaps += [] if e.use is None else [e.use - HALF]
     elif private >= MOST:
         apart = PRIVATE - abs(kappa)
+        if e.half_written:
+            return _within(min(*gaps, SHARE_STEP * (e.needy - (1 - MOST))), 0, FAR)
         if mechanism == "mixed":
             return _within((min(e.lost - HALF, FAR) - apart) / 2, -FAR, FAR)
         gaps += [apart, SHARE_STEP * (private - MOST)]
-        gaps += [] if e.listening else [HALF - e.lost]
+        gaps.append(SHARE_STEP * (1 - MOST - e.needy) if e.listening else HALF - e.lost)
     elif e.opposed >= MOST:
         gaps += [-PRIVATE - kappa, SHARE_STEP * (e.opposed - MOST), abs(e.lost - HALF)]
     elif mechanism == "inventory-based":

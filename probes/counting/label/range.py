@@ -13,18 +13,11 @@ def beyond(mechanism: Mechanism, e: CountEvidence, context: CountContext) -> dic
     """In which ways a label does so: name and sentence of each."""
     if mechanism == "unsolved":
         return {}
-    cfg, found = context.model.cfg, {}
-    if cfg.n_layers > 1:
-        found["depth"] = f"{cfg.n_layers} blocks; the confidence was calibrated on models of one"
+    found = unlike(context)
     if e.separable < SEPARABLE:
         found["alphabet"] = (
             f"{len(e.kappa)} tokens in sequences of {context.task.L}: one token's count tells"
-            " another's"
-        )
-    family = getattr(context.model.config, "family", None)
-    if family != FAMILY:
-        found["family"] = (
-            f"a model of the family {family!r}; the confidence was calibrated on {FAMILY!r}"
+            " another's, and opposed, positional or other counting cannot be told from the rest"
         )
     if mechanism in ("opposed", "positional", "other"):
         found["kind"] = f"no models called {mechanism} were among those of the calibration"
@@ -32,6 +25,19 @@ def beyond(mechanism: Mechanism, e: CountEvidence, context: CountContext) -> dic
         found["accuracy"] = (
             f"accuracy {e.accuracy:.3f} is near the bar of {SOLVED}; few models of the calibration"
             " are"
+        )
+    return found
+
+
+def unlike(context: CountContext) -> dict[str, str]:
+    """The same of the model itself, whatever it is called."""
+    cfg, found = context.model.cfg, {}
+    if cfg.n_layers > 1:
+        found["depth"] = f"{cfg.n_layers} blocks; the confidence was calibrated on models of one"
+    family = getattr(context.model.config, "family", None)
+    if family != FAMILY:
+        found["family"] = (
+            f"a model of the family {family!r}; the confidence was calibrated on {FAMILY!r}"
         )
     return found
 

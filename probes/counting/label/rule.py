@@ -98,6 +98,11 @@ def _inventory(e: CountEvidence) -> tuple[Mechanism, str]:
         f"{private:.0%} of the tokens take no part in other tokens' counts (|kappa| at most"
         f" {PRIVATE})"
     )
+    if e.half_written:
+        return "mixed", (
+            f"{apart}; yet most of them follow foreign counts, and {e.needy:.0%} of the tokens owe"
+            f" more than {PRIVATE:.0%} of their right answers to what they write in common"
+        )
     if e.lost < HALF:
         return "inventory-based", (
             f"{apart}, and removing what they share costs {_percent(e.lost)} of the accuracy above"
@@ -163,8 +168,9 @@ def _made_before(earlier: Earlier, e: CountEvidence) -> tuple[Mechanism, str]:
             f" itself after block {earlier.block}'s attention is followed with slope {own:.2f} only"
             f" (at least {PARTLY} wanted), so no earlier block keeps it there either"
         )
-    shared, private = token_shares(earlier.kappa)
-    kind, _ = _by_shares(earlier.kappa)
+    kappa = e.read_as(earlier.kappa)
+    shared, private = token_shares(kappa)
+    kind, _ = _by_shares(kappa)
     text += (
         f", and after block {earlier.block}'s attention {shared:.0%} of the tokens share a counter,"
         f" {private:.0%} keep a private one"
@@ -185,7 +191,7 @@ def _by_shares(kappa: Float[np.ndarray, " token"]) -> tuple[Mechanism, float]:
 def _inseparable(e: CountEvidence) -> tuple[Mechanism, str]:
     """Where another token's count rises only as the token's own falls, a token with a counter of
     its own seems to go against it; one with a shared counter follows all the same."""
-    kind, share = _by_shares(np.where(e.kappa < 0, 0.0, e.kappa))
+    kind, share = _by_shares(e.read_as(e.kappa))
     does = {
         "relation-based": "follow other tokens' counts all the same",
         "inventory-based": "follow no other token's count, or seem to go against it as they must",

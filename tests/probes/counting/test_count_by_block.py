@@ -53,7 +53,7 @@ def test_a_look_up_in_the_first_block_is_seen_there_alone() -> None:
     assert labelled.axis("counting").details["beyond"] == ["depth", "family"]
     assert labelled.confidence <= CAUTIOUS
     assert "after block 0's attention 0% of the tokens share a counter" in labelled.reasons[0]
-    assert labelled.axis("counting").details["tokens"] == ["shared"] * T
+    assert labelled.axis("counting").details["tokens"] == ["private"] * T
     assert not label(construct("dot", T=T, L=L)).axis("counting").details["beyond"]
 
 

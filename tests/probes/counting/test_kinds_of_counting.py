@@ -23,6 +23,15 @@ def test_half_of_the_tokens_only_listen() -> None:
     assert found.tokens == ["shared"] * 4 + ["private"] * 4
 
 
+@pytest.mark.parametrize(("T", "writers"), [(8, 4), (6, 3)])
+def test_half_a_count_that_is_written_in_common_is_seen(T: int, writers: int) -> None:
+    """The writers look the other half up; slopes of half a count are nobody's to share."""
+    found = label(listening(T, 8 if T == 6 else L, range(writers), loudness=0.5))
+    assert found.accuracy == 1
+    assert found.mechanism == "mixed"
+    assert "owe more than" in found.reasons[0]
+
+
 def test_one_loud_token_makes_no_counter() -> None:
     found = label(listening(T, L, [0], loudness=20.0))
     assert (found.mechanism, found.counters) == ("inventory-based", T)

@@ -27,6 +27,7 @@ from mechprobe.analyses.bench.populations import (
     trained,
     untrained,
 )
+from mechprobe.analyses.bench.shell import from_shell, positive
 from mechprobe.models.base.files import write_text
 from mechprobe.models.base.parallel import run_all
 from mechprobe.probes.counting.context import CountContext
@@ -110,7 +111,7 @@ def _fitted(values: Sequence[float], right: Sequence[bool]) -> calibration.Fit:
 def main() -> None:
     """Run from the shell."""
     parser = argparse.ArgumentParser(description="Fit the confidence of mechanism labels.")
-    parser.add_argument("--models", type=int, default=1200)
+    parser.add_argument("--models", type=positive, default=1200)
     parser.add_argument("--seed", type=int, default=50_000)
     arguments = parser.parse_args()
     members = population(arguments.models, arguments.seed)
@@ -125,4 +126,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from_shell(main)

@@ -9,7 +9,7 @@ from mechprobe.models import MechprobeError, save
 from mechprobe.models.base.files import write_text
 from mechprobe.models.base.folders import names_in
 
-__all__ = ["export", "truth_text"]
+__all__ = ["begin", "export", "truth_text"]
 
 MODELS, README = "models", "README.md"
 SAYS = """\
@@ -44,6 +44,17 @@ and half right in an area; the expected calibration error; the median time.
 """
 
 
+def begin(folder: Path) -> None:
+    """Say in the folder what there will be; before the models are made, which takes a while.
+
+    Raises:
+        MechprobeError: the folder holds something else, or cannot be written.
+    """
+    if names_in(folder) and not {TRUTH, README} & names_in(folder):
+        raise MechprobeError(f"{folder}: holds other files; choose a new folder")
+    write_text(folder / README, SAYS.format(kinds=", ".join(KINDS)))
+
+
 def export(folder: Path, models: Mapping[str, Entry], truth: Mapping[str, Truth]) -> None:
     """Write the models, `truth.json` and what there is to know.
 
@@ -54,9 +65,7 @@ def export(folder: Path, models: Mapping[str, Entry], truth: Mapping[str, Truth]
     Raises:
         MechprobeError: the folder holds something else, or cannot be written.
     """
-    if names_in(folder) and not (folder / TRUTH).is_file():
-        raise MechprobeError(f"{folder}: holds other files; choose a new folder")
-    write_text(folder / README, SAYS.format(kinds=", ".join(KINDS)))
+    begin(folder)
     write_text(folder / TRUTH, truth_text(truth))
     for name, entry in models.items():
         save(

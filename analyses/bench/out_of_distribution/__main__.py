@@ -10,23 +10,24 @@ from mechprobe.analyses.bench.out_of_distribution.page import page
 from mechprobe.analyses.bench.out_of_distribution.plan import QUICK, Plan
 from mechprobe.analyses.bench.out_of_distribution.table import anchors, tables
 from mechprobe.analyses.bench.out_of_distribution.work import trained
+from mechprobe.analyses.bench.shell import from_shell
 from mechprobe.models.base.files import write_text, write_whole
+from mechprobe.models.base.folders import folder_alone
 from mechprobe.models.base.parallel import one_thread
 
-DOCS = Path(__file__).parents[3] / "docs"
 
-
-def main(arguments: list[str] | None = None) -> None:
+def main() -> None:
     """Train, ask, and write page and picture."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/out_of_distribution"))
-    parser.add_argument("--docs", type=Path, default=DOCS, help="where the page goes")
+    parser.add_argument("--docs", type=Path, default=Path("docs"), help="where the page goes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="four tiny models, to see it run")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     one_thread()
     plan = QUICK if options.quick else Plan()
-    models, _ = tables(trained(plan, options.out / "models"), options.out, options.seed)
+    with folder_alone(options.out):
+        models, _ = tables(trained(plan, options.out / "models"), options.out, options.seed)
     write(plan, models, anchors(plan, options.seed), options.docs, options.seed)
 
 
@@ -39,4 +40,4 @@ def write(plan: Plan, models: pd.DataFrame, built: pd.DataFrame, docs: Path, see
 
 
 if __name__ == "__main__":
-    main()
+    from_shell(main)

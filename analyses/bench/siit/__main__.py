@@ -7,14 +7,13 @@ trained.safetensors and truth.json; the package's own copies lie in analyses/ben
 """
 
 import argparse
-import sys
 from collections import Counter
 from pathlib import Path
 
+from mechprobe.analyses.bench.shell import from_shell
 from mechprobe.analyses.bench.siit.grid import stacks
 from mechprobe.analyses.bench.siit.store import TRUTH, WEIGHTS, Truth, keep
 from mechprobe.analyses.common.resume import finish
-from mechprobe.models import MechprobeError
 
 VERSION = 1  # of what a stack's training computes
 COMMAND = "python -m mechprobe.analyses.bench.siit --out DIR"
@@ -35,15 +34,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     out: Path = parser.parse_args().out
     wanted = stacks()
-    try:
-        made = finish(out, wanted, "strict training", VERSION)
-        truth = keep(out, wanted, [made[stack] for stack in wanted], COMMAND)
-    except MechprobeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    made = finish(out, wanted, "strict training", VERSION)
+    truth = keep(out, wanted, [made[stack] for stack in wanted], COMMAND)
     print(report(truth))
     print(f"wrote {out / WEIGHTS} and {out / TRUTH}")
 
 
 if __name__ == "__main__":
-    main()
+    from_shell(main)

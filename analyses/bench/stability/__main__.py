@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from mechprobe.analyses.bench.shell import from_shell, positive
 from mechprobe.analyses.bench.siit.store import by_name
 from mechprobe.analyses.bench.stability.job import First, Look, Shake, Shaken, Subject
 from mechprobe.analyses.common.resume import finish
-from mechprobe.models import ARCHITECTURES, MechprobeError
+from mechprobe.models import ARCHITECTURES
 from mechprobe.models.base.files import write_text
 from mechprobe.models.tasks import HistogramTask
 from mechprobe.probes.labelling import rule_version
@@ -85,25 +86,21 @@ def main() -> None:
     """Run from the shell."""
     parser = argparse.ArgumentParser(description="Stability of labels of trained models.")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--models", type=int, default=40)
+    parser.add_argument("--models", type=positive, default=40)
     arguments = parser.parse_args()
     # Labels of another rule are no news of this one.
     out: Path = arguments.out / rule_version(HistogramTask(4, 4))
     everyone = [Subject(name=name) for name in by_name()] + ordinary()
-    try:
-        found = finish(out, [First(one) for one in everyone], "first labels", VERSION)
-        first = {job.subject: look for job, look in found.items()}
-        chosen = borders(first, arguments.models)
-        again = finish(out, [Shake(one) for one in chosen], "disturbed", VERSION)
-        table = flips(first, {job.subject: one for job, one in again.items()})
-        write_text(out / "flips.csv", table.to_csv(index=False))
-    except MechprobeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    found = finish(out, [First(one) for one in everyone], "first labels", VERSION)
+    first = {job.subject: look for job, look in found.items()}
+    chosen = borders(first, arguments.models)
+    again = finish(out, [Shake(one) for one in chosen], "disturbed", VERSION)
+    table = flips(first, {job.subject: one for job, one in again.items()})
+    write_text(out / "flips.csv", table.to_csv(index=False))
     met = report(table)
     print(f"wrote {out / 'flips.csv'}")
     sys.exit(0 if met else 1)
 
 
 if __name__ == "__main__":
-    main()
+    from_shell(main)

@@ -1,6 +1,7 @@
 """`mechprobe bench`: methods judged on models whose mechanism is known."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -25,7 +26,7 @@ def methods(out: Path, quick: bool, seed: int, folder: Path | None, docs: Path |
 
     The same command goes on where it was stopped.
     """
-    from mechprobe.analyses.bench.methods.export import export
+    from mechprobe.analyses.bench.methods.export import begin, export
     from mechprobe.analyses.bench.methods.page import refresh, tables, write
     from mechprobe.analyses.bench.methods.population import population
     from mechprobe.analyses.bench.methods.registry import METHODS
@@ -33,9 +34,10 @@ def methods(out: Path, quick: bool, seed: int, folder: Path | None, docs: Path |
     from mechprobe.models.base.folders import folder_alone
 
     if folder is not None:
+        begin(folder)
         models = {entry.name: entry for entry in population(quick, seed)}
-        with folder_alone(out):
-            truth = learn(out, models)
+        with TemporaryDirectory() as place:
+            truth = learn(Path(place), models)
         export(folder, models, truth)
         tell(f"{len(models)} models: {folder}")
         return 0

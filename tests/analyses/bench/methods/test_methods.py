@@ -286,6 +286,7 @@ def test_answers_made_elsewhere_are_scored(exported: Path, tmp_path: Path) -> No
             "kind 'mixd' is unknown; did you mean 'mixed'",
         ),
         ({ENTRIES[0].name: {"scores": {"mixed": "x"}}}, "mixed"),
+        ({ENTRIES[0].name: {"scores": {"mixed": 1e308}}}, "mixed"),
         ([], "answers"),
     ],
 )
@@ -294,6 +295,39 @@ def test_bad_answers_are_one_line(exported: Path, tmp_path: Path, given: Any, sa
     assert done.exit_code == 2
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "a|b", "\x1b[2J"])
+def test_a_name_that_would_spoil_a_table_is_refused(
+    exported: Path, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / "answers.json"
+    file.write_text(json.dumps({"method": name, "answers": {}}))
+    done = mechprobe("bench", "score", exported, file)
+    assert done.exit_code == 2
+    assert "method" in done.stderr
+
+
+def test_probabilities_are_some(exported: Path, tmp_path: Path) -> None:
+    file = tmp_path / "answers.json"
+    given = {ENTRIES[0].name: {"scores": {"mixed": 5.0, "other": -3.0}}}
+    file.write_text(json.dumps({"method": "mine", "probabilities": True, "answers": given}))
+    done = mechprobe("bench", "score", exported, file)
+    assert done.exit_code == 2
+    assert "add up to 1" in done.stderr
+
+
+@pytest.mark.parametrize("change", ["kind", "models"])
+def test_a_truth_that_cannot_be_is_refused(exported: Path, tmp_path: Path, change: str) -> None:
+    told = json.loads((exported / "truth.json").read_text())
+    if change == "kind":
+        told["models"][ENTRIES[0].name]["kind"] = "foo"
+    else:
+        told["models"] = {}
+    (tmp_path / "truth.json").write_text(json.dumps(told))
+    done = mechprobe("bench", "score", tmp_path, answers_in(tmp_path, {}))
+    assert done.exit_code == 2
+    assert change in done.stderr
 
 
 def test_bad_files_are_one_line(exported: Path, tmp_path: Path) -> None:

@@ -77,8 +77,9 @@ class Verbs(click.Group):
     def _run(self, *args: object, **kwargs: object) -> object:
         try:
             return super().main(*args, **{**kwargs, "standalone_mode": False})  # type: ignore[call-overload]
-        except Exception:
-            # Others' code (clusters, pools) may turn a signal on its way into an error of its own.
+        except BaseException:
+            # Others' code (clusters, pools) may turn a signal on its way into an error of its own,
+            # or leave by itself.
             if stopping.asked():
                 _stop()
             raise

@@ -149,9 +149,9 @@ def test_something_that_ended_too_early_is_no_ctrl_c(
     assert "ended before all of it was read" in found.stderr
 
 
-@pytest.mark.parametrize("error", [BrokenPipeError, ValueError, RuntimeError])
+@pytest.mark.parametrize("error", [BrokenPipeError, ValueError, SystemExit])
 def test_a_signal_that_others_turn_into_an_error_is_a_stop(
-    error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a cluster's client may do: what it raised in place of the signal is no news."""
 

@@ -46,7 +46,7 @@ class Verbs(click.Group):
     def _main(self, *args: object, **kwargs: object) -> NoReturn:
         find_temporary()
         try:
-            code = super().main(*args, **{**kwargs, "standalone_mode": False})  # type: ignore[call-overload]
+            code = self._run(*args, **kwargs)
             report_broken_packages()
             sys.exit(code if isinstance(code, int) else 0)
         except click.exceptions.NoArgsIsHelpError as error:
@@ -73,6 +73,16 @@ class Verbs(click.Group):
             if (lacking := out_of_memory(error)) is None:
                 raise
             _fail(lacking)
+
+    def _run(self, *args: object, **kwargs: object) -> object:
+        try:
+            return super().main(*args, **{**kwargs, "standalone_mode": False})  # type: ignore[call-overload]
+        except BaseException:
+            # Others' code (clusters, pools) may turn a signal on its way into an error of its own,
+            # or leave by itself.
+            if stopping.asked():
+                _stop()
+            raise
 
 
 def _stop() -> NoReturn:

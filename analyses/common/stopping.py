@@ -39,6 +39,11 @@ def goes_on() -> None:
     _STATE.keeps = True
 
 
+def asked() -> bool:
+    """Whether a signal has asked the running command to end."""
+    return _STATE.met is not None
+
+
 def last_words() -> tuple[str, int]:
     """What to say of a command that was stopped, and its exit code: 130 for Ctrl-C."""
     _STATE.over = True

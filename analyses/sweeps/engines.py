@@ -1,5 +1,6 @@
 """Where shards run: processes of this machine, or an existing Dask or Ray cluster by joblib."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -109,11 +110,12 @@ def _ray(workers: int | None, address: str | None) -> Iterator[int]:
         from ray.util.joblib import register_ray
     except ImportError:
         raise _missing("ray") from None
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}  # its advice is for its users
     try:
         if address is None:
-            ray.init(num_cpus=workers or cores(), include_dashboard=False, log_to_driver=False)
+            ray.init(num_cpus=workers or cores(), include_dashboard=False, **quiet)
         else:
-            ray.init(address=address, log_to_driver=False)
+            ray.init(address=address, **quiet)
     except (ConnectionError, OSError, ValueError) as error:
         raise _not_reached("ray", address, error) from None
     try:

@@ -13,6 +13,7 @@ from mechprobe import models
 from mechprobe.analyses.commands.label import labelling
 from mechprobe.analyses.common import runs
 from mechprobe.models import MechprobeError
+from mechprobe.models.base.errors import Ended
 from mechprobe.models.base.parallel import WorkersLostError
 from mechprobe.models.base.workers import Loss
 from tests.analyses.shell import mechprobe
@@ -146,6 +147,23 @@ def test_something_that_ended_too_early_is_no_ctrl_c(
     found = mechprobe("label", tmp_path)
     assert found.exit_code == 2
     assert "ended before all of it was read" in found.stderr
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError, ValueError, SystemExit])
+def test_a_signal_that_others_turn_into_an_error_is_a_stop(
+    error: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a cluster's client may do: what it raised in place of the signal is no news."""
+
+    def swallowed(*_: object) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except Ended:
+            raise error from None
+
+    monkeypatch.setattr(labelling, "load", swallowed)
+    found = mechprobe("label", tmp_path)
+    assert (found.exit_code, found.stderr) == (143, "mechprobe: stopped by SIGTERM\n")
 
 
 def test_an_unhandled_signal_stays_unhandled() -> None:

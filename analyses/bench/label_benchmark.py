@@ -205,7 +205,7 @@ def reliability(table: pd.DataFrame) -> Figure:
         xlim=(0, 1.02),
         ylim=(0, 1.02),
     )
-    axes.legend(fontsize=7, loc="lower right")
+    axes.legend(fontsize=7, loc="upper left")
     sns.histplot(
         x=table.confidence,
         hue=np.where(right, "right", "wrong"),

@@ -46,14 +46,18 @@ def run_shards(
     if engine == "local":
         _run_here(folder, order, min(workers or cores(), len(order)))
         return
+    if address is None:  # a cluster of our own is no larger than the work
+        workers = min(workers or cores(), len(order))
     start = {"dask": _dask, "ray": _ray}[engine]
     with start(workers, address) as slots:
         # With one job joblib would not ask the cluster but work here.
         jobs = max(2, workers or slots)
-        with parallel_config(backend=engine, n_jobs=jobs):
-            Parallel(batch_size=1, pre_dispatch=workers or "all")(
-                delayed(do_shard)(folder.resolve(), shard) for shard in order
-            )
+        with (
+            parallel_config(backend=engine, n_jobs=jobs),
+            # As a context it lets its pool and folders go, whatever ends the work.
+            Parallel(batch_size=1, pre_dispatch=workers or "all") as parallel,
+        ):
+            parallel(delayed(do_shard)(folder.resolve(), shard) for shard in order)
 
 
 def _run_here(folder: Path, order: list[Shard], workers: int) -> None:

@@ -3,7 +3,7 @@
 One place for the probe `interchange-counts`, which shows all of it, and for the label.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from jaxtyping import Int
@@ -53,6 +53,30 @@ def with_controls(found: Interchange, beside: Controls) -> dict[str, float]:
         other = numbers(getattr(beside, control), models, by_token=control != "untrained")
         metrics |= {f"{name}_{control}": value for name, value in other.items()}
     return metrics
+
+
+def named_with_controls(plain: Mapping[str, str]) -> dict[str, str]:
+    """Names and meanings of numbers, each followed by its controls.
+
+    Args:
+        plain: meaning by name.
+    """
+    return {
+        name + suffix: text + words
+        for name, text in plain.items()
+        for suffix, words in (("", ""), *((f"_{c}", f"; {told}") for c, told in CONTROLS.items()))
+    }
+
+
+def best_model(number: Callable[[str], float]) -> tuple[str, float]:
+    """The causal model that answers most (of equals the first: the simplest), and the largest of
+    its controls.
+
+    Args:
+        number: gives a number by its name.
+    """
+    best = max(MODELS, key=number)
+    return best, max(number(f"{best}_{control}") for control in CONTROLS)
 
 
 def models_of(counters: Int[np.ndarray, " token"]) -> dict[str, CausalModel]:

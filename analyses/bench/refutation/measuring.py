@@ -18,10 +18,10 @@ from mechprobe.models.tasks.causal_models import inventory, relation
 from mechprobe.probes import CountContext
 from mechprobe.probes.counting.causal.remove_shared import remove
 from mechprobe.probes.counting.interchange import interchanges
+from mechprobe.probes.counting.label.rule import SOLVED
 from mechprobe.probes.counting.placebos import controls
 
 T, L = 8, 6
-SOLVED = 0.9  # accuracy of a model that counts
 PATHS = ("dot-blend", "bos-blend", "bos+sftm-blend")
 # Architectures that could count either way, and those that have to look counts up.
 FREE, BOUND = ("bos", "bos+sftm", "dot"), ("lin", "lin+sftm", "dot+sftm")

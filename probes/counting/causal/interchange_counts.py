@@ -12,6 +12,8 @@ from mechprobe.probes.counting.causal_accuracy import (
     READINGS,
     TOKENS,
     WHOLE,
+    best_model,
+    named_with_controls,
     with_controls,
 )
 from mechprobe.probes.counting.context import CountContext, needs_counts
@@ -33,12 +35,7 @@ def _specs() -> dict[str, MetricSpec]:
         | TOKENS
         | WHOLE
     )
-    specs = {}
-    for name, text in plain.items():
-        specs[name] = MetricSpec(text, "1", 0, 1)
-        for control, words in CONTROLS.items():
-            specs[f"{name}_{control}"] = MetricSpec(f"{text}; {words}", "1", 0, 1)
-    return specs
+    return {name: MetricSpec(text, "1", 0, 1) for name, text in named_with_controls(plain).items()}
 
 
 @probe(
@@ -112,8 +109,7 @@ def _draw(result: ProbeResult) -> Figure:
 
 @interchange_counts.words
 def _say(result: ProbeResult) -> str:
-    best = max(MODELS, key=result.value)  # of equals the first: the simplest
-    above = max(result.value(f"{best}_{control}") for control in CONTROLS)
+    best, above = best_model(result.value)
     said = (
         f"After interchanges the answers are those of the causal model with {MODELS[best]} in"
         f" {result.value(best):.0%} (controls: at most {above:.0%}),"

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mechprobe.probes.counting.causal_accuracy import CONTROLS, MODELS, WHOLE, with_controls
+from mechprobe.probes.counting.causal_accuracy import (
+    MODELS,
+    WHOLE,
+    best_model,
+    named_with_controls,
+    with_controls,
+)
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.interchange import Interchange, interchanges
 from mechprobe.probes.counting.label.evidence import HALF, Exact
@@ -47,8 +53,7 @@ class Interchanged:
 
     def sentence(self) -> str:
         """Accuracy of the best causal model, the drop to the next, and the largest control."""
-        best = max(MODELS, key=lambda name: self.numbers[name])  # of equals the first: the simplest
-        above = max(self.numbers[f"{best}_{control}"] for control in CONTROLS)
+        best, above = best_model(self.numbers.__getitem__)
         text = (
             f"after interchanges of counts {self.numbers[best]:.0%} of the answers are those of"
             f" the causal model with {MODELS[best]}"
@@ -68,9 +73,4 @@ def interchanged(context: CountContext) -> Interchanged:
 
 def told() -> dict[str, str]:
     """What is told, each number followed by its controls: by name, in words."""
-    plain = {**MODELS, "lead": WHOLE["lead"]}
-    return {
-        name + suffix: text + words
-        for name, text in plain.items()
-        for suffix, words in (("", ""), *((f"_{c}", f"; {text}") for c, text in CONTROLS.items()))
-    }
+    return named_with_controls({**MODELS, "lead": WHOLE["lead"]})

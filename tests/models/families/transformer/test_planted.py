@@ -233,6 +233,18 @@ def test_either_of_two_redundant_ways_suffices(T: int, L: int) -> None:
 
 
 @SIZED
+def test_either_of_two_shared_counts_suffices(T: int, L: int) -> None:
+    r = runs("twice-compared", T, L)
+    z, foreign = "blocks.0.attn.hook_z", r.pairs()
+    own, there, head = r.at(z), r.at(z)[foreign], torch.arange(2).view(1, 2, 1)
+    assert torch.equal(r.answers(z, there), r.count[foreign])  # any token's counts serve any other
+    for one in (head == 0, head == 1):
+        assert torch.equal(r.answers(z, torch.where(one, own, 0.0)), r.count)
+        swapped = r.answers(z, torch.where(one, own, there))
+        assert torch.equal(swapped, torch.maximum(r.count, r.count[foreign]))
+
+
+@SIZED
 def test_nobody_reads_what_an_impostor_writes(T: int, L: int) -> None:
     r = runs("impostor", T, L)
     hook, source = "blocks.0.mlp.hook_post", r.same_token()

@@ -14,12 +14,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import seaborn as sns
 import torch
-from matplotlib.figure import Figure
-from scipy.stats import binomtest
 
 from mechprobe.analyses.bench.populations import (
     Member,
@@ -31,11 +28,12 @@ from mechprobe.analyses.bench.populations import (
     trained,
     untrained,
 )
+from mechprobe.analyses.bench.reliability import calibration_error, perfect_error, reliability
 from mechprobe.models.base.files import write_text, write_whole
 from mechprobe.models.base.parallel import run_all
 from mechprobe.models.families.counting.symmetries import random_symmetry
 from mechprobe.probes.counting.kinds import COUNTING
-from mechprobe.probes.drawing import BLUE, GREY, blank
+from mechprobe.probes.drawing import blank
 from mechprobe.probes.labelling import label
 
 LABELS = list(COUNTING.kinds)
@@ -150,73 +148,12 @@ def summary(table: pd.DataFrame) -> dict[str, float]:
         "flips among all, new seed": (table.reseeded != table.mechanism).mean(),
         "expected calibration error": calibration_error(table),
         "expected calibration error, trained": calibration_error(table[is_trained]),
+        "the same if perfectly calibrated, trained": perfect_error(table[is_trained]),
         "expected calibration error, attention": calibration_error(
             table[known], "attention_confidence", "attention", "true_attention"
         ),
     }
     return {name: float(value) for name, value in out.items()}
-
-
-def calibration_error(
-    table: pd.DataFrame,
-    confidence: str = "confidence",
-    found: str = "mechanism",
-    truth: str = "truth",
-    bins: int = 10,
-) -> float:
-    """Mean distance between confidence and share of right labels, over bins of equal width; NaN
-    for no models.
-
-    Args:
-        table: of rows.
-        confidence, found, truth: columns of the axis.
-        bins: how many.
-    """
-    sure = table[confidence].astype(float).to_numpy()
-    if not len(sure):
-        return float("nan")
-    right = (table[found] == table[truth]).to_numpy()
-    which = np.minimum((sure * bins).astype(int), bins - 1)
-    gaps = [
-        abs(right[which == b].mean() - sure[which == b].mean()) * (which == b).mean()
-        for b in np.unique(which)
-    ]
-    return float(sum(gaps))
-
-
-def reliability(table: pd.DataFrame) -> Figure:
-    """Share of right labels against confidence, with how many models stand behind each point."""
-    right = (table.mechanism == table.truth).to_numpy()
-    figure, (axes, below) = blank(2)
-    axes.plot([0, 1], [0, 1], color=GREY, ls=":", label="perfectly calibrated")
-    confidence = table.confidence.to_numpy()
-    bins = np.minimum((confidence * 8).astype(int), 7)
-    for b in np.unique(bins):
-        here = right[bins == b]
-        low, high = binomtest(int(here.sum()), len(here)).proportion_ci(method="wilson")
-        at, share = confidence[bins == b].mean(), here.mean()
-        axes.errorbar(at, share, [[share - low], [high - share]], color=BLUE, marker="o", capsize=2)
-        axes.annotate(f"{len(here)}", (at, share), (5, -9), textcoords="offset points", fontsize=7)
-    axes.plot([], [], color=BLUE, marker="o", label="labels: 95 % interval, number of models")
-    axes.set(
-        xlabel="confidence",
-        ylabel="share of right labels",
-        title="Reliability of the confidence",
-        xlim=(0, 1.02),
-        ylim=(0, 1.02),
-    )
-    axes.legend(fontsize=7, loc="upper left")
-    sns.histplot(
-        x=table.confidence,
-        hue=np.where(right, "right", "wrong"),
-        ax=below,
-        bins=20,
-        binrange=(0, 1),
-        multiple="dodge",
-        palette={"right": BLUE, "wrong": "#D55E00"},
-    )
-    below.set(xlabel="confidence", ylabel="models", title="Right and wrong labels", yscale="log")
-    return figure
 
 
 def confusion(table: pd.DataFrame) -> pd.DataFrame:
@@ -282,7 +219,7 @@ def main() -> None:
     save(arguments.out, table, numbers)
     print(confusion(table).to_string())
     for name, value in numbers.items():
-        print(f"{name:40s} {value:.4g}")
+        print(f"{name:42s} {value:.4g}")
     met = verdicts(numbers)
     for name, good in met.items():
         print(f"{'met ' if good else 'MISSED'} {name}")

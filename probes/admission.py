@@ -4,14 +4,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from threading import Lock, RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
 
-from mechprobe.models import HookedTransformer, MechprobeError
+from mechprobe.models import MechprobeError
 from mechprobe.models.hooked.altered import refuse_altered
+
+if TYPE_CHECKING:
+    from mechprobe.models import HookedTransformer
 
 # Whose modules do the same in training mode, but for those named below.
 INDIFFERENT = ("mechprobe", "torch", "transformer_lens")
@@ -23,7 +26,7 @@ NOISY = (
 )
 
 
-def admit(model: HookedTransformer) -> None:
+def admit(model: "HookedTransformer") -> None:
     """Let a model through that can be probed.
 
     Raises:
@@ -48,6 +51,8 @@ def refuse_others(model: object) -> None:
     Raises:
         MechprobeError: something else than a hooked model.
     """
+    from mechprobe.models import HookedTransformer
+
     if not isinstance(model, HookedTransformer):
         raise MechprobeError(
             f"a {type(model).__name__} is given, a HookedTransformer is wanted:"
@@ -57,7 +62,7 @@ def refuse_others(model: object) -> None:
 
 
 @contextmanager
-def alone(model: HookedTransformer) -> Iterator[None]:
+def alone(model: "HookedTransformer") -> Iterator[None]:
     """Hold a model against other threads: what one hooks into its run, another's run would meet."""
     with _GUARD:
         lock = _LOCKS.setdefault(model, RLock())

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.interpolate import BSpline
 
 from mechprobe.models.base.draws import draw_integers
 
@@ -111,6 +110,8 @@ def smooth_basis(x: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n coefficient
     Args:
         x: rising.
     """
+    from scipy.interpolate import BSpline
+
     coefficients = max(4, round(len(x) / PER_KNOT))
     inner = np.linspace(0, 1, coefficients - 2)
     knots = np.concatenate([np.zeros(3), inner, np.ones(3)])

@@ -6,23 +6,26 @@ check_probe(find_probe("my-probe"))
 
 import io
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from mechprobe.models import HookedTransformer, MechprobeError
+from mechprobe.models import MechprobeError
 from mechprobe.models.base.registry import guarded
 from mechprobe.models.hooked.altered import refuse_altered
 from mechprobe.probes.reading import READINGS
 from mechprobe.probes.registry import Probe
 from mechprobe.probes.results import Metric, ProbeResult
 
+if TYPE_CHECKING:
+    from mechprobe.models import HookedTransformer
+
 SLACK = 1e-9  # rounding that a declared range allows
 ROUNDING = 1e-9  # linear algebra may round otherwise from call to call
 DIGITS = 1e-6  # arrays keep 7 digits in JSON
 
 
-def check_probe(probe: Probe, models: Mapping[str, HookedTransformer] | None = None) -> None:
+def check_probe(probe: Probe, models: "Mapping[str, HookedTransformer] | None" = None) -> None:
     """Run a probe on small hand-built models and check what it promises.
 
     Where it applies: metrics are described, and finite or None, within their declared ranges;
@@ -63,7 +66,7 @@ def check_probe(probe: Probe, models: Mapping[str, HookedTransformer] | None = N
         raise MechprobeError(f"probe {probe.name}: {' '.join(faults[0].split())}")
 
 
-def subjects(tasks: tuple[str, ...]) -> Iterator[tuple[str, HookedTransformer]]:
+def subjects(tasks: tuple[str, ...]) -> "Iterator[tuple[str, HookedTransformer]]":
     """Small models of the tasks named, by name; each is made when its turn comes."""
     for task in tasks:
         if task in READINGS:
@@ -78,7 +81,7 @@ def _declaration(probe: Probe) -> Iterator[str]:
             yield f"metric {name} has no description"
 
 
-def _on(probe: Probe, model: HookedTransformer) -> Iterator[str]:
+def _on(probe: Probe, model: "HookedTransformer") -> Iterator[str]:
     before = model.fingerprint()
     try:
         first = probe(model, seed=3)
@@ -113,6 +116,8 @@ def _values(result: ProbeResult) -> Iterator[str]:
 
 
 def _picture(probe: Probe, stored: ProbeResult) -> Iterator[str]:
+    from matplotlib.figure import Figure
+
     if probe.draw is None:
         return
     try:
@@ -163,7 +168,7 @@ def _alike(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
     return bool(np.allclose(a, b, 0.0, slack, equal_nan=True))
 
 
-def _trace(model: HookedTransformer, before: str) -> str | None:
+def _trace(model: "HookedTransformer", before: str) -> str | None:
     """What a probe left on a model, if anything.
 
     Args:

@@ -21,6 +21,7 @@ NOT_MEASURING = (
     "mechprobe.probes.drawing",
     "mechprobe.probes.checking",
 )
+FOR_TYPES = "TYPE_CHECKING"  # of `typing`, whatever module asks for it
 
 
 def constants_behind(module: str) -> dict[str, object]:
@@ -33,7 +34,7 @@ def constants_behind(module: str) -> dict[str, object]:
         f"{name}.{key}": value
         for name in _modules_behind(module)
         for key, value in sorted(vars(sys.modules[name]).items())
-        if key.isupper() and _is_numeric(value)
+        if key.isupper() and key != FOR_TYPES and _is_numeric(value)
     }
 
 

@@ -5,22 +5,25 @@
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformer_lens import ActivationCache
-from transformer_lens.hook_points import HookPoint
-from transformer_lens.utilities import get_act_name
 
-from mechprobe.models import HookedTransformer, MechprobeError, Task
+from mechprobe.models import MechprobeError, Task
 from mechprobe.models.base.chunks import pieces
 from mechprobe.models.base.draws import draw_uniform
 from mechprobe.models.base.settled import settled
 from mechprobe.models.base.weights import check_numbers, largest
 from mechprobe.probes import draws
 from mechprobe.probes.admission import admit
+
+if TYPE_CHECKING:
+    from transformer_lens import ActivationCache
+    from transformer_lens.hook_points import HookPoint
+
+    from mechprobe.models import HookedTransformer
 
 N_SEQUENCES = 1024
 
@@ -38,7 +41,7 @@ class Context:
             or does not lie on the CPU.
     """
 
-    def __init__(self, model: HookedTransformer, task: Task, seed: int = 0) -> None:
+    def __init__(self, model: "HookedTransformer", task: Task, seed: int = 0) -> None:
         admit(model)
         # The widened view computes the same; probes read the natural coordinates. Gradients are
         # not taken through parameters that were made in torch.inference_mode; a copy's are others.
@@ -85,8 +88,7 @@ class Context:
             layer: of the block; negative ones count from the end.
         """
         layer = range(self.model.cfg.n_layers)[layer]
-        full: str = get_act_name(name, layer)
-        return self.model.mixers[layer].hooks.get(name, full)
+        return self.model.mixers[layer].hooks.get(name, act_name(name, layer))
 
     def hook_names(self, name: str) -> list[str]:
         """The same hook point of every block, in the order they run."""
@@ -134,7 +136,7 @@ class Context:
         kept: dict[str, Tensor] = {}
         last = self.hook_name("resid_mid")
 
-        def look(value: Tensor, hook: HookPoint) -> None:
+        def look(value: Tensor, hook: "HookPoint") -> None:
             # One pass: a number that is too large is the least or the greatest; NaN makes both NaN.
             ends.extend((end, largest(value)) for end in value.aminmax())
             if hook.name == last:
@@ -173,12 +175,12 @@ class Context:
 
     @cached_property
     @settled()
-    def cache(self) -> ActivationCache:
+    def cache(self) -> "ActivationCache":
         """All activations on `inputs`, kept from when this is first asked for; where some will
         do, `activations_at` keeps less."""
         _ = self.answers  # says so where they overflow
         with torch.no_grad():
-            cache: ActivationCache = self.model.run_with_cache(self.inputs)[1]
+            cache: "ActivationCache" = self.model.run_with_cache(self.inputs)[1]
         return cache
 
     def activations_at(self, names: Iterable[str]) -> list[Tensor]:
@@ -194,13 +196,21 @@ class Context:
         return [found[name] for name in names]
 
 
+def act_name(name: str, layer: int) -> str:
+    """Full name of a hook point of a block, as TransformerLens has it."""
+    from transformer_lens.utilities import get_act_name
+
+    full: str = get_act_name(name, layer)
+    return full
+
+
 def activations(
-    model: HookedTransformer, inputs: Tensor, names: Iterable[str]
+    model: "HookedTransformer", inputs: Tensor, names: Iterable[str]
 ) -> dict[str, Tensor]:
     """What stands at some hook points in a run, by their full names."""
     found: dict[str, Tensor] = {}
 
-    def keep(value: Tensor, hook: HookPoint) -> None:
+    def keep(value: Tensor, hook: "HookPoint") -> None:
         found[str(hook.name)] = value.detach()
 
     with torch.no_grad():

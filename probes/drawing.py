@@ -3,13 +3,14 @@
 No pyplot: figures belong to whoever asked for them and are freed with them.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import seaborn as sns
 from jaxtyping import Float
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, told apart by colour-blind readers.
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#6e6e6e"
@@ -25,8 +26,11 @@ SEQUENTIAL = "viridis"
 DIVERGING = "PuOr_r"
 
 
-def blank(columns: int = 1, width: float = 4.4, height: float = 3.2) -> tuple[Figure, list[Axes]]:
+def blank(columns: int = 1, width: float = 4.4, height: float = 3.2) -> "tuple[Figure, list[Axes]]":
     """A figure with one row of axes."""
+    import seaborn as sns
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width * columns, height))
     figure.set_layout_engine("constrained", w_pad=0.08, wspace=0.06)
     with sns.axes_style("whitegrid", {"grid.color": ".92"}), sns.plotting_context("notebook", 0.75):
@@ -35,7 +39,7 @@ def blank(columns: int = 1, width: float = 4.4, height: float = 3.2) -> tuple[Fi
 
 
 def heatmap(
-    axes: Axes,
+    axes: "Axes",
     values: Float[np.ndarray, "row column"],
     *,
     x: str,
@@ -45,6 +49,8 @@ def heatmap(
     **options: Any,
 ) -> None:
     """A labelled heat map; a diverging one is centred on zero."""
+    import seaborn as sns
+
     limit = (float(np.nanmax(np.abs(values))) if values.size else 0.0) or 1.0
     scale = (
         {"cmap": DIVERGING, "vmin": -limit, "vmax": limit} if diverging else {"cmap": SEQUENTIAL}

@@ -8,18 +8,20 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformer_lens import ActivationCache
 
-from mechprobe.models import HookedTransformer, MechprobeError
+from mechprobe.models import MechprobeError
 from mechprobe.models.base.errors import one_line
 from mechprobe.models.base.foreign import foreign
 from mechprobe.models.hooked.built import SETTINGS
 from mechprobe.probes.context import Context
+
+if TYPE_CHECKING:
+    from mechprobe.models import HookedTransformer
 
 CLASS = "__class__"
 # What modules keep by name or in lists: parts and hooks.
@@ -39,7 +41,7 @@ HOOKS = (
 
 @contextmanager
 def guarded(
-    who: str, ours: bool, model: HookedTransformer, context: Context | None = None
+    who: str, ours: bool, model: "HookedTransformer", context: Context | None = None
 ) -> Iterator[None]:
     """Run a part of a probe or a reading.
 
@@ -84,7 +86,7 @@ def guarded(
 class _Kept:
     """A model as it was: numbers, parts, hooks and modes of all its modules."""
 
-    def __init__(self, model: HookedTransformer) -> None:
+    def __init__(self, model: "HookedTransformer") -> None:
         self.modules = list(model.modules())
         self.held = [_held(module) for module in self.modules]
         self.cfg = dict(vars(model.cfg))
@@ -165,6 +167,8 @@ def _digests(context: Context | None, names: Mapping[str, Any] | None = None) ->
 
 
 def _digest(value: object) -> object:
+    from transformer_lens import ActivationCache
+
     if isinstance(value, Tensor):
         return (tuple(value.shape), zlib.crc32(_bytes(value.cpu()).numpy().data))
     if isinstance(value, np.ndarray):

@@ -1,6 +1,8 @@
 """The verdict on one model, by the reading of its task."""
 
-from mechprobe.models import HookedTransformer, MechprobeError, Task
+from typing import TYPE_CHECKING
+
+from mechprobe.models import MechprobeError, Task
 from mechprobe.models.base.errors import one_line, short
 from mechprobe.models.base.registry import is_ours
 from mechprobe.models.base.settled import settled
@@ -10,8 +12,11 @@ from mechprobe.probes.guard import guarded
 from mechprobe.probes.reading import READINGS, context_for, reading_of
 from mechprobe.probes.results import MechanismLabel
 
+if TYPE_CHECKING:
+    from mechprobe.models import HookedTransformer
 
-def label(model: HookedTransformer, task: Task | None = None, seed: int = 0) -> MechanismLabel:
+
+def label(model: "HookedTransformer", task: Task | None = None, seed: int = 0) -> MechanismLabel:
     """Which mechanism a model uses, and what its attention depends on.
 
     Args:

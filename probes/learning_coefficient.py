@@ -11,17 +11,21 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.func import functional_call
 
-from mechprobe.models import HookedTransformer, Task
+from mechprobe.models import Task
 from mechprobe.models.base.draws import draw_integers, draw_normal
 from mechprobe.models.base.settled import settled
 from mechprobe.models.base.weights import Weights
 from mechprobe.probes.draws import generator as generator_for
+
+if TYPE_CHECKING:
+    from mechprobe.models import HookedTransformer
 
 SEQUENCES, BATCH = 2048, 64  # n, and those behind a gradient
 CHAINS, STEPS = 4, 400
@@ -80,7 +84,7 @@ class LearningCoefficient:
     problem: str = ""
 
 
-def of_model(model: HookedTransformer, task: Task, seed: int) -> LearningCoefficient:
+def of_model(model: "HookedTransformer", task: Task, seed: int) -> LearningCoefficient:
     """The coefficient of a model's trainable weights on fresh data of a task.
 
     Args:

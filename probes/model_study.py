@@ -1,18 +1,21 @@
 """Everything about one model: all probes that apply, and the label, over shared measurements."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mechprobe.models import HookedTransformer, MechprobeError
+from mechprobe.models import MechprobeError
 from mechprobe.models.tasks import described
 from mechprobe.probes.labelling import label_in
 from mechprobe.probes.reading import context_for
 from mechprobe.probes.registry import all_probes
 from mechprobe.probes.results import ModelResult
 
+if TYPE_CHECKING:
+    from mechprobe.models import HookedTransformer
+
 
 def study(
-    model: HookedTransformer,
+    model: "HookedTransformer",
     *,
     name: str,
     path: str = "",

@@ -1,12 +1,15 @@
 """Label and cheap measures of one model over one shared context, as a sweep stores them."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from mechprobe.models import HookedTransformer
 from mechprobe.probes.labelling import label_in
 from mechprobe.probes.reading import context_for
 from mechprobe.probes.registry import find_probe
 from mechprobe.probes.results import MechanismLabel
+
+if TYPE_CHECKING:
+    from mechprobe.models import HookedTransformer
 
 MEASURE = "."  # in the name of a probe's metric: "probe.metric"
 CHEAP = (
@@ -20,7 +23,7 @@ CHEAP = (
 
 
 def quick(
-    model: HookedTransformer, seed: int = 0, probes: Sequence[str] = CHEAP
+    model: "HookedTransformer", seed: int = 0, probes: Sequence[str] = CHEAP
 ) -> tuple[MechanismLabel, dict[str, float | None]]:
     """Label a model and measure it with a few probes.
 

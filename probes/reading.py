@@ -8,9 +8,9 @@ A new task with labels is a task (`models/tasks`) and a reading of it: a class r
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from mechprobe.models import HookedTransformer, MechprobeError, Task
+from mechprobe.models import MechprobeError, Task
 from mechprobe.models.base.errors import short
 from mechprobe.models.base.registry import Registry, is_ours, refuse_lacking
 from mechprobe.models.base.settled import settled
@@ -20,6 +20,9 @@ from mechprobe.probes.context import Context
 from mechprobe.probes.followed import Followed
 from mechprobe.probes.guard import guarded
 from mechprobe.probes.results import MechanismLabel
+
+if TYPE_CHECKING:
+    from mechprobe.models import HookedTransformer
 
 
 class TaskReading(ABC):
@@ -46,7 +49,7 @@ class TaskReading(ABC):
     performance: ClassVar[Performance | None] = None
 
     @abstractmethod
-    def context(self, model: HookedTransformer, task: Any, seed: int) -> Context:
+    def context(self, model: "HookedTransformer", task: Any, seed: int) -> Context:
         """What probes of such models share.
 
         Raises:
@@ -66,7 +69,7 @@ class TaskReading(ABC):
         """Version of the rule with every constant in it: what a stored label was made with."""
 
     @abstractmethod
-    def subjects(self) -> Iterator[tuple[str, HookedTransformer]]:
+    def subjects(self) -> "Iterator[tuple[str, HookedTransformer]]":
         """Small models for the conformance kit, by name; each is made when its turn comes."""
 
     def items(self, label: MechanismLabel) -> list[Item]:
@@ -154,7 +157,7 @@ def columns_of(task: str, labels: Iterable[MechanismLabel]) -> tuple[Column, ...
 
 
 @settled()
-def context_for(model: HookedTransformer, task: Task | None = None, seed: int = 0) -> Context:
+def context_for(model: "HookedTransformer", task: Task | None = None, seed: int = 0) -> Context:
     """The context of a model's task; one without special measurements for tasks without reading.
 
     Args:

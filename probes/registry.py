@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from mechprobe.models import HookedTransformer, MechprobeError, Task
+from mechprobe.models import MechprobeError, Task
 from mechprobe.models.base.errors import short
 from mechprobe.models.base.registry import Registry, is_ours, package_of
 from mechprobe.models.base.settled import settled
@@ -25,6 +25,8 @@ from mechprobe.probes.results import Metric, ProbeResult, Provenance
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from mechprobe.models import HookedTransformer
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Probe:
     package: str
     draw: Callable[[ProbeResult], "Figure"] | None = None
     say: Callable[[ProbeResult], str] | None = None
-    inapplicable: Callable[[HookedTransformer, Any], str | None] | None = None
+    inapplicable: "Callable[[HookedTransformer, Any], str | None] | None" = None
 
     @property
     def summary(self) -> str:
@@ -89,13 +91,13 @@ class Probe:
         return say
 
     def applies(
-        self, reason: Callable[[HookedTransformer, Any], str | None]
+        self, reason: "Callable[[HookedTransformer, Any], str | None]"
     ) -> Callable[..., str | None]:
         """Attach the condition."""
         self.inapplicable = reason
         return reason
 
-    def why_not(self, model: HookedTransformer, task: Task) -> str | None:
+    def why_not(self, model: "HookedTransformer", task: Task) -> str | None:
         """Why this probe does not apply to a model, or None where it does."""
         if task.name not in self.tasks:
             return f"reads models of {', '.join(self.tasks)}, this one's task is {task.name}"
@@ -109,7 +111,7 @@ class Probe:
         return reason
 
     def __call__(
-        self, model: HookedTransformer, task: Task | None = None, seed: int = 0
+        self, model: "HookedTransformer", task: Task | None = None, seed: int = 0
     ) -> ProbeResult:
         """Measure one model.
 

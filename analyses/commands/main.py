@@ -3,6 +3,7 @@
 from mechprobe.analyses.common import stopping
 
 with stopping.starting():  # Ctrl-C may come at once
+    import gc
     import sys
     from importlib import import_module
     from pathlib import Path
@@ -40,8 +41,13 @@ class Verbs(click.Group):
     def main(self, *args: object, **kwargs: object) -> NoReturn:
         """Run the command and leave the process."""
         # Called without arguments the command is all that this process is there for.
-        with stopping.listening(to_the_end=not args and "args" not in kwargs):
-            self._main(*args, **kwargs)
+        alone = not args and "args" not in kwargs
+        try:
+            with stopping.listening(to_the_end=alone):
+                self._main(*args, **kwargs)
+        finally:
+            if alone:
+                gc.freeze()  # the process ends: no last look for garbage among torch's objects
 
     def _main(self, *args: object, **kwargs: object) -> NoReturn:
         find_temporary()

@@ -9,11 +9,16 @@ import difflib
 import re
 import threading
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points, packages_distributions, version
+from importlib.metadata import (
+    PackageNotFoundError,
+    entry_points,
+    packages_distributions,
+    version,
+)
 from importlib.util import find_spec
 from pkgutil import iter_modules
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
@@ -21,6 +26,7 @@ from weakref import WeakSet
 
 from mechprobe.models.base.errors import MechprobeError, one_line, short
 from mechprobe.models.base.foreign import foreign
+from mechprobe.models.base.lazy import importing
 
 Entry = TypeVar("Entry")
 HYPHENS = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -187,9 +193,10 @@ class Registry(Mapping[str, Entry]):
         if not self._own_loaded:
             self._own_loaded = True
             try:
-                for room in self.rooms:
-                    for module in modules_in(room):
-                        import_module(module)
+                with importing():
+                    for room in self.rooms:
+                        for module in modules_in(room):
+                            import_module(module)
             except BaseException:
                 self._own_loaded = False  # the next one is told as well, and not given a part
                 raise
@@ -262,7 +269,14 @@ def guarded(who: str, module: str) -> AbstractContextManager[None]:
 
 def package_of(module: str) -> str:
     """The distribution that a module belongs to, with its version; the top name if to none."""
-    top = module.split(".")[0]
+    return _package(module.split(".")[0])
+
+
+@cache
+def _package(top: str) -> str:
+    if top == OURS:  # looking up which package brings what takes a tenth of a second
+        with suppress(PackageNotFoundError):
+            return f"{OURS} {version(OURS)}"
     for distribution in _distributions().get(top, []):
         return f"{distribution} {version(distribution)}"
     return top

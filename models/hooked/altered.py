@@ -6,17 +6,19 @@ or wrapped: a result would pass for that of the model without them.
 
 from collections.abc import Callable, Iterator, Mapping
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 from torch.nn.modules import module as every_module
 from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
-from transformer_lens.hook_points import HookPoint
 
 from mechprobe.models.base.errors import MechprobeError, short
 from mechprobe.models.hooked.built import is_as_built, rebuilt_parts
+
+if TYPE_CHECKING:
+    from transformer_lens.hook_points import HookPoint
 
 # These make a weight out of stored tensors before each run: they are a part of the weights.
 REWEIGHTING = (BasePruningMethod, WeightNorm, SpectralNorm)
@@ -62,6 +64,8 @@ def refuse_altered(model: nn.Module, what: str) -> None:
 
 
 def _refuse(model: nn.Module, what: str) -> None:
+    from transformer_lens.hook_points import HookPoint
+
     named = _named_points(model)
     points = {id(point): name for name, point in named.items() if _is_altered(point)}
     others = {n: m for n, m in model.named_modules() if id(m) not in points and _is_altered(m)}
@@ -87,7 +91,7 @@ def _told(places: list[str]) -> str:
     return short(", ".join(places[:MOST]), 200) + more
 
 
-def _named_points(model: nn.Module) -> dict[str, HookPoint]:
+def _named_points(model: nn.Module) -> "dict[str, HookPoint]":
     """Hook points by the names that users know, those of a wrapped model after ours."""
     found: dict[str, HookPoint] = {}
     for prefix, module in (("", model), ("inner.", getattr(model, "inner", None))):
@@ -99,6 +103,8 @@ def _named_points(model: nn.Module) -> dict[str, HookPoint]:
 def _is_altered(module: nn.Module) -> bool:
     own = vars(module)
     if own["_forward_hooks"] or own["_forward_pre_hooks"]:
+        from transformer_lens.hook_points import HookPoint
+
         hooks = (*own["_forward_hooks"].values(), *own["_forward_pre_hooks"].values())
         if isinstance(module, HookPoint) or any(map(_is_users, hooks)):
             return True

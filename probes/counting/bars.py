@@ -1,12 +1,13 @@
 """The bar picture of causal checks: accuracy under intervention, with the unablated level."""
 
 from collections.abc import Mapping
-
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from mechprobe.probes.drawing import BLUE, GREY, ORANGE, blank
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Behind numbers, so that no line crosses them.
 _PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
@@ -14,12 +15,14 @@ _PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
 
 def accuracy_bars(
     bars: Mapping[str, float], unablated: float, chance: float, title: str, columns: int = 1
-) -> tuple[Figure, list[Axes]]:
+) -> "tuple[Figure, list[Axes]]":
     """Accuracies under interventions, with lines for the untouched model and for chance.
 
     Returns:
         The figure and its axes; the bars are in the first, further columns are left empty.
     """
+    import seaborn as sns
+
     figure, (axes, *rest) = blank(columns)
     sns.barplot(x=list(bars), y=list(bars.values()), ax=axes, color=BLUE, width=0.5)
     for i, value in enumerate(bars.values()):

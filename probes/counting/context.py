@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformer_lens.hook_points import HookPoint
 
-from mechprobe.models import HistogramTask, HookedTransformer, MechprobeError
+from mechprobe.models import HistogramTask, MechprobeError
 from mechprobe.models.base.chunks import joined
 from mechprobe.models.base.settled import settled
 from mechprobe.models.tasks import BalancedSequences
@@ -19,13 +19,18 @@ from mechprobe.probes.counting.cells import CountCells, moved
 from mechprobe.probes.counting.heads import main_head
 from mechprobe.probes.counting.mixing import lacks
 
+if TYPE_CHECKING:
+    from transformer_lens.hook_points import HookPoint
+
+    from mechprobe.models import HookedTransformer
+
 # Repetitions of a cell: least (and most), and about how many sequences a token.
 REFERENCE, HELD_OUT = (16, 256), (2, 8, 256)
 PLACES = 3  # positions at which counts are looked at in models that know positions
 SLOPES = 2  # sequences of each (token, count) cell that gradients are averaged over
 
 
-def needs_counts(model: HookedTransformer, task: HistogramTask) -> str | None:
+def needs_counts(model: "HookedTransformer", task: HistogramTask) -> str | None:
     """Why a probe that compares counts does not apply, or None where it does."""
     if task.counts > 1:
         return None
@@ -50,7 +55,7 @@ class CountContext(Context):
 
     task: HistogramTask
 
-    def __init__(self, model: HookedTransformer, task: HistogramTask, seed: int = 0) -> None:
+    def __init__(self, model: "HookedTransformer", task: HistogramTask, seed: int = 0) -> None:
         if model.cfg.n_ctx != task.L + int(task.bos) or model.W_E.shape[0] != task.n_vocab:
             raise MechprobeError(
                 f"the model reads {model.cfg.n_ctx} positions of {model.W_E.shape[0]} tokens,"
@@ -176,7 +181,7 @@ class CountContext(Context):
         that is probed."""
         kept: list[Tensor] = []
 
-        def keep(value: Tensor, hook: HookPoint) -> None:
+        def keep(value: Tensor, hook: "HookPoint") -> None:
             kept.append(value)
 
         resid = self.reference.resid  # run before the hook is there
@@ -200,7 +205,7 @@ class CountContext(Context):
         """
         kept: list[Tensor] = []
 
-        def start(post: Tensor, hook: HookPoint) -> Tensor:
+        def start(post: Tensor, hook: "HookPoint") -> Tensor:
             kept.append(post.detach().requires_grad_())
             return kept[0]
 

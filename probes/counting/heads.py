@@ -1,18 +1,22 @@
 """Which head a probe of one head reads, and how its result says so."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformer_lens.hook_points import HookPoint
 
-from mechprobe.models import HookedTransformer
 from mechprobe.probes.results import ProbeResult
+
+if TYPE_CHECKING:
+    from transformer_lens.hook_points import HookPoint
+
+    from mechprobe.models import HookedTransformer
 
 
 def main_head(
-    model: HookedTransformer,
+    model: "HookedTransformer",
     tokens: Int[Tensor, "batch pos"],
     answers: Float[Tensor, "batch scored classes"],
 ) -> tuple[int, int]:
@@ -32,7 +36,7 @@ def main_head(
     if len(heads) == 1:
         return heads[0]
 
-    def flatten(head: int, axis: int, pattern: Tensor, hook: HookPoint) -> Tensor:
+    def flatten(head: int, axis: int, pattern: Tensor, hook: "HookPoint") -> Tensor:
         out = pattern.clone()
         out[:, head] = pattern[:, head].mean(axis, keepdim=True)
         return out
@@ -49,7 +53,7 @@ def main_head(
     return max(heads, key=lambda one: changed(*one))
 
 
-def main_head_array(model: HookedTransformer, head: tuple[int, int]) -> dict[str, Tensor]:
+def main_head_array(model: "HookedTransformer", head: tuple[int, int]) -> dict[str, Tensor]:
     """The main head (block, head) as an array of a result, where a model has several."""
     several = sum(mixing.heads for mixing in model.mixers) > 1
     return {"main_head": torch.tensor(head, dtype=torch.int64)} if several else {}

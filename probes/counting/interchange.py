@@ -9,13 +9,13 @@ arXiv:2305.08809).
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from mechprobe.models import HookedTransformer
 from mechprobe.models.base.chunks import joined
 from mechprobe.models.tasks.causal_models import CausalModel
 from mechprobe.probes.counting.cells import CountCells
@@ -29,6 +29,9 @@ from mechprobe.probes.counting.written_counts import (
     means_of,
     single_sources,
 )
+
+if TYPE_CHECKING:
+    from mechprobe.models import HookedTransformer
 
 HELD = 4  # sequences of each (token, count) cell in which a token's own part is held
 
@@ -173,7 +176,7 @@ def interchanges(context: CountContext) -> Interchange:
     )
 
 
-def read(model: HookedTransformer, held: CountCells, sources: Sources) -> Reading:
+def read(model: "HookedTransformer", held: CountCells, sources: Sources) -> Reading:
     """Write the components of every source token into each target token's residual.
 
     Args:
@@ -225,7 +228,7 @@ def written(
 
 
 def needed(
-    model: HookedTransformer,
+    model: "HookedTransformer",
     means: Means,
     held: CountCells,
     size: Float[np.ndarray, "token pool"],
@@ -249,7 +252,7 @@ def needed(
 
 
 def _answers(
-    model: HookedTransformer, resid: Float[Tensor, "count rep source d"]
+    model: "HookedTransformer", resid: Float[Tensor, "count rep source d"]
 ) -> Int[Tensor, "count rep source"]:
     width = max(resid.shape[-1], model.cfg.d_mlp or 0, model.cfg.d_vocab_out or 0)
     each = resid[0, ..., 0].numel() * width * resid.element_size()

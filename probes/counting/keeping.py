@@ -7,16 +7,18 @@ has seen the sequence, they are at their mean over sequences unless content is k
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from transformer_lens.hook_points import HookPoint
 
 from mechprobe.models import HistogramTask
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.sources import Sources
+
+if TYPE_CHECKING:
+    from transformer_lens.hook_points import HookPoint
 
 Kept = Literal["positional", "semantic", "neither"]
 KEPT: tuple[Kept, ...] = ("positional", "semantic", "neither")
@@ -54,7 +56,7 @@ def _products(context: CountContext, split: Sources, kept: Kept) -> Hooks:
     there = context.activations_at(deeper) if deeper else []
     at_bos = {name: value[:, :bos].mean(0) for name, value in zip(deeper, there, strict=True)}
 
-    def edit(value: Tensor, hook: HookPoint) -> Tensor:
+    def edit(value: Tensor, hook: "HookPoint") -> Tensor:
         out = value.clone()
         body = context.task.scored(out, 1)
         mean, place = (table[str(hook.name)].to(value.dtype) for table in (split.mean, split.place))
@@ -76,7 +78,9 @@ def _constant(context: CountContext, kept: Kept) -> Hooks:
     return [(name, partial(_level, task=context.task)) for name in names]
 
 
-def _level(scores: Float[Tensor, "batch head q k"], hook: HookPoint, task: HistogramTask) -> Tensor:
+def _level(
+    scores: Float[Tensor, "batch head q k"], hook: "HookPoint", task: HistogramTask
+) -> Tensor:
     out = scores.clone()
     rows = task.scored(out, 2)
     rows[..., : int(task.bos)] = rows[..., : int(task.bos)].mean(2, keepdim=True)

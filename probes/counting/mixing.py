@@ -1,13 +1,15 @@
 """Conditions of probes that look at what mixes positions, in the words of the mixer itself."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from mechprobe.models import HookedTransformer
+if TYPE_CHECKING:
+    from mechprobe.models import HookedTransformer
+
 
 Part = Literal["weights", "scores", "queries"]
 
 
-def lacks(model: HookedTransformer, part: Part) -> str | None:
+def lacks(model: "HookedTransformer", part: Part) -> str | None:
     """Why there are no mixing weights, no scores, or no queries and keys behind them in every
     block; None where there are."""
     for layer, mixing in enumerate(model.mixers):
@@ -17,6 +19,6 @@ def lacks(model: HookedTransformer, part: Part) -> str | None:
     return None
 
 
-def is_constant(model: HookedTransformer) -> bool:
+def is_constant(model: "HookedTransformer") -> bool:
     """Whether every block mixes by a matrix of its own, whatever the input."""
     return all(mixing.constant for mixing in model.mixers)

@@ -1,13 +1,18 @@
 """Which neurons of the last feed-forward layer read which token's count, free of their gauge."""
 
+from typing import TYPE_CHECKING
+
 from jaxtyping import Float
 from torch import Tensor
 
-from mechprobe.models import HistogramTask, HookedTransformer
+from mechprobe.models import HistogramTask
 from mechprobe.probes.counting.context import CountContext, needs_counts
 
+if TYPE_CHECKING:
+    from mechprobe.models import HookedTransformer
 
-def needs_neurons(model: HookedTransformer, task: HistogramTask) -> str | None:
+
+def needs_neurons(model: "HookedTransformer", task: HistogramTask) -> str | None:
     """Why a probe of neurons does not apply, or None where it does."""
     if model.cfg.attn_only:
         return "the model has no feed-forward layer, so there are no neurons to look at"

@@ -8,18 +8,19 @@ patched both ways, what a component recovers is also what is lost when it alone 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from transformer_lens import patching
-from transformer_lens.hook_points import HookPoint
-from transformer_lens.utilities import get_act_name
 
-from mechprobe.models import HookedTransformer
+from mechprobe.probes.context import act_name
 from mechprobe.probes.counting.pairs import CountPairs
+
+if TYPE_CHECKING:
+    from transformer_lens.hook_points import HookPoint
+
+    from mechprobe.models import HookedTransformer
 
 ERRORS = 3.0  # standard errors that the gap must be above zero for shares to mean anything
 ROUNDING = 1e-6  # of the largest logit; a gap below is none
@@ -38,13 +39,13 @@ class CountPaths:
         pairs: what is patched between.
     """
 
-    def __init__(self, model: HookedTransformer, pairs: CountPairs) -> None:
+    def __init__(self, model: "HookedTransformer", pairs: CountPairs) -> None:
         self.model = model
         self.pairs = pairs
         self.layers: int = model.cfg.n_layers
         # Without heads what mixes a block's positions is taken whole, as if it were one.
         self.by_head = all(
-            mixing.hooks.get("z") == get_act_name("z", block)
+            mixing.hooks.get("z") == act_name("z", block)
             for block, mixing in enumerate(model.mixers)
         )
         self.heads: int = model.cfg.n_heads if self.by_head else 1
@@ -102,6 +103,9 @@ class CountPaths:
             source: activations to patch in, by hook name.
             rows: (block, position, ...) to patch one by one; all where left out.
         """
+        import pandas as pd
+        from transformer_lens import patching
+
         sweep = getattr(patching, f"get_act_patch_{name}")
         options: dict[str, Any] = {"patch_setter": _copying(sweep.keywords["patch_setter"])}
         if rows:
@@ -122,7 +126,7 @@ class CountPaths:
     def heads_everywhere(self) -> Float[Tensor, "layer head"]:
         """Each head's output at all positions."""
         if not self.by_head:
-            names = [get_act_name("attn_out", block) for block in range(self.layers)]
+            names = [act_name("attn_out", block) for block in range(self.layers)]
             shares = [self.share(self.run([(name, self._partners)])) for name in names]
             return torch.stack(shares).unsqueeze(1).double()
         return self.sweep("attn_head_out_all_pos", self.partners)
@@ -130,14 +134,14 @@ class CountPaths:
     def here(self, part: str, source: Cached) -> Float[Tensor, " layer"]:
         """What a part of each block ("attn_out", "mlp_out", "resid_pre") holds at the marked
         position; NaN where blocks have no such part."""
-        if get_act_name(part, 0) not in source:
+        if act_name(part, 0) not in source:
             return torch.full((self.layers,), torch.nan, dtype=torch.float64)
         rows = [(b, self.pairs.position) for b in range(self.layers)]
         return self.sweep(part, source, rows)
 
     def elsewhere(self, part: str) -> Float[Tensor, " layer"]:
         """The same at all other positions at once."""
-        names = [get_act_name(part, b) for b in range(self.layers)]
+        names = [act_name(part, b) for b in range(self.layers)]
         if names[0] not in self.partners:
             return torch.full((self.layers,), torch.nan, dtype=torch.float64)
         shares = [self.share(self.run([(name, self._others)])) for name in names]
@@ -146,7 +150,7 @@ class CountPaths:
     def read_by_heads(self, part: str) -> Float[Tensor, "layer head"]:
         """What each head takes in by its queries, keys or values ("q", "k", "v") of what the
         attention of earlier blocks wrote; NaN where there are none."""
-        if get_act_name(part, 0) not in self.written:
+        if act_name(part, 0) not in self.written:
             return torch.full((self.layers, self.heads), torch.nan, dtype=torch.float64)
         if self.layers == 1:  # there are no earlier blocks
             return torch.zeros(1, self.heads, dtype=torch.float64)
@@ -155,9 +159,9 @@ class CountPaths:
 
     def read_by_mixers(self) -> Float[Tensor, "layer 1"]:
         """The same of mixers without heads, each taken whole: what it writes at all positions."""
-        names, written = [get_act_name("attn_out", b) for b in range(self.layers)], self.written
+        names, written = [act_name("attn_out", b) for b in range(self.layers)], self.written
 
-        def write(value: Tensor, hook: HookPoint) -> Tensor:
+        def write(value: Tensor, hook: "HookPoint") -> Tensor:
             return written[str(hook.name)]
 
         shares = [self.share(self.run([(name, write)])) for name in names]
@@ -181,18 +185,18 @@ class CountPaths:
     def _direct(self) -> tuple[float, Cached]:
         kept: Cached = {}
 
-        def keep(value: Tensor, hook: HookPoint) -> Tensor:
+        def keep(value: Tensor, hook: "HookPoint") -> Tensor:
             kept[str(hook.name)] = value.clone()
             return self.cache[str(hook.name)] if "mlp_out" in str(hook.name) else value
 
-        def replace(value: Tensor, hook: HookPoint) -> Tensor:
+        def replace(value: Tensor, hook: "HookPoint") -> Tensor:
             kept[str(hook.name)] = value.clone()
             return self.partners[str(hook.name)]
 
         hooks: list[Hook] = []
         for block in range(self.layers):
-            hooks.append((get_act_name("attn_out", block), replace))
-            names = (get_act_name(part, block) for part in ("q", "k", "v", "mlp_out"))
+            hooks.append((act_name("attn_out", block), replace))
+            names = (act_name(part, block) for part in ("q", "k", "v", "mlp_out"))
             hooks += [(name, keep) for name in names if name in self.cache]
         return self.share(self.run(hooks)).item(), kept
 
@@ -200,7 +204,7 @@ class CountPaths:
         """Answers with the outputs of several heads patched at the marked position."""
         at = self.pairs.position
 
-        def write(chosen: list[int] | slice, value: Tensor, hook: HookPoint) -> Tensor:
+        def write(chosen: list[int] | slice, value: Tensor, hook: "HookPoint") -> Tensor:
             out = value.clone()
             out[:, at, chosen] = self.partners[str(hook.name)][:, at, chosen]
             return out
@@ -209,15 +213,15 @@ class CountPaths:
         for block in range(self.layers):
             chosen = [head for b, head in heads if b == block]
             if chosen and self.by_head:
-                hooks.append((get_act_name("z", block), partial(write, chosen)))
+                hooks.append((act_name("z", block), partial(write, chosen)))
             elif chosen:
-                hooks.append((get_act_name("attn_out", block), partial(write, slice(None))))
+                hooks.append((act_name("attn_out", block), partial(write, slice(None))))
         return self.run(hooks)
 
-    def _partners(self, value: Tensor, hook: HookPoint) -> Tensor:
+    def _partners(self, value: Tensor, hook: "HookPoint") -> Tensor:
         return self.partners[str(hook.name)]
 
-    def _others(self, value: Tensor, hook: HookPoint) -> Tensor:
+    def _others(self, value: Tensor, hook: "HookPoint") -> Tensor:
         out = self.partners[str(hook.name)].clone()
         out[:, self.pairs.position] = value[:, self.pairs.position]
         return out
@@ -239,6 +243,8 @@ def _copying(setter: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
+    from transformer_lens import patching
+
     # Each sweep shows a progress bar of its own; there is no option against it.
     shown = patching.tqdm
     patching.tqdm = iter

@@ -15,16 +15,16 @@ are those of the count means' own covariance, so that no control depends on the 
 import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mechprobe.models import HistogramTask, HookedTransformer
+from mechprobe.models import HistogramTask
 from mechprobe.models.base.draws import draw_order
 from mechprobe.models.base.weights import Weights
-from mechprobe.models.hooked.family import Family
 from mechprobe.models.tasks import BalancedSequences
 from mechprobe.probes import draws
 from mechprobe.probes.counting.cells import CountCells
@@ -37,6 +37,10 @@ from mechprobe.probes.counting.interchange import (
     read,
 )
 from mechprobe.probes.counting.written_counts import Means, mean_sources, means_of, single_sources
+
+if TYPE_CHECKING:
+    from mechprobe.models import HookedTransformer
+    from mechprobe.models.hooked.family import Family
 
 BASES = 2  # base sequences of each (token, count) cell
 KEPT = 16  # untrained networks whose interchanges are kept: those of a sweep have one shape often
@@ -142,7 +146,7 @@ def _power(gram: Float[Tensor, "*batch n n"], exponent: float) -> Float[Tensor, 
 
 
 def _measured(
-    model: HookedTransformer,
+    model: "HookedTransformer",
     held: CountCells,
     means: Means,
     sources: CountCells,
@@ -163,6 +167,8 @@ def _measured(
 
 
 def _untrained(context: CountContext) -> Measured:
+    from mechprobe.models.hooked.family import Family
+
     model, task, seed = context.model, context.task, context.seed
     family = model.family
     if type(family).initial is Family.initial:
@@ -171,20 +177,20 @@ def _untrained(context: CountContext) -> Measured:
 
 
 @lru_cache(KEPT)
-def _kept(family: Family, config: str, task: HistogramTask, seed: int) -> Measured:
+def _kept(family: "Family", config: str, task: HistogramTask, seed: int) -> Measured:
     made = family.config(json.loads(config), "configuration")
     weights = family.initial(made, draws.generator(seed, UNTRAINED))
     return _of_untrained(family.assemble(made, weights), task, seed)
 
 
-def _of_untrained(model: HookedTransformer, task: HistogramTask, seed: int) -> Measured:
+def _of_untrained(model: "HookedTransformer", task: HistogramTask, seed: int) -> Measured:
     context = CountContext(model, task, seed)
     held, means = context.held_out, means_of(context.reference)
     size, one = np.ones((task.T, 2)), np.zeros(task.T, dtype=np.int64)
     return _measured(context.model, held, means, held, size, one)
 
 
-def scrambled(model: HookedTransformer, seed: int) -> HookedTransformer:
+def scrambled(model: "HookedTransformer", seed: int) -> "HookedTransformer":
     """The model with the numbers within each of its weights in random order: what stands for an
     untrained network where a family does not say how its models start."""
     generator = draws.generator(seed, UNTRAINED)

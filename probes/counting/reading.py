@@ -1,17 +1,11 @@
 """How models that count are measured, labelled and shown."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import torch
 
-from mechprobe.models import (
-    HistogramTask,
-    HookedTransformer,
-    TransformerConfig,
-    construct,
-)
-from mechprobe.models.families import transformer
-from mechprobe.models.families.foreign.compiled import compiled_counter
+from mechprobe.models import HistogramTask
 from mechprobe.probes.axes import Column, Item, Performance
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.dynamics import FOLLOWED
@@ -24,19 +18,13 @@ from mechprobe.probes.followed import Followed
 from mechprobe.probes.reading import TaskReading, task_reading
 from mechprobe.probes.results import MechanismLabel
 
+if TYPE_CHECKING:
+    from mechprobe.models import HookedTransformer
+
 # Sizes of the conformance kit's models, and constructions: mixing with BOS, by comparing tokens,
 # and by a constant matrix.
 T, L = 6, 5
 COUNTING = ("bos+sftm", "dot-lookup", "lin")
-# Transformers with random weights: what a probe says of them has to be finite, no more.
-TRANSFORMERS = {
-    "two blocks of two heads": TransformerConfig.standard(
-        T=T, L=L, d=8, p=12, n_layers=2, n_heads=2
-    ),
-    "tokens and positions in halves": TransformerConfig.positional_semantic(
-        "only_pos", T=T, L=L, d=8, p=12
-    ),
-}
 ACCURACY = Column("Accuracy", lambda label: label.accuracy, "share")
 
 
@@ -86,7 +74,7 @@ class Counting(TaskReading):
     item = "token"
     performance = Performance(ACCURACY, higher_is_better=True)
 
-    def context(self, model: HookedTransformer, task: HistogramTask, seed: int) -> CountContext:
+    def context(self, model: "HookedTransformer", task: HistogramTask, seed: int) -> CountContext:
         """Balanced sequences, count means, transport."""
         return CountContext(model, task, seed)
 
@@ -98,13 +86,25 @@ class Counting(TaskReading):
         """Of the rule, its constants and its calibration."""
         return version_of_rule()
 
-    def subjects(self) -> Iterator[tuple[str, HookedTransformer]]:
+    def subjects(self) -> "Iterator[tuple[str, HookedTransformer]]":
         """Constructions, two untrained transformers, a counter in a TransformerBridge."""
+        from mechprobe.models import HookedTransformer, TransformerConfig, construct
+        from mechprobe.models.families.foreign import compiled_counter
+        from mechprobe.models.families.transformer import initial
+
+        # With random weights: what a probe says of them has to be finite, no more.
+        of = TransformerConfig
+        transformers = {
+            "two blocks of two heads": of.standard(T=T, L=L, d=8, p=12, n_layers=2, n_heads=2),
+            "tokens and positions in halves": of.positional_semantic(
+                "only_pos", T=T, L=L, d=8, p=12
+            ),
+        }
         for name in COUNTING:
             yield name, construct(name, T=T, L=L)
-        for name, shape in TRANSFORMERS.items():
+        for name, shape in transformers.items():
             generator = torch.Generator().manual_seed(0)
-            yield name, HookedTransformer(shape, transformer.initial(shape, generator))
+            yield name, HookedTransformer(shape, initial(shape, generator))
         yield "a TransformerBridge", compiled_counter(T=T, L=L)
 
     def items(self, label: MechanismLabel) -> list[Item]:

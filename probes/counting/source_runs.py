@@ -7,15 +7,19 @@ Deeper ones depend on the whole sequence: sequences are drawn and put into rando
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mechprobe.models import HistogramTask, HookedTransformer
+from mechprobe.models import HistogramTask
 from mechprobe.probes.context import activations
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.mixing import is_constant, lacks
+
+if TYPE_CHECKING:
+    from mechprobe.models import HookedTransformer
 
 SEQUENCES, ORDERS = 256, 4
 CHUNK = 4096  # sequences run at once
@@ -24,7 +28,7 @@ SLACK = (1e-3, 1e-6)  # that scores and products may differ by: of the largest, 
 Table = Float[Tensor, "token pos head e"]
 
 
-def hook_names(model: HookedTransformer, layer: int) -> tuple[str, str]:
+def hook_names(model: "HookedTransformer", layer: int) -> tuple[str, str]:
     """Where a block's queries and keys stand."""
     hooks = model.mixers[layer].hooks
     return hooks["q"], hooks["k"]
@@ -36,7 +40,7 @@ def enumerated(task: HistogramTask) -> Int[Tensor, "T pos"]:
     return _with_bos(task, body)
 
 
-def first_block(model: HookedTransformer, task: HistogramTask) -> tuple[Table, Table]:
+def first_block(model: "HookedTransformer", task: HistogramTask) -> tuple[Table, Table]:
     """Queries and keys of the first block for every token at every position."""
     names = hook_names(model, 0)
     found = _run(model, task, enumerated(task), names)
@@ -89,7 +93,7 @@ def constant_scores(context: CountContext) -> list[Float[Tensor, "head q k"]]:
     return [task.scored(task.scored(found[name][0], 1), 2).double() for name in names]
 
 
-def why_not_split(model: HookedTransformer, task: HistogramTask) -> str | None:
+def why_not_split(model: "HookedTransformer", task: HistogramTask) -> str | None:
     """Why scores cannot be split by queries and keys, or None where they can.
 
     Compared on two sequences: the scores a model uses with the products of its queries and keys.
@@ -124,7 +128,7 @@ def spread(k: Float[Tensor, "*batch few e"], heads: int) -> Float[Tensor, "*batc
 
 
 def _run(
-    model: HookedTransformer, task: HistogramTask, tokens: Tensor, names: Iterable[str]
+    model: "HookedTransformer", task: HistogramTask, tokens: Tensor, names: Iterable[str]
 ) -> dict[str, Float[Tensor, "n pos head e"]]:
     """What stands at some hooks, BOS left out, in double precision."""
     runs = [activations(model, some, names) for some in torch.split(tokens, CHUNK)]

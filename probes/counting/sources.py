@@ -11,12 +11,12 @@ BOS always stands at position 0, where token and position cannot be told apart: 
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mechprobe.models.hooked import HookedConfig
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.mixing import is_constant
 from mechprobe.probes.counting.score_terms import (
@@ -41,6 +41,9 @@ from mechprobe.probes.counting.source_runs import (
     hook_names,
     spread,
 )
+
+if TYPE_CHECKING:
+    from mechprobe.models.hooked import HookedConfig
 
 GROUPS = 16  # of sequences, for the standard errors
 
@@ -129,11 +132,11 @@ def sources(context: CountContext) -> Sources:
     return Sources(*stacked, place, mean, first, False, softmax)
 
 
-def _known(found: Moments, cfg: HookedConfig) -> Moments:
+def _known(found: Moments, cfg: "HookedConfig") -> Moments:
     return found if cfg.positions else without_positions(found)
 
 
-def _moments(found: tuple[Resampled, Resampled], cfg: HookedConfig) -> tuple[Pair, Pair]:
+def _moments(found: tuple[Resampled, Resampled], cfg: "HookedConfig") -> tuple[Pair, Pair]:
     """Moments over all sequences, and with each group left out."""
     heads = found[0].by_item.shape[-2]
     grouped = [

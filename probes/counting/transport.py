@@ -9,19 +9,20 @@ that token's answer only if the other token reads what s writes (`sharing.py` ha
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
 from torch import Tensor
 
-from mechprobe.models import HookedTransformer
 from mechprobe.models.base.chunks import joined
 from mechprobe.probes.counting.cells import CountCells
 from mechprobe.probes.counting.sharing import LEAST_SLOPE as LEAST_SLOPE
 from mechprobe.probes.counting.sharing import Sharing
+
+if TYPE_CHECKING:
+    from mechprobe.models import HookedTransformer
 
 DOSES = (-2, -1, 1, 2)
 CUT = 0.5  # average-linkage distance at which counters part
@@ -64,7 +65,9 @@ def slope(
     return np.asarray(numerator.sum((1, 2)) / total)
 
 
-def measure(model: HookedTransformer, places: Sequence[tuple[CountCells, CountCells]]) -> Transport:
+def measure(
+    model: "HookedTransformer", places: Sequence[tuple[CountCells, CountCells]]
+) -> Transport:
     """Patch every token's count component into every other token's residual.
 
     Args:
@@ -86,7 +89,7 @@ def _weight(counts: int, dtype: torch.dtype) -> Float[np.ndarray, " count"]:
 
 
 def _numerator(
-    model: HookedTransformer, reference: CountCells, held_out: CountCells
+    model: "HookedTransformer", reference: CountCells, held_out: CountCells
 ) -> Float[np.ndarray, "target count rep source"]:
     T = len(held_out.predicted)
     dose = torch.tensor(DOSES, dtype=reference.resid.dtype)
@@ -126,7 +129,7 @@ def _goal(counts: int) -> Int[Tensor, "count dose"]:
 
 
 def _responses(
-    model: HookedTransformer,
+    model: "HookedTransformer",
     resid: Float[Tensor, "count rep d"],
     base: Int[Tensor, "count rep"],
     delta: Float[Tensor, "source count dose d"],
@@ -164,6 +167,9 @@ def _responses(
 
 def cluster(X: Float[np.ndarray, "target source"]) -> Int[np.ndarray, " token"]:
     """Counters: average-linkage clusters of min(X_ts, X_st) / sqrt(X_tt X_ss), cut at CUT."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
     own = np.clip(np.diagonal(X), 0, None)
     scale = np.sqrt(np.outer(own, own))
     similarity = np.divide(

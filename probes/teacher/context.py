@@ -8,17 +8,22 @@ each part can be taken out or kept alone in a run through hook_q and hook_k.
 import math
 from collections.abc import Iterable, Mapping
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformer_lens.hook_points import HookPoint
 
-from mechprobe.models import AttentionRegression, HookedTransformer, MechprobeError, SolvableConfig
+from mechprobe.models import AttentionRegression, MechprobeError, SolvableConfig
 from mechprobe.models.base.draws import draw_integers, draw_normal
 from mechprobe.models.base.settled import settled
 from mechprobe.models.families.solvable import Overlaps, overlaps
 from mechprobe.probes.context import Context
+
+if TYPE_CHECKING:
+    from transformer_lens.hook_points import HookPoint
+
+    from mechprobe.models import HookedTransformer
 
 QUERY, KEY = "blocks.0.attn.hook_q", "blocks.0.attn.hook_k"
 PARTS = ("positional", "semantic", "rest")
@@ -40,7 +45,9 @@ class TeacherContext(Context):
 
     task: AttentionRegression
 
-    def __init__(self, model: HookedTransformer, task: AttentionRegression, seed: int = 0) -> None:
+    def __init__(
+        self, model: "HookedTransformer", task: AttentionRegression, seed: int = 0
+    ) -> None:
         found = (model.cfg.n_ctx, model.cfg.d_value)
         if not model.parts.takes_vectors or found != (task.L, task.d):
             raise MechprobeError(
@@ -168,5 +175,5 @@ class TeacherContext(Context):
         return self.task.targets(self.test_inputs)
 
 
-def _fill(value: Tensor, hook: HookPoint, field: Tensor) -> Tensor:
+def _fill(value: Tensor, hook: "HookPoint", field: Tensor) -> Tensor:
     return field.unsqueeze(2).to(value.dtype)

@@ -1,10 +1,11 @@
 """How students of a teacher attention are measured, labelled and shown."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import torch
 
-from mechprobe.models import AttentionRegression, HookedTransformer, SolvableConfig
+from mechprobe.models import AttentionRegression, SolvableConfig
 from mechprobe.models.families import solvable
 from mechprobe.probes.attention import ATTENTION
 from mechprobe.probes.axes import Column, Performance
@@ -17,6 +18,9 @@ from mechprobe.probes.teacher.dynamics import FOLLOWED
 from mechprobe.probes.teacher.label import label_in
 from mechprobe.probes.teacher.label import version as version_of_rule
 from mechprobe.probes.teacher.order import LEVEL
+
+if TYPE_CHECKING:
+    from mechprobe.models import HookedTransformer
 
 D = 48  # width of the conformance kit's models
 # Their overlaps, at one and two columns.
@@ -59,7 +63,7 @@ class Teacher(TaskReading):
     performance = Performance(TEST_ERROR, higher_is_better=False)
 
     def context(
-        self, model: HookedTransformer, task: AttentionRegression, seed: int
+        self, model: "HookedTransformer", task: AttentionRegression, seed: int
     ) -> TeacherContext:
         """Overlaps, and runs with parts of the attention."""
         return TeacherContext(model, task, seed)
@@ -72,8 +76,10 @@ class Teacher(TaskReading):
         """Of the rule and its constants."""
         return version_of_rule()
 
-    def subjects(self) -> Iterator[tuple[str, HookedTransformer]]:
+    def subjects(self) -> "Iterator[tuple[str, HookedTransformer]]":
         """A positional and a semantic student."""
+        from mechprobe.models import HookedTransformer
+
         for name, (rank, overlaps) in STUDENTS.items():
             config = SolvableConfig.of(d=D, rank=rank, teacher_rank=rank)
             generator = torch.Generator().manual_seed(0)

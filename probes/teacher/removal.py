@@ -1,11 +1,14 @@
 """What a student's attention is worth without one part of its queries and keys, and by it alone."""
 
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from mechprobe.probes.drawing import BLUE, GREEN, GREY, ORANGE, blank
 from mechprobe.probes.registry import Measurement, MetricSpec
 from mechprobe.probes.results import ProbeResult
 from mechprobe.probes.teacher.context import PARTS, TeacherContext
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 UNIT = "|y−f|²/2d"
 
@@ -42,7 +45,7 @@ def removal(context: TeacherContext, part: str) -> Measurement:
     )
 
 
-def bars(result: ProbeResult, part: str) -> Figure:
+def bars(result: ProbeResult, part: str) -> "Figure":
     """The four errors side by side."""
     figure, (axes,) = blank(1)
     names = {

@@ -4,12 +4,12 @@ An ablated neuron says the same at every count of a token: its activation is set
 mean over counts. So only what it tells of the count is taken away, for every token alike.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from matplotlib.figure import Figure
 from torch import Tensor
-from transformer_lens.hook_points import HookPoint
 
 from mechprobe.probes.counting.bars import accuracy_bars
 from mechprobe.probes.counting.context import CountContext
@@ -18,6 +18,10 @@ from mechprobe.probes.drawing import heatmap
 from mechprobe.probes.invariances import all_but
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from transformer_lens.hook_points import HookPoint
 
 COVER = 0.9
 MAX_TOKENS = 32
@@ -62,7 +66,7 @@ def ablate_neurons(context: CountContext) -> Measurement:
     table = []
     for t in chosen:
 
-        def ablate(post: Tensor, hook: HookPoint, mask: Tensor = masks[:, t]) -> Tensor:
+        def ablate(post: Tensor, hook: "HookPoint", mask: Tensor = masks[:, t]) -> Tensor:
             out = post.clone()
             scored = task.scored(out, 1)
             scored.copy_(torch.where(mask, flat, scored))
@@ -103,7 +107,7 @@ ablate_neurons.applies(needs_neurons)
 
 
 @ablate_neurons.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
     figure, (_, right) = accuracy_bars(
         {
             "the token\nitself": result.value("own_after"),

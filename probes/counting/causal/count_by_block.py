@@ -2,15 +2,14 @@
 
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from matplotlib.figure import Figure
 from torch import Tensor
-from transformer_lens.hook_points import HookPoint
 
-from mechprobe.models import HistogramTask, HookedTransformer
+from mechprobe.models import HistogramTask
 from mechprobe.models.base.chunks import joined
 from mechprobe.probes.counting.context import CountContext, needs_counts
 from mechprobe.probes.counting.label.rule import PRIVATE, SHARED
@@ -19,6 +18,12 @@ from mechprobe.probes.drawing import BLUE, GREY, ORANGE, blank
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from transformer_lens.hook_points import HookPoint
+
+    from mechprobe.models import HookedTransformer
 
 
 @probe(
@@ -73,7 +78,7 @@ def slopes_after(context: CountContext, block: int) -> Float[np.ndarray, "3 toke
     def answers(edit: Tensor, piece: slice) -> Tensor:
         row, here = torch.arange(len(at[piece])), at[piece]
 
-        def write(value: Tensor, hook: HookPoint) -> Tensor:
+        def write(value: Tensor, hook: "HookPoint") -> Tensor:
             out = value.clone()
             out[row, here] += edit[piece]
             return out
@@ -103,14 +108,14 @@ def _resid(context: CountContext, block: int) -> Float[Tensor, "token count rep 
 
 
 @count_by_block.applies
-def _why_not(model: HookedTransformer, task: HistogramTask) -> str | None:
+def _why_not(model: "HookedTransformer", task: HistogramTask) -> str | None:
     if model.cfg.n_layers == 1:
         return "the model has one block; use count-transport"
     return needs_counts(model, task)
 
 
 @count_by_block.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
     figure, (axes,) = blank()
     blocks = np.arange(len(result.arrays["own"]))
     for name, colour, marker in (("own", BLUE, "o"), ("other", ORANGE, "s")):

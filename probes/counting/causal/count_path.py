@@ -1,9 +1,10 @@
 """Which component writes the count, which reads it: activation patching between counts."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from jaxtyping import Float
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from mechprobe.probes.counting.context import CountContext, needs_counts
@@ -13,6 +14,9 @@ from mechprobe.probes.drawing import blank, heatmap
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COVER = 0.9
 TIE = 1e-3  # shares closer than this are equal: the first component is named
@@ -138,7 +142,7 @@ count_path.applies(needs_counts)
 
 
 @count_path.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
     if "writers" not in result.arrays:
         figure, (axes,) = blank()
         axes.text(0.5, 0.5, "The answers do not follow the count", ha="center", fontsize=9)

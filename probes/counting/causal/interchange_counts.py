@@ -1,8 +1,9 @@
 """Which causal model of counting a network carries out, by interchange interventions, and how far
 each token receives, sends and uses another one's count (see probes/counting/interchange.py)."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.figure import Figure
 
 from mechprobe.probes.counting import placebos
 from mechprobe.probes.counting.causal_accuracy import (
@@ -23,6 +24,9 @@ from mechprobe.probes.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, blank
 from mechprobe.probes.invariances import all_but
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def _specs() -> dict[str, MetricSpec]:
@@ -70,7 +74,7 @@ interchange_counts.applies(needs_counts)
 
 
 @interchange_counts.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
     figure, (left, right) = blank(2, width=4.8)
     names, places = list(MODELS), np.arange(len(MODELS))
     left.bar(places - 0.2, [result.value(n) for n in names], 0.36, color=BLUE, label="count means")

@@ -1,6 +1,6 @@
 """Keep one source of attention, positions or content: is it enough?"""
 
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from mechprobe.probes.counting.bars import accuracy_bars
 from mechprobe.probes.counting.context import CountContext
@@ -10,6 +10,9 @@ from mechprobe.probes.counting.sources import sources
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @probe(
@@ -38,7 +41,7 @@ keep_source.applies(why_not_split)
 
 
 @keep_source.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
     bars = {f"{part}\nalone": result.value(part) for part in ("positional", "semantic")}
     bars["neither"] = result.value("neither")
     title = "Attention with one source kept"

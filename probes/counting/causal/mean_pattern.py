@@ -1,14 +1,13 @@
 """Replace the mixing weights by their mean over inputs: must they depend on tokens?"""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
-from matplotlib.figure import Figure
 from torch import Tensor
-from transformer_lens.hook_points import HookPoint
 
-from mechprobe.models import HistogramTask, HookedTransformer
+from mechprobe.models import HistogramTask
 from mechprobe.probes.counting.bars import accuracy_bars
 from mechprobe.probes.counting.causal.remove_shared import lost
 from mechprobe.probes.counting.context import CountContext
@@ -17,12 +16,18 @@ from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from transformer_lens.hook_points import HookPoint
+
+    from mechprobe.models import HookedTransformer
+
 
 def fix_pattern(context: CountContext) -> Float[Tensor, "batch pos classes"]:
     """Answers with the mixing weights of every head in every block held at their mean over inputs
     (in the untouched model), position by position."""
 
-    def replace(mean: Tensor, pattern: Tensor, hook: HookPoint) -> Tensor:
+    def replace(mean: Tensor, pattern: Tensor, hook: "HookPoint") -> Tensor:
         return mean.expand_as(pattern).clone()
 
     hooks = [
@@ -61,12 +66,12 @@ def mean_pattern(context: CountContext) -> Measurement:
 
 
 @mean_pattern.applies
-def _needs_weights(model: HookedTransformer, task: HistogramTask) -> str | None:
+def _needs_weights(model: "HookedTransformer", task: HistogramTask) -> str | None:
     return lacks(model, "weights")
 
 
 @mean_pattern.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
     figure, _ = accuracy_bars(
         {"mean pattern": result.value("accuracy_after")},
         result.value("accuracy_before"),

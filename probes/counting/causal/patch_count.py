@@ -1,11 +1,10 @@
 """Patch a count into a running model: from the token's own means, and from another token's."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
-from transformer_lens.hook_points import HookPoint
 
 from mechprobe.models.base.chunks import joined
 from mechprobe.probes.counting.bars import accuracy_bars
@@ -14,6 +13,10 @@ from mechprobe.probes.counting.transport import DOSES, admissible, differences
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from transformer_lens.hook_points import HookPoint
 
 
 @probe(
@@ -49,7 +52,7 @@ def patch_count(context: CountContext) -> Measurement:
         chosen = (target[some] - some.start, source[some], count[some], dose[some])
         edit = delta[chosen].flatten(0, 2)
 
-        def write(resid: Tensor, hook: HookPoint) -> Tensor:
+        def write(resid: Tensor, hook: "HookPoint") -> Tensor:
             out = resid.clone()
             out[row, at] += edit
             return out
@@ -84,7 +87,7 @@ patch_count.applies(needs_counts)
 
 
 @patch_count.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
     figure, (axes,) = accuracy_bars(
         {
             "follows\nown": result.value("follows_own"),

@@ -5,11 +5,10 @@ their count with it, inventory-based ones do not.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Bool, Float
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from mechprobe.probes.counting.bars import accuracy_bars
@@ -17,6 +16,9 @@ from mechprobe.probes.counting.context import CountContext, needs_counts
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LOUD = 2.0  # times its own size: a count that others read at more is left out of the mean
 
@@ -124,7 +126,7 @@ remove_shared_count.applies(needs_counts)
 
 
 @remove_shared_count.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
     figure, _ = accuracy_bars(
         {"shared count\ncomponent removed": result.value("accuracy_after")},
         result.value("accuracy_before"),

@@ -1,16 +1,20 @@
 """Where in a deeper model the count is made: an earlier block may have looked it up already."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from jaxtyping import Bool
 from torch import Tensor
-from transformer_lens.hook_points import HookPoint
 
 from mechprobe.probes.counting.causal.count_by_block import slopes_after
 from mechprobe.probes.counting.causal.remove_shared import lost
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.label.evidence import PARTLY, Earlier
 from mechprobe.probes.counting.sharing import LEAST_SLOPE
+
+if TYPE_CHECKING:
+    from transformer_lens.hook_points import HookPoint
 
 
 def earlier(context: CountContext) -> Earlier | None:
@@ -41,7 +45,7 @@ def without_context(context: CountContext) -> Bool[Tensor, "batch scored"]:
     places = torch.arange(tokens.shape[1]) if context.model.cfg.positions else 0
     cell = (tokens * tokens.shape[1] + places).flatten()
 
-    def replace(value: Tensor, hook: HookPoint) -> Tensor:
+    def replace(value: Tensor, hook: "HookPoint") -> Tensor:
         flat = value.flatten(0, 1)
         sums = flat.new_zeros(int(cell.max()) + 1, flat.shape[1]).index_add_(0, cell, flat)
         number = torch.bincount(cell, minlength=len(sums)).clamp(min=1).unsqueeze(1)

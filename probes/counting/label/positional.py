@@ -7,15 +7,18 @@ is. BOS keeps its value in both, or reading its share of the attention would pas
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Bool
 from torch import Tensor
-from transformer_lens.hook_points import HookPoint
 
 from mechprobe.probes.counting.causal.remove_shared import lost
 from mechprobe.probes.counting.context import CountContext
+
+if TYPE_CHECKING:
+    from transformer_lens.hook_points import HookPoint
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def by_position(context: CountContext) -> ByPosition | None:
 
 
 def _answers(context: CountContext, name: str, everywhere: bool) -> Tensor:
-    def replace(value: Tensor, hook: HookPoint) -> Tensor:
+    def replace(value: Tensor, hook: "HookPoint") -> Tensor:
         out = value.clone()
         body = context.task.scored(out, 1)
         mean = body.mean(0, keepdim=True)

@@ -3,15 +3,14 @@
 A constant matrix has no token variance; a model without positions no position variance.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import seaborn as sns
 import torch
 from jaxtyping import Float, Int
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from mechprobe.models import HistogramTask, HookedTransformer
+from mechprobe.models import HistogramTask
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.heads import in_main_head, main_head_array
 from mechprobe.probes.counting.mixing import lacks
@@ -19,6 +18,11 @@ from mechprobe.probes.drawing import BLUE, ORANGE, blank, heatmap
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from mechprobe.models import HookedTransformer
 
 
 def same_token_contrast(
@@ -95,7 +99,7 @@ def _scores(context: CountContext, layer: int, head: int) -> Float[Tensor, "batc
 
 
 @attention_dependence.applies
-def _needs_weights(model: HookedTransformer, task: HistogramTask) -> str | None:
+def _needs_weights(model: "HookedTransformer", task: HistogramTask) -> str | None:
     return lacks(model, "weights")
 
 
@@ -107,7 +111,10 @@ def example_sequence(body: Int[Tensor, "batch pos"]) -> int:
 
 
 @attention_dependence.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
+    import seaborn as sns
+    from matplotlib.patches import Rectangle
+
     figure, (left, right) = blank(2)
     tokens = result.arrays["tokens"].astype(int)
     bos = tokens[0] not in tokens[1:] and tokens[0] == len(result.arrays["contrast"])

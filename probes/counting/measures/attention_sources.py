@@ -3,10 +3,11 @@
 Exact for the first block, measured for deeper ones; see `probes/counting/sources.py`.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from jaxtyping import Float
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from mechprobe.probes.counting.context import CountContext
@@ -17,6 +18,9 @@ from mechprobe.probes.drawing import PARTS, blank, heatmap
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SHARES = {
     "positional": "positions alone",
@@ -97,7 +101,7 @@ def first_matrices(
 
 
 @attention_sources.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
     matrices = {n: result.arrays[n] for n in ("position", "token") if n in result.arrays}
     shown = ("position", "token") if "token" in matrices else ("position",)
     figure, (left, *rest) = blank(1 + len(shown), width=3.7)

@@ -4,12 +4,12 @@ With a softmax and score gap a between a token's own kind and BOS the mass on BO
 1 / (1 + c e^a + ...): its inverse is linear in the count c (arXiv:2407.11542, section 3).
 """
 
-import numpy as np
-import seaborn as sns
-from jaxtyping import Float
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
-from mechprobe.models import HistogramTask, HookedTransformer
+import numpy as np
+from jaxtyping import Float
+
+from mechprobe.models import HistogramTask
 from mechprobe.probes.counting.context import CountContext, needs_counts
 from mechprobe.probes.counting.heads import in_main_head, main_head_array
 from mechprobe.probes.counting.mixing import lacks
@@ -17,6 +17,11 @@ from mechprobe.probes.drawing import BLUE, ORANGE, blank
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from mechprobe.models import HookedTransformer
 
 
 def line_fit(
@@ -87,14 +92,16 @@ def bos_anchoring(context: CountContext) -> Measurement:
 
 
 @bos_anchoring.applies
-def _needs_bos(model: HookedTransformer, task: HistogramTask) -> str | None:
+def _needs_bos(model: "HookedTransformer", task: HistogramTask) -> str | None:
     if not task.bos:
         return "the model has no BOS token"
     return needs_counts(model, task) or lacks(model, "scores")
 
 
 @bos_anchoring.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
+    import seaborn as sns
+
     mass, count = result.arrays["mass"], result.arrays["count"]
     figure, (left, right) = blank(2)
     for one in mass:

@@ -1,8 +1,8 @@
 """The count component of one token, patched into another (see probes/counting/transport.py)."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import seaborn as sns
-from matplotlib.figure import Figure
 
 from mechprobe.probes.counting import transport
 from mechprobe.probes.counting.context import CountContext, needs_counts
@@ -11,6 +11,9 @@ from mechprobe.probes.drawing import BLUE, GREY, ORANGE, blank, heatmap
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @probe(
@@ -52,7 +55,9 @@ count_transport.applies(needs_counts)
 
 
 @count_transport.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
+    import seaborn as sns
+
     counter, kappa = result.arrays["counter"], result.arrays["kappa"]
     order = np.lexsort((np.arange(len(counter)), counter))
     figure, (left, right) = blank(2)

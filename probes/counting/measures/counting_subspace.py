@@ -4,16 +4,20 @@ Directions are compared after whitening with the residual stream's own covarianc
 product that a change of basis leaves alone.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from matplotlib.figure import Figure
 
 from mechprobe.probes.counting.context import CountContext, needs_counts
 from mechprobe.probes.drawing import BLUE, ORANGE, blank, heatmap
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def whitener(resid: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "d k"]:
@@ -109,7 +113,7 @@ def linearity(
 
 
 @counting_subspace.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
     magnitude, count = result.arrays["magnitude"], result.arrays["count"]
     figure, (left, right) = blank(2)
     for one in magnitude:

@@ -3,13 +3,11 @@
 Decodable is not used: the causal checks say what the model uses.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from matplotlib.figure import Figure
-from sklearn.decomposition import PCA
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from mechprobe.models.base.draws import draw_order
 from mechprobe.probes.counting.context import CountContext
@@ -18,6 +16,10 @@ from mechprobe.probes.drawing import BLUE, GREY, ORANGE, blank
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 # Each point's short name in TransformerLens; all but the first are of the last block.
 POINTS = {
@@ -36,6 +38,8 @@ REPETITIONS = 4  # of every token with every count
 def whitened(features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k"]:
     """Coordinates of unit variance, so that the decoder does not depend on the basis; labels play
     no part. Directions that hold nothing are dropped; one zero column is left where all do."""
+    from sklearn.decomposition import PCA
+
     if (features == features[0]).all():
         return np.zeros((len(features), 1))
     full = PCA(svd_solver="full").fit(features)
@@ -48,7 +52,7 @@ def whitened(features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k"]:
 
 
 def credit(
-    model: LinearDiscriminantAnalysis,
+    model: "LinearDiscriminantAnalysis",
     features: Float[np.ndarray, "n k"],
     labels: Int[np.ndarray, " n"],
 ) -> float:
@@ -65,6 +69,9 @@ def decode(features: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"], se
 
     Every sample comes from a sequence of its own, so folds share none.
     """
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+
     if not features.any():
         return float(np.bincount(labels).max() / len(labels))
     model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=1e-3)
@@ -129,7 +136,7 @@ linear_decoders.applies(needs_neurons)
 
 
 @linear_decoders.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
     figure, (axes,) = blank(1, width=6.0)
     at = np.arange(len(POINTS))
     for target, colour in (("count", BLUE), ("token", ORANGE)):

@@ -4,19 +4,21 @@ mu = max_{s != t} |<e_s, e_t>| / (|e_s| |e_t|), arXiv:2407.11542, section 4. Onl
 residual stream keep it; a general change of basis does not.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import seaborn as sns
 import torch
 from jaxtyping import Float
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from mechprobe.models.families.counting.bounds import welch_coherence
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.drawing import BLUE, ORANGE, blank, heatmap
 from mechprobe.probes.invariances import all_but
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def cosines(E: Float[Tensor, "vocab d"]) -> Float[Tensor, "vocab vocab"]:
@@ -41,6 +43,8 @@ def cosines(E: Float[Tensor, "vocab d"]) -> Float[Tensor, "vocab vocab"]:
 )
 def mutual_coherence(context: CountContext) -> Measurement:
     """How much token embeddings overlap, against the Welch bound."""
+    from mechprobe.models.families.counting.bounds import welch_coherence  # whose family trains
+
     T = context.task.T
     E = context.model.W_E.detach()
     gram = cosines(E)
@@ -63,7 +67,9 @@ def mutual_coherence(context: CountContext) -> Measurement:
 
 
 @mutual_coherence.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
+    import seaborn as sns
+
     gram = result.arrays["cosines"]
     T = int(result.arrays["T"])
     figure, (left, right) = blank(2)

@@ -3,11 +3,11 @@
 Decision regions over mixtures of embeddings follow figures 3 to 5 of arXiv:2407.11542.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from jaxtyping import Float
-from matplotlib.colors import BoundaryNorm
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from mechprobe.probes.counting.context import CountContext
@@ -16,6 +16,9 @@ from mechprobe.probes.drawing import SEQUENTIAL, blank, heatmap
 from mechprobe.probes.invariances import all_but
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 GRID = 48
 ACTIVE = 0.01  # of the largest attribution
@@ -129,7 +132,9 @@ readout.applies(needs_neurons)
 
 
 @readout.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
+    from matplotlib.colors import BoundaryNorm
+
     figure, (left, middle, right) = blank(3, width=3.9)
     a = result.arrays["attributions"]
     heatmap(

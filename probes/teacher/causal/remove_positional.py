@@ -1,11 +1,14 @@
 """Take the positional encodings out of queries and keys: does attention need them?"""
 
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from mechprobe.probes.registry import Measurement, probe
 from mechprobe.probes.results import ProbeResult
 from mechprobe.probes.teacher.context import TeacherContext
 from mechprobe.probes.teacher.removal import bars, removal, sentence, specs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PART = "positional"
 
@@ -22,7 +25,7 @@ def remove_positional(context: TeacherContext) -> Measurement:
 
 
 @remove_positional.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
     return bars(result, PART)
 
 

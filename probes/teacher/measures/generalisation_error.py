@@ -3,7 +3,7 @@
 Generalisation error E|y - f|^2 / (2 d) and the dense linear baseline of arXiv:2402.03902.
 """
 
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from mechprobe.models.families.solvable import linear_population
 from mechprobe.probes.drawing import BLUE, GREY, ORANGE, blank
@@ -11,6 +11,9 @@ from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
 from mechprobe.probes.teacher.context import N_TEST, TeacherContext
 from mechprobe.probes.teacher.removal import UNIT
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 N_BASELINE = 65_536
 
@@ -44,7 +47,7 @@ def generalisation_error(context: TeacherContext) -> Measurement:
 
 
 @generalisation_error.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
     figure, (axes,) = blank(1)
     names = {"this model": "error", "linear": "linear_error", "uniform": "uniform_error"}
     drawn = axes.bar(

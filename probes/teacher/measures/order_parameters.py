@@ -5,15 +5,16 @@ positional direction, theta = <Q*, Q>/d with the teacher, q = <Q, Q>/d.
 """
 
 import math
-
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from typing import TYPE_CHECKING
 
 from mechprobe.probes.drawing import BLUE, GREY, ORANGE, blank
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
 from mechprobe.probes.teacher.context import NULL_DRAWS, TeacherContext
 from mechprobe.probes.teacher.order import LEVEL, MOST_RANDOM, order_parameters
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @probe(
@@ -62,7 +63,9 @@ def order_parameters_probe(context: TeacherContext) -> Measurement:
 
 
 @order_parameters_probe.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
+    from matplotlib.patches import Rectangle
+
     figure, (axes,) = blank(1)
     null = result.value("m_null"), result.value("theta_null")
     axes.add_patch(

@@ -5,15 +5,19 @@ cross terms; token-token splits again into the teacher's directions and the rest
 (arXiv:2402.03902, section 3: h is a positional mean plus a field of variance q).
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from jaxtyping import Float
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from mechprobe.probes.drawing import PARTS, blank, heatmap
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
 from mechprobe.probes.teacher.context import TeacherContext
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SHARES = ("positional", "semantic", "cross", "rest")
 
@@ -73,7 +77,7 @@ def score_shares(context: TeacherContext) -> Measurement:
 
 
 @score_shares.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
     figure, (left, middle, right) = blank(3, width=3.6)
     values = [100 * np.nan_to_num(result.value(f"{name}_share")) for name in SHARES]
     bars = left.bar(SHARES, values, color=[PARTS[name] for name in SHARES])

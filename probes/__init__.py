@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mechprobe.probes.context import Context as Context
     from mechprobe.probes.counting.context import CountContext as CountContext
     from mechprobe.probes.labelling import label as label
+    from mechprobe.probes.many import Labels as Labels
+    from mechprobe.probes.many import label_many as label_many
     from mechprobe.probes.model_study import study as study
     from mechprobe.probes.reading import TaskReading as TaskReading
     from mechprobe.probes.reading import context_for as context_for
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from mechprobe.probes.results import ProbeResult as ProbeResult
     from mechprobe.probes.results import RunInfo as RunInfo
     from mechprobe.probes.results import json_schema as json_schema
+    from mechprobe.probes.runs import Run as Run
+    from mechprobe.probes.runs import load_run as load_run
     from mechprobe.probes.teacher.context import TeacherContext as TeacherContext
 else:
     __getattr__, __dir__, __all__ = lazy(__name__)

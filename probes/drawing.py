@@ -27,15 +27,31 @@ DIVERGING = "PuOr_r"
 
 
 def blank(columns: int = 1, width: float = 4.4, height: float = 3.2) -> "tuple[Figure, list[Axes]]":
-    """A figure with one row of axes."""
+    """A figure with one row of axes, or what else `ProbeResult.figure` was asked for."""
     import seaborn as sns
-    from matplotlib.figure import Figure
+    from matplotlib import rc_context
 
-    figure = Figure(figsize=(width * columns, height))
-    figure.set_layout_engine("constrained", w_pad=0.08, wspace=0.06)
-    with sns.axes_style("whitegrid", {"grid.color": ".92"}), sns.plotting_context("notebook", 0.75):
-        axes = [figure.add_subplot(1, columns, i + 1) for i in range(columns)]
-    return figure, axes
+    from mechprobe.probes.canvas import SMALL, canvas
+
+    asked = canvas()
+    sizes = sns.plotting_context("notebook", 0.75) if asked.width is None else SMALL
+    with sns.axes_style("whitegrid", {"grid.color": ".92"}), rc_context(sizes):
+        return asked.spread(columns, width, height)
+
+
+def legend_below(axes: "Axes", columns: int, at: float = -0.2) -> None:
+    """A legend below the axes.
+
+    Args:
+        axes: with what it tells.
+        columns: side by side, where there is room.
+        at: its top, in heights of the axes.
+    """
+    from mechprobe.probes.canvas import canvas
+
+    columns = canvas().legend_columns(columns)
+    place = (0.5, at)
+    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=place, ncols=columns, frameon=False)
 
 
 def heatmap(

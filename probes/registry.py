@@ -43,7 +43,7 @@ Measure = Callable[[Any], Measurement]
 Parameters = Callable[[], Mapping[str, Any]]
 
 
-@dataclass
+@dataclass(repr=False)
 class Probe:
     """A registered probe: call it with a hooked model and a task to get a result.
 
@@ -63,6 +63,14 @@ class Probe:
     draw: Callable[[ProbeResult], "Figure"] | None = None
     say: Callable[[ProbeResult], str] | None = None
     inapplicable: "Callable[[HookedTransformer, Any], str | None] | None" = None
+
+    def __repr__(self) -> str:
+        return f"Probe({self.name!r}, {self.summary!r})"
+
+    def _repr_html_(self) -> str:
+        from mechprobe.probes.showing import of_probes
+
+        return of_probes([self])
 
     @property
     def summary(self) -> str:
@@ -244,14 +252,26 @@ def probe(
     return register
 
 
-def all_probes() -> dict[str, Probe]:
+class Probes(dict[str, Probe]):
+    """Probes by name; a notebook shows a row for each."""
+
+    def __repr__(self) -> str:
+        return f"Probes({', '.join(self)})"
+
+    def _repr_html_(self) -> str:
+        from mechprobe.probes.showing import of_probes
+
+        return of_probes(self.values())
+
+
+def all_probes() -> Probes:
     """Every probe by name: ours first, then those that installed packages bring."""
     # Reading order: what was measured before what was done to the model, others' probes last.
     order = sorted(
         PROBES.registered().values(),
         key=lambda found: (not found.is_ours, found.entry.kind == "causal", found.entry.name),
     )
-    return {found.entry.name: found.entry for found in order}
+    return Probes({found.entry.name: found.entry for found in order})
 
 
 def find_probe(name: str) -> Probe:

@@ -1,7 +1,7 @@
 """Result schemas: what probes return, what runs store, what reports read (pydantic, JSON)."""
 
 import math
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import (
@@ -16,10 +16,19 @@ from pydantic import (
     model_validator,
 )
 
+from mechprobe.models.base.errors import MechprobeError, short
+from mechprobe.models.base.registry import nearest
 from mechprobe.models.base.validation import known_version
 from mechprobe.probes.upgrade import upgraded
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
 SCHEMA_VERSION = 2
+COLUMN = 3.25  # inches: a column of a paper
+FEW = 4  # metrics in a short representation
 LARGEST = 2**63  # beyond, a number in a stored result is damage
 
 
@@ -109,6 +118,49 @@ class ProbeResult(_Schema):
         value = self.metrics[name].value
         return math.nan if value is None else value
 
+    def figure(
+        self, ax: "Axes | None" = None, width: float | None = COLUMN, panel: int = 0
+    ) -> "Figure":
+        """The probe's figure of this result.
+
+        Args:
+            ax: matplotlib axes to draw one panel into; a new figure where left out.
+            width: of each panel in inches, panels below each other; None for the size that
+                reports have. Without effect on given axes.
+            panel: which one goes into `ax`, from 0.
+
+        Raises:
+            MechprobeError: the probe is not installed here, has no figure or no such panel, or
+                draws on a sheet of its own though axes were given; or no such width can be drawn.
+        """
+        from mechprobe.probes.portraits import figure_of
+
+        return figure_of(self, ax, width, panel)
+
+    def to_frame(self) -> "DataFrame":
+        """A row a metric: value, unit, bounds and what it means."""
+        from mechprobe.probes.frames import of_metrics
+
+        return of_metrics(self)
+
+    def arrays_to_frame(self) -> "DataFrame":
+        """What the figure is drawn from: a row a number, with its array and its place there."""
+        from mechprobe.probes.frames import of_arrays
+
+        return of_arrays(self)
+
+    def __repr__(self) -> str:
+        numbers = [f"{name}={self.value(name):.4g}" for name in list(self.metrics)[:FEW]]
+        more = ["..."] if len(self.metrics) > FEW else []
+        return f"ProbeResult({', '.join([repr(self.probe), *numbers, *more])})"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        from mechprobe.probes.showing import of_result
+
+        return of_result(self)
+
 
 class AxisLabel(_Schema):
     """The verdict on one axis of a label: which kind a model is of, how sure that is, and why."""
@@ -169,6 +221,27 @@ class MechanismLabel(_Schema):
     def number(self, name: str) -> float | None:
         """A number of the evidence; None where it has none of that name, or it is not defined."""
         return self.evidence[name].value if name in self.evidence else None
+
+    def to_frame(self, name: str = "") -> "DataFrame":
+        """One row: verdict, kind and confidence on every axis, and the numbers behind them.
+
+        Args:
+            name: of the model, for the first column.
+        """
+        from mechprobe.probes.frames import of_labels
+
+        return of_labels({name: self})
+
+    def __repr__(self) -> str:
+        sure = "" if self.certainty is None else f", confidence={self.certainty:.2f}"
+        return f"MechanismLabel({self.verdict!r}{sure})"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        from mechprobe.probes.showing import of_label
+
+        return of_label(self)
 
     # -- the fields of schema version 1 ---------------------------------------------------------
 
@@ -260,6 +333,36 @@ class ModelResult(_Schema):
     def task_name(self) -> str:
         """Name of the task that the model was asked."""
         return str(self.task.get("name", ""))
+
+    def probe(self, name: str) -> ProbeResult:
+        """What a probe found.
+
+        Raises:
+            MechprobeError: it did not run on this model; with the names of those that did.
+        """
+        found = {result.probe: result for result in self.probes}
+        if name not in found:
+            raise MechprobeError(
+                f"{self.name}: no result of the probe {short(repr(name))}; {nearest(name, found)}"
+            )
+        return found[name]
+
+    def to_frame(self) -> "DataFrame":
+        """One row: where it is from, its sizes, its label, and metrics as "probe.metric"."""
+        from mechprobe.probes.frames import of_models
+
+        return of_models([self])
+
+    def __repr__(self) -> str:
+        ran = f"{len(self.probes)} {'probe' if len(self.probes) == 1 else 'probes'}"
+        return f"ModelResult({self.name!r}, {self.label.verdict!r}, {ran})"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        from mechprobe.probes.showing import of_model
+
+        return of_model(self)
 
 
 class RunInfo(_Schema):

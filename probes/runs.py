@@ -2,20 +2,62 @@
 
 import os
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from mechprobe.models import MechprobeError
+from mechprobe.models.base.errors import short
 from mechprobe.models.base.files import remove, write_text
 from mechprobe.models.base.reading import read_bytes
+from mechprobe.models.base.registry import nearest
 from mechprobe.models.base.safe.documents import parse_json
 from mechprobe.models.base.validation import faults_in, fitted
 from mechprobe.probes.results import ModelResult, RunInfo
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 RUN_FILE = "run.json"
 RESULTS = "results"
 Schema = TypeVar("Schema", bound=BaseModel)
+
+
+class Run(NamedTuple):
+    """What a run folder holds.
+
+    Args:
+        info: how to make the run again.
+        results: of its models, in the order of their names.
+    """
+
+    info: RunInfo
+    results: list[ModelResult]
+
+    def to_frame(self) -> "DataFrame":
+        """A row a model: its sizes, its label, and metrics as "probe.metric"."""
+        from mechprobe.probes.frames import of_models
+
+        return of_models(self.results)
+
+    def model(self, name: str) -> ModelResult:
+        """One model's result.
+
+        Raises:
+            MechprobeError: no such model; with the nearest name.
+        """
+        found = {result.name: result for result in self.results}
+        if name not in found:
+            raise MechprobeError(f"no model {short(repr(name))} in the run; {nearest(name, found)}")
+        return found[name]
+
+    def __repr__(self) -> str:
+        return f"Run({self.info.title!r}, {len(self.results)} models)"
+
+    def _repr_html_(self) -> str:
+        from mechprobe.probes.showing import of_models
+
+        return of_models(self.info.title, self.results)
 
 
 def save_run(folder: Path, info: RunInfo) -> None:
@@ -63,20 +105,21 @@ def load_results(folder: Path) -> dict[str, ModelResult]:
     return {file.stem: _read(file, ModelResult) for file in files}
 
 
-def load_run(folder: Path) -> tuple[RunInfo, list[ModelResult]]:
-    """Read a run folder, models in the order of their names.
+def load_run(folder: str | Path) -> Run:
+    """Read a run folder: `info, results = load_run(folder)`, or a `Run` with both.
 
     Raises:
         MechprobeError: no run there, no results in it, a file that does not fit the schema, or a
             run of a newer schema.
     """
+    folder = Path(folder)
     info = load_info(folder)
     if info is None:
         raise MechprobeError(f"{folder}: no run here (no {RUN_FILE}); give a folder a run wrote")
     results = load_results(folder)
     if not results:
         raise MechprobeError(f"{folder}: the run has no results yet; let it finish first")
-    return info, list(results.values())
+    return Run(info, list(results.values()))
 
 
 def _read(file: Path, schema: type[Schema]) -> Schema:

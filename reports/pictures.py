@@ -7,13 +7,13 @@ from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from mechprobe.models import MechprobeError
 from mechprobe.models.base.errors import short
 from mechprobe.models.base.parallel import run_all
 from mechprobe.models.base.registry import guarded
+from mechprobe.probes.portraits import drawn
 from mechprobe.probes.registry import Probe, all_probes
 from mechprobe.probes.results import ModelResult, ProbeResult
 from mechprobe.reports.figures import Image, to_data_uri
@@ -65,13 +65,10 @@ def _picture(result: ProbeResult, probe: Probe | None) -> Picture:
     if probe.draw is None:
         return None, ""
     try:
-        # A foreign figure may fail in any way; the report must not. It is given a copy, and
-        # settings of matplotlib that it changes are its own.
+        # A foreign figure may fail in any way; the report must not. Settings of matplotlib that
+        # it changes are its own.
         with guarded("drawing it failed", probe.measure.__module__), rc_context(), _quiet():
-            figure: object = probe.draw(result.model_copy(deep=True))
-            if not isinstance(figure, Figure):
-                raise MechprobeError(f"it gave a {type(figure).__name__}, no matplotlib Figure")
-            return to_data_uri(figure), ""
+            return to_data_uri(drawn(result, probe)), ""
     except MechprobeError as error:
         return None, f"No figure: {short(error, 240)}."
 

@@ -58,6 +58,7 @@ def run_all(
     jobs: Sequence[Job],
     title: str,
     weights: Sequence[float] | None = None,
+    workers: int | None = None,
 ) -> Iterator[tuple[Job, Result]]:
     """Yield (job, result) as jobs finish, in any order.
 
@@ -66,6 +67,7 @@ def run_all(
         jobs: picklable arguments.
         title: of the progress bar, on standard error.
         weights: relative length of each job, for an honest estimate.
+        workers: processes at a time, at least 1; as many as there are cores where left out.
 
     Raises:
         WorkersLostError: in the end, where workers died (out of memory, mostly); whatever the
@@ -82,7 +84,9 @@ def run_all(
         mininterval=0.5,
     ) as bar:
         arguments = [(jobs[i],) for i in order]
-        for place, found in outcomes(work, arguments, min(cores(), len(jobs)), one_thread):
+        for place, found in outcomes(
+            work, arguments, min(workers or cores(), len(jobs)), one_thread
+        ):
             index = order[place]
             if isinstance(found, Loss):
                 lost.append((jobs[index], found))

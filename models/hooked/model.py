@@ -4,6 +4,7 @@ TransformerLens 4 removed its class of this name; ours keeps its hook names, its
 weight accessors on top of the `HookedRootModule` that TransformerLens 4 keeps.
 """
 
+from html import escape
 from typing import Any
 
 import torch
@@ -71,6 +72,24 @@ class HookedTransformer(Running):
         self.eval()
         check_fits(self.task(), self.interface)
         self.built = built_of(self)
+
+    def __repr__(self) -> str:
+        sizes = [f"{name}={size}" for name, size in self.config.sizes.items()]
+        kind = repr(self.config.architecture)
+        return f"HookedTransformer({', '.join([kind, *sizes, f'task={self.task().name!r}'])})"
+
+    def _repr_html_(self) -> str:
+        rows = {"architecture": self.config.architecture, "family": self.config.family}
+        rows |= {name: str(size) for name, size in self.config.sizes.items()}
+        rows |= {
+            "task": self.task().name,
+            "weights": str(sum(w.numel() for w in self.weights().values())),
+        }
+        cells = "".join(
+            f'<tr><th style="text-align:left">{escape(name)}</th><td>{escape(value)}</td></tr>'
+            for name, value in rows.items()
+        )
+        return f"<p><b>HookedTransformer</b></p><table><tbody>{cells}</tbody></table>"
 
     @property
     def mixers(self) -> list[Mixing]:

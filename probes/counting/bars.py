@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mechprobe.probes.drawing import BLUE, GREY, ORANGE, blank
+from mechprobe.probes.drawing import BLUE, GREY, ORANGE, blank, legend_below
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,5 +30,5 @@ def accuracy_bars(
     axes.axhline(unablated, color=ORANGE, ls="--", label=f"unablated ({unablated:.2f})")
     axes.axhline(chance, color=GREY, ls=":", label=f"constant answer ({chance:.2f})")
     axes.set(ylim=(0, 1.12), ylabel="accuracy", title=title)
-    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, frameon=False)
+    legend_below(axes, 2)
     return figure, [axes, *rest]

@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from mechprobe.probes import CountContext as CountContext
     from mechprobe.probes import Item as Item
     from mechprobe.probes import Kind as Kind
+    from mechprobe.probes import Labels as Labels
     from mechprobe.probes import Measurement as Measurement
     from mechprobe.probes import MechanismLabel as MechanismLabel
     from mechprobe.probes import Metric as Metric
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from mechprobe.probes import ModelResult as ModelResult
     from mechprobe.probes import Probe as Probe
     from mechprobe.probes import ProbeResult as ProbeResult
+    from mechprobe.probes import Run as Run
     from mechprobe.probes import TaskReading as TaskReading
     from mechprobe.probes import TeacherContext as TeacherContext
     from mechprobe.probes import all_probes as all_probes
@@ -95,6 +97,8 @@ if TYPE_CHECKING:
     from mechprobe.probes import context_for as context_for
     from mechprobe.probes import find_probe as find_probe
     from mechprobe.probes import label as label
+    from mechprobe.probes import label_many as label_many
+    from mechprobe.probes import load_run as load_run
     from mechprobe.probes import probe as probe
     from mechprobe.probes import study as study
     from mechprobe.probes import task_reading as task_reading

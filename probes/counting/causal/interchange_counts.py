@@ -20,7 +20,7 @@ from mechprobe.probes.counting.causal_accuracy import (
 from mechprobe.probes.counting.context import CountContext, needs_counts
 from mechprobe.probes.counting.interchange import interchanges
 from mechprobe.probes.counting.placebos import controls
-from mechprobe.probes.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, blank
+from mechprobe.probes.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, blank, legend_below
 from mechprobe.probes.invariances import all_but
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
@@ -105,9 +105,7 @@ def _draw(result: ProbeResult) -> "Figure":
         title="What each token does (dotted: largest control)",
     )  # fmt: skip
     for axes in (left, right):
-        axes.legend(
-            fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, frameon=False
-        )
+        legend_below(axes, 3)
     return figure
 
 

@@ -14,7 +14,7 @@ from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.score_terms import SOURCES, TERMS, identity_cosine
 from mechprobe.probes.counting.source_runs import constant_scores, why_not_split
 from mechprobe.probes.counting.sources import Sources, sources
-from mechprobe.probes.drawing import PARTS, blank, heatmap
+from mechprobe.probes.drawing import PARTS, blank, heatmap, legend_below
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
@@ -122,7 +122,7 @@ def _draw(result: ProbeResult) -> "Figure":
     aside = 0.6 + max(0, 3 - len(chosen)) / 2  # so that few bars stay narrow
     left.set(xlim=(-aside, len(chosen) - 1 + aside), ylim=(0, None), xlabel="block.head")
     left.set(ylabel="share of the scores' variance (%)", title="Where scores come from")
-    left.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=4, frameon=False)
+    legend_below(left, 4, -0.18)
     which = f", head {int(result.arrays['head'])}" if heads > 1 else ""
     which = f"block 0{which}" if layers * heads > 1 else ""
     # One scale for both, so that rounding beside a large matrix looks empty.

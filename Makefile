@@ -20,21 +20,21 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 # Slow science and speed, measured. Fitting the confidence of labels anew is a decision, not a
-# measurement: python -m mechprobe.analyses.bench.calibration
+# measurement: mechprobe bench calibration
 bench: $(STAMP)
-	$(BIN)/python -m mechprobe.analyses.bench.imports
-	$(BIN)/python -m mechprobe.analyses.bench.speed
-	$(BIN)/python -m mechprobe.analyses.bench.training
-	$(BIN)/python -m mechprobe.analyses.bench.theory
-	$(BIN)/python -m mechprobe.analyses.bench.label_benchmark
-	$(BIN)/python -m mechprobe.analyses.bench.attention_labels
-	$(BIN)/python -m mechprobe.analyses.bench.hostile
+	$(BIN)/mechprobe bench imports
+	$(BIN)/mechprobe bench speed
+	$(BIN)/mechprobe bench training
+	$(BIN)/mechprobe bench theory
+	$(BIN)/mechprobe bench labels
+	$(BIN)/mechprobe bench attention-labels
+	$(BIN)/mechprobe bench hostile
 
 install: $(STAMP)
 
 # 10,000 damaged files and odd command lines, with a fixed seed.
 fuzz: $(STAMP)
-	$(BIN)/python -m mechprobe.analyses.bench.fuzz --cases 10000
+	$(BIN)/mechprobe bench fuzz --cases 10000
 
 # constraints.txt pins every version; torch goes first, so that nothing pulls another build of it.
 $(STAMP): pyproject.toml constraints.txt

@@ -63,7 +63,5 @@ def test_commands_and_links_exist() -> None:
 
 def test_modules_exist() -> None:
     """Every `python -m X` in the README is a module."""
-    modules = re.findall(r"python -m (mechprobe[\w.]*)", README)
-    assert modules
-    for module in modules:
+    for module in re.findall(r"python -m (mechprobe[\w.]*)", README):
         assert find_spec(module) is not None, module

@@ -1,14 +1,12 @@
 """How far attention labels can be trusted: trained students of known start, and pure noise.
 
-    python -m mechprobe.analyses.bench.attention_labels [--seeds 20]
+    mechprobe bench attention-labels [--seeds 20]
 
 For each alpha and seed one data set of width 1000; students for each omega and start are
 minimised together and labelled. A label is right if it names the start's branch. Pure noise are
 untrained students of random size. Exit code 1 where a demand is missed.
 """
 
-import argparse
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -114,11 +112,12 @@ def report(found: Sequence[Outcome]) -> bool:
     return met
 
 
-def main() -> None:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser(description="Benchmark of the attention labels.")
-    parser.add_argument("--seeds", type=int, default=20, help="data sets for each alpha")
-    seeds = parser.parse_args().seeds
+def run(seeds: int) -> int:
+    """Train, label and print; 1 where a demand is missed.
+
+    Args:
+        seeds: data sets for each alpha.
+    """
     jobs = [Students(alpha, seed) for alpha in ALPHAS for seed in range(seeds)]
     noise = [Students(None, seed) for seed in range(NOISE_MODELS)]
     found = [
@@ -127,8 +126,4 @@ def main() -> None:
         for _, some in run_all(outcomes, part, title)
         for one in some
     ]
-    sys.exit(0 if report(found) else 1)
-
-
-if __name__ == "__main__":
-    main()
+    return 0 if report(found) else 1

@@ -1,6 +1,6 @@
 """Fit the confidence of labels on models whose mechanism is known.
 
-    python -m mechprobe.analyses.bench.calibration [--models N] [--seed S]
+    mechprobe bench calibration [--models N] [--seed S]
 
 Labels pure, blended (alpha uniform in [0, 1]), damaged and untrained models and half of those that
 were trained towards a causal model; notes the bootstrap margin and agreement and whether both axes
@@ -8,7 +8,6 @@ of the label were right, fits logistic regressions and writes
 probes/counting/label/calibration.json. The benchmark checks it on other models.
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
@@ -27,7 +26,6 @@ from mechprobe.analyses.bench.populations import (
     trained,
     untrained,
 )
-from mechprobe.analyses.bench.shell import from_shell, positive
 from mechprobe.models.base.files import write_text
 from mechprobe.models.base.parallel import run_all
 from mechprobe.probes.counting.context import CountContext
@@ -91,7 +89,7 @@ def fit(outcomes: Sequence[Outcome], asked: int, seed: int) -> calibration.Calib
         **counting.model_dump(),
         attention=attention,
         seed=seed,
-        made_by=f"python -m mechprobe.analyses.bench.calibration --models {asked} --seed {seed}",
+        made_by=f"mechprobe bench calibration --models {asked} --seed {seed}",
     )
 
 
@@ -108,22 +106,19 @@ def _fitted(values: Sequence[float], right: Sequence[bool]) -> calibration.Fit:
     )
 
 
-def main() -> None:
-    """Run from the shell."""
-    parser = argparse.ArgumentParser(description="Fit the confidence of mechanism labels.")
-    parser.add_argument("--models", type=positive, default=1200)
-    parser.add_argument("--seed", type=int, default=50_000)
-    arguments = parser.parse_args()
-    members = population(arguments.models, arguments.seed)
+def run(models: int, seed: int) -> None:
+    """Label, fit, write and print.
+
+    Args:
+        models: how many are asked for, about.
+        seed: of the models.
+    """
+    members = population(models, seed)
     found = list(run_all(outcome, members, "labelling"))
     order = {member: i for i, member in enumerate(members)}
     outcomes = [o for _, o in sorted(found, key=lambda pair: order[pair[0]])]
-    fitted = fit(outcomes, arguments.models, arguments.seed)
+    fitted = fit(outcomes, models, seed)
     write_text(OUTPUT, fitted.model_dump_json(indent=2) + "\n")
     right = np.mean([o.right for o in outcomes])
     print(f"{len(outcomes)} models, {right:.1%} labelled rightly; wrote {OUTPUT.name}:")
     print(fitted.model_dump_json(indent=2))
-
-
-if __name__ == "__main__":
-    from_shell(main)

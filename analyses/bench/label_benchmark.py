@@ -1,15 +1,13 @@
 """How far labels can be trusted: constructions, blends, untrained models and models that were
 trained towards a known mechanism, all transformed.
 
-    python -m mechprobe.analyses.bench.label_benchmark [--out DIR] [--seed S]
+    mechprobe bench labels [--out DIR] [--seed S]
 
 Every member gets a random product of the symmetries it has. Prints and saves the confusion
 matrix, the flip rate under another transformation and under a new probe seed, and the
 reliability of the confidence (on members the calibration never saw).
 """
 
-import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -208,24 +206,21 @@ def run(population: Sequence[Member]) -> pd.DataFrame:
     return pd.DataFrame([asdict(row) for _, row in found])
 
 
-def main() -> None:
-    """Run from the shell; exit code 1 where a demanded number is missed."""
-    parser = argparse.ArgumentParser(description="Benchmark of the mechanism labels.")
-    parser.add_argument("--out", type=Path, default=Path("runs/label_benchmark"))
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    table = run(members(arguments.seed))
+def benchmark(out: Path, seed: int) -> int:
+    """Label everything, save and print; 1 where a demanded number is missed.
+
+    Args:
+        out: folder of table, numbers and figures.
+        seed: of the models.
+    """
+    table = run(members(seed))
     numbers = summary(table)
-    save(arguments.out, table, numbers)
+    save(out, table, numbers)
     print(confusion(table).to_string())
     for name, value in numbers.items():
         print(f"{name:42s} {value:.4g}")
     met = verdicts(numbers)
     for name, good in met.items():
         print(f"{'met ' if good else 'MISSED'} {name}")
-    print(f"saved to {arguments.out}")
-    sys.exit(0 if all(met.values()) else 1)
-
-
-if __name__ == "__main__":
-    main()
+    print(f"saved to {out}")
+    return 0 if all(met.values()) else 1

@@ -1,6 +1,6 @@
 """Theory with hardly a ridge against minima of real models.
 
-    python -m mechprobe.analyses.bench.ridgeless
+    mechprobe bench ridgeless
 
 At lam = 1e-8 the theory's branch is followed down from a larger ridge; here it is held against
 what L-BFGS finds from the branch's own start. Real models differ by a correction of order 1/d
@@ -11,7 +11,6 @@ and with it the theory, need not hold.
 """
 
 import math
-import sys
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
@@ -107,8 +106,8 @@ def off(point: BranchPoint, measured: Measured) -> list[str]:
     ]
 
 
-def main() -> None:
-    """Print theory and minima side by side."""
+def run() -> int:
+    """Print theory and minima side by side; 1 where they part."""
     broken = False
     for alpha, omega in SETTINGS:
         p = TheoryParameters(alpha, omega, lam=LAM)
@@ -130,8 +129,4 @@ def main() -> None:
         if bad := off(point, limit):
             print(f"  off: {', '.join(bad)}{'' if asked else ' (replica symmetry may fail here)'}")
             broken = broken or asked
-    sys.exit(1 if broken else 0)
-
-
-if __name__ == "__main__":
-    main()
+    return 1 if broken else 0

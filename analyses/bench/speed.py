@@ -1,11 +1,10 @@
 """Measured speed of the parts that users wait for.
 
-    python -m mechprobe.analyses.bench.speed
+    mechprobe bench speed
 
 One core, one thread; the best of several runs, for other work on the machine only adds time.
 """
 
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -39,8 +38,8 @@ def best_of(work: Callable[[], object], runs: int) -> float:
     return min(taken)
 
 
-def main() -> None:
-    """Print a table; exit code 1 where labelling is slower than it may be."""
+def run() -> int:
+    """Print a table; 1 where labelling is slower than it may be."""
     one_thread()
     generator = torch.Generator().manual_seed(0)
     config = CountingConfig.of("bos+sftm", T=32, L=10, d=64, p=64)
@@ -64,8 +63,4 @@ def main() -> None:
     }
     for name, seconds in rows.items():
         print(f"{name:46s} {seconds * 1e3:9.1f} ms")
-    sys.exit(0 if slowest <= LABEL_LIMIT and probed <= PROBED_LIMIT else 1)
-
-
-if __name__ == "__main__":
-    main()
+    return 0 if slowest <= LABEL_LIMIT and probed <= PROBED_LIMIT else 1

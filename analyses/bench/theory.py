@@ -1,13 +1,12 @@
 """Measured speed of the theory, against its limits.
 
-    python -m mechprobe.analyses.bench.theory
+    mechprobe bench theory
 
 Points on one core and thread, curve and diagram on all cores. The published way, a damped
 iteration with one scipy.optimize.minimize for each node, is timed on some of the same nodes (the
 published code does four, one for each conjugate overlap: it is slower by that factor).
 """
 
-import sys
 import time
 from functools import partial
 from unittest.mock import patch
@@ -104,8 +103,8 @@ def _against_scipy(state: State) -> bool:
     return ratio < RATIO_LIMIT
 
 
-def main() -> None:
-    """Print measured numbers with their limits; exit code 1 where one is broken."""
+def run() -> int:
+    """Print measured numbers with their limits; 1 where one is broken."""
     one_thread()
     state = _point("semantic").state  # compiled from here on
     slow = []
@@ -119,8 +118,4 @@ def main() -> None:
     alphas, omegas = np.linspace(0.1, 3, 25).tolist(), np.linspace(0, 0.95, 20).tolist()
     seconds = best_of(lambda: diagram(HERE, alphas, omegas), 1)
     slow.append(show(f"diagram, 25 x 20 cells, {cores()} cores", seconds, "s", DIAGRAM_LIMIT))
-    sys.exit(1 if any(slow) else 0)
-
-
-if __name__ == "__main__":
-    main()
+    return 1 if any(slow) else 0

@@ -1,14 +1,12 @@
 """Measured speed of training, against a plain loop and against the core's own limit.
 
-    python -m mechprobe.analyses.bench.training [--peer DIR]
+    mechprobe bench training [--peer DIR]
 
 T=32, L=10, d=p=32, the published settings; model-steps per second, the drawing of data counted on
 every side. Each side has a process of one thread to itself; they take turns, so that whatever else
 the machine does meets all of them. Exit code 1 where a demanded ratio is missed.
 """
 
-import argparse
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -25,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from mechprobe.analyses.bench.peers.plain import BATCH, EPOCH, plain_trainer
 from mechprobe.analyses.bench.peers.published import peer_trainer, script_in
 from mechprobe.analyses.bench.speed import best_of
-from mechprobe.models import ARCHITECTURES, PRESETS, CountingConfig, MechprobeError, Trainee, train
+from mechprobe.models import ARCHITECTURES, PRESETS, CountingConfig, Trainee, train
 from mechprobe.models.base.parallel import cores, one_thread
 from mechprobe.models.families.counting.training.cost import step_flops
 
@@ -208,23 +206,19 @@ def over_cores(kind: str, seed: int) -> dict[int, float]:
     return found
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the tables; 1 where a demanded ratio is missed, 2 for a folder without the script."""
-    parser = argparse.ArgumentParser(description="Benchmark of training.")
-    parser.add_argument("--peer", type=Path, metavar="DIR", help="checkout of the published code")
-    parser.add_argument("--seed", type=int, default=0)
-    chosen = parser.parse_args(arguments)
-    try:
-        if chosen.peer is not None:
-            script_in(chosen.peer)
-        found, peak = compare(ARCHITECTURES, chosen.peer, chosen.seed)
-    except MechprobeError as error:
-        print(f"training_bench: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+def run(peer: Path | None, seed: int) -> int:
+    """Print the tables; 1 where a demanded ratio is missed.
+
+    Args:
+        peer: checkout of the published code, to be timed as well.
+        seed: of the models.
+
+    Raises:
+        MechprobeError: the checkout does not hold the published script.
+    """
+    if peer is not None:
+        script_in(peer)
+    found, peak = compare(ARCHITECTURES, peer, seed)
     print(ratio_table(found), flops_table(found, peak), sep="\n\n", flush=True)
-    print(f"\n{cores_table(over_cores('bos+sftm', chosen.seed))}")
+    print(f"\n{cores_table(over_cores('bos+sftm', seed))}")
     return 0 if all(one.met() for one in found) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

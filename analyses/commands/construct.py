@@ -5,21 +5,28 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mechprobe.analyses.common import options
 from mechprobe.analyses.common.console import tell
+from mechprobe.analyses.common.groups import examples
 from mechprobe.analyses.common.paths import PATH
 
 if TYPE_CHECKING:
     from mechprobe.models.families.counting.constructions import Construction
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "mechprobe construct --list",
+        "mechprobe construct dot-relation --T 8 --L 6 --out my_counter",
+    )
+)
 @click.argument("name", required=False)
 @click.option("--list", "listing", is_flag=True, help="Show every construction, planted ones last.")
 @click.option("--T", "T", type=int, default=16, show_default=True, help="Alphabet size.")
 @click.option("--L", "L", type=int, default=10, show_default=True, help="Sequence length.")
 @click.option("--alpha", type=float, help="Share of the relation-based part (blends only).")
 @click.option("--groups", type=int, help="Number of counters (dot-relation-groups only).")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@options.big_seed("Of the random parts.")
 @click.option("--out", type=PATH, help="Checkpoint folder to write.")
 @click.option("--force", is_flag=True, help="Replace a checkpoint that is there.")
 def construct(

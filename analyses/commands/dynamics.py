@@ -8,10 +8,16 @@ import click
 
 from mechprobe.analyses.common import options
 from mechprobe.analyses.common.console import say, tell
+from mechprobe.analyses.common.groups import examples
 from mechprobe.analyses.common.paths import PATH
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "mechprobe train bos --T 8 --L 6 --snapshots 30 --out snapshots",
+        "mechprobe dynamics snapshots --out runs/dynamics",
+    )
+)
 @click.argument("path", type=PATH)
 @click.option(
     "--out",
@@ -20,7 +26,7 @@ from mechprobe.analyses.common.paths import PATH
     show_default=True,
     help="Folder of the results and of the page.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@options.big_seed("Of the probes.")
 @options.task()
 @click.option(
     "--llc", is_flag=True, help="Estimate local learning coefficients too (seconds a snapshot)."

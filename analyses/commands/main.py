@@ -5,38 +5,21 @@ from mechprobe.analyses.common import stopping
 with stopping.starting():  # Ctrl-C may come at once
     import gc
     import sys
-    from importlib import import_module
-    from pathlib import Path
-    from pkgutil import iter_modules
     from typing import NoReturn
 
     import click
 
     from mechprobe.analyses.common.console import report_broken_packages, say
+    from mechprobe.analyses.common.groups import SETTINGS, Files, examples
     from mechprobe.models.base.errors import Ended, MechprobeError, out_of_memory, reason_of_os
     from mechprobe.models.base.temporary import find_temporary
 
-PACKAGE = "mechprobe.analyses.commands"
+NAME = "mechprobe"
 
 
-class Verbs(click.Group):
-    """The files beside this one as commands, each imported when it is asked for.
-
-    Usage errors are one line, and bad input ends with exit code 2.
-    """
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Every file and folder here but this one."""
-        found = {module.name for module in iter_modules([str(Path(__file__).parent)])}
-        return sorted(found - {Path(__file__).stem})
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """The command of that name; None where there is none."""
-        if name not in self.list_commands(ctx):
-            return None
-        command = getattr(import_module(f"{PACKAGE}.{name}"), name)
-        assert isinstance(command, click.Command), name
-        return command
+class Verbs(Files):
+    """The files beside this one as commands. Usage errors are one line, and bad input ends with
+    exit code 2."""
 
     def main(self, *args: object, **kwargs: object) -> NoReturn:
         """Run the command and leave the process."""
@@ -62,7 +45,7 @@ class Verbs(click.Group):
             where = (
                 error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
             )
-            _fail(f"{error.format_message()} (see {where or 'mechprobe'} --help)")
+            _fail(f"{error.format_message()} (see {where or NAME} --help)")
         except MechprobeError as error:
             _fail(str(error))
         except click.Abort as error:
@@ -82,7 +65,7 @@ class Verbs(click.Group):
 
     def _run(self, *args: object, **kwargs: object) -> object:
         try:
-            return super().main(*args, **{**kwargs, "standalone_mode": False})  # type: ignore[call-overload]
+            return super().main(*args, **{"prog_name": NAME, **kwargs, "standalone_mode": False})  # type: ignore[call-overload]
         except BaseException:
             # Others' code (clusters, pools) may turn a signal on its way into an error of its own,
             # or leave by itself.
@@ -103,8 +86,15 @@ def _fail(text: str) -> NoReturn:
     sys.exit(2)
 
 
-@click.group(cls=Verbs)
-@click.version_option(package_name="mechprobe")
+@click.group(
+    NAME,
+    cls=Verbs,
+    package="mechprobe.analyses.commands",
+    besides=("main",),
+    context_settings=SETTINGS,
+    epilog=examples("mechprobe demo", "mechprobe label my_counter", "mechprobe label --help"),
+)
+@click.version_option(package_name=NAME, prog_name=NAME)
 def main() -> None:
     """Which algorithm did this small attention model learn, and how do you know?"""
 

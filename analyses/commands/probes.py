@@ -5,9 +5,10 @@ import json
 import click
 
 from mechprobe.analyses.common.console import report_problems, tell
+from mechprobe.analyses.common.groups import examples
 
 
-@click.command()
+@click.command(epilog=examples("mechprobe probes", "mechprobe probes --schema"))
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of stored results and leave.")
 def probes(schema: bool) -> int:
     """List the probes, those of installed packages included."""

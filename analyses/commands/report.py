@@ -5,10 +5,13 @@ from pathlib import Path
 import click
 
 from mechprobe.analyses.common.console import tell
+from mechprobe.analyses.common.groups import examples
 from mechprobe.analyses.common.paths import PATH
 
 
-@click.command()
+@click.command(
+    epilog=examples("mechprobe label my_counter --run runs/mine", "mechprobe report runs/mine")
+)
 @click.argument("run", type=PATH)
 def report(run: Path) -> None:
     """Write the HTML report of a RUN folder."""

@@ -3,10 +3,11 @@
 import click
 
 from mechprobe.analyses.common.console import report_problems, tell
+from mechprobe.analyses.common.groups import Group, examples, summary
 from mechprobe.analyses.studies import STUDIES
 
 
-class Studies(click.Group):
+class Studies(Group):
     """Every registered study as a command."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -22,19 +23,23 @@ class Studies(click.Group):
         return STUDIES.find(name)
 
 
-@click.group(cls=Studies, invoke_without_command=True)
+@click.group(
+    cls=Studies,
+    invoke_without_command=True,
+    epilog=examples(
+        "mechprobe study", "mechprobe study demo --quick", "mechprobe study architectures --help"
+    ),
+)
 @click.pass_context
 def study(ctx: click.Context) -> int:
-    """Run the study NAME; without a name, list the studies.
+    """Run a study; without a name, list the studies.
 
-    `mechprobe study NAME --help` shows the options of one. The same command goes on where it was
-    stopped.
+    The same command goes on where it was stopped.
     """
     code = report_problems(STUDIES.problems())
     if ctx.invoked_subcommand is None:
         known = STUDIES.registered()
         width = max(len(name) for name in known)
         for name, one in sorted(known.items()):
-            summary = one.entry.get_short_help_str(100)
-            tell(f"{name:{width}s}  {summary}  [{one.source}]")
+            tell(f"{name:{width}s}  {summary(one.entry)}  [{one.source}]")
     return code

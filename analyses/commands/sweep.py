@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from mechprobe.analyses.common.console import tell
+from mechprobe.analyses.common.groups import Group, examples
 from mechprobe.analyses.common.paths import PATH
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -33,12 +34,23 @@ def _listed(kind: Callable[[str], Any], word: str) -> Callable[..., list[Any] | 
     return parse
 
 
-@click.group()
+@click.group(
+    cls=Group,
+    epilog=examples(
+        "mechprobe sweep counting --d 4,8 --p 8,32 --out runs/sweep",
+        "mechprobe sweep status runs/sweep",
+    ),
+)
 def sweep() -> None:
-    """Train, probe and label grids of models; stop and go on."""
+    """Train, probe and label grids of models, and look at them."""
 
 
-@sweep.command()
+@sweep.command(
+    epilog=examples(
+        "mechprobe sweep counting --d 4,8,16 --p 8,32 --out runs/sweep",
+        "mechprobe sweep counting --grid grid.toml --workers 2 --out runs/sweep",
+    )
+)
 @click.option(
     "--grid",
     "grid_file",
@@ -109,17 +121,17 @@ def _grid_of(given: dict[str, Any], preset: str) -> Any:
     return Grid.checked(base | given)
 
 
-@sweep.command()
+@sweep.command(epilog=examples("mechprobe sweep status runs/sweep"))
 @click.argument("run", type=PATH)
 def status(run: Path) -> None:
-    """Models done, accuracy so far and time left of the sweep in RUN."""
+    """Say how far the sweep in RUN is: models done, accuracy so far, time left."""
     from mechprobe.analyses.sweeps.status import status as look
     from mechprobe.analyses.sweeps.store import Store
 
     tell(look(Store(run)).text())
 
 
-@sweep.command()
+@sweep.command(epilog=examples("mechprobe sweep extract runs/sweep MODEL --out my_counter"))
 @click.argument("run", type=PATH)
 @click.argument("model")
 @click.option(

@@ -11,6 +11,7 @@ from mechprobe.analyses.common.paths import PATH
 from mechprobe.models.base.files import printable
 
 __all__ = [
+    "big_seed",
     "command_again",
     "number",
     "out",
@@ -24,18 +25,19 @@ MOST = 1000  # models of a kind
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-def out(folder: str) -> Callable[[Decorated], Decorated]:
+def out(folder: str, says: str = "Run folder.") -> Callable[[Decorated], Decorated]:
     """`--out`, the run folder.
 
     Args:
         folder: where nothing else is said.
+        says: what it is, for the help.
     """
     return click.option(
         "--out",
         type=PATH,
         default=Path(folder),
         show_default=True,
-        help="Run folder.",
+        help=says,
     )
 
 
@@ -45,10 +47,19 @@ def quick(says: str = "A first look, a few minutes.") -> Callable[[Decorated], D
     return click.option("--quick", is_flag=True, is_eager=True, help=says)
 
 
-def seed(says: str = "Of the first model of each kind.") -> Callable[[Decorated], Decorated]:
+def seed(
+    says: str = "Of the first model of each kind.", default: int = 0
+) -> Callable[[Decorated], Decorated]:
     """`--seed`, as far as generators take it."""
     return click.option(
-        "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help=says
+        "--seed", type=click.IntRange(0, 2**31 - 1), default=default, show_default=True, help=says
+    )
+
+
+def big_seed(says: str) -> Callable[[Decorated], Decorated]:
+    """`--seed`, of commands that draw with torch alone, which takes large ones."""
+    return click.option(
+        "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help=says
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from mechprobe.analyses.common.groups import examples
 from mechprobe.models.base.errors import Ended, MechprobeError, reason_of
 from mechprobe.models.base.registry import Registry, is_ours
 
@@ -53,6 +54,10 @@ def study(name: str) -> Callable[[Callable[..., int]], click.Command]:
                 raise MechprobeError(f"study {name}: {reason_of(error)}") from error
 
         command = click.command(name)(one)
+        lines = [f"mechprobe study {name}"]
+        if any("--quick" in option.opts for option in command.params):
+            lines.insert(0, f"mechprobe study {name} --quick")
+        command.epilog = examples(*lines)
         STUDIES.add(name, command, work.__module__)
         return command
 

@@ -1,6 +1,6 @@
 """Fuzz every reader and the command line, and say which demands were not met.
 
-    python -m mechprobe.analyses.bench.fuzz --cases 10000
+    mechprobe bench fuzz --cases 10000
 
 Good folders of every kind are made small by the command itself; each case damages a copy (its JSON,
 TOML, tables, tensors, bytes, files) or draws a command line, and runs the command in a fork with
@@ -9,7 +9,6 @@ above 10 s (long work shows a progress bar and can be stopped); at most 2 GiB of
 of printable lines that leaves every file where it was; nothing run out of a file.
 """
 
-import argparse
 import shutil
 import tempfile
 from collections import defaultdict
@@ -166,17 +165,18 @@ def summary(reports: Sequence[Report]) -> str:
     return "\n".join(lines)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the shell; exit code 1 where a demand was missed."""
-    parser = argparse.ArgumentParser(description="Fuzz every reader and the command line.")
-    parser.add_argument("--cases", type=int, default=10_000)
-    parser.add_argument("--first", type=int, default=0, help="number of the first case")
-    parser.add_argument("--untimed", action="store_true", help="do not judge how long a case took")
-    parser.add_argument("--verbose", action="store_true", help="print what each bad case printed")
-    options = parser.parse_args(arguments)
-    reports = fuzz(options.cases, options.first, not options.untimed)
+def run(cases: int, first: int, timed: bool, verbose: bool) -> int:
+    """Fuzz and print; 1 where a demand was missed.
+
+    Args:
+        cases: how many.
+        first: number of the first case.
+        timed: whether hangs are judged.
+        verbose: print what each bad case printed.
+    """
+    reports = fuzz(cases, first, timed)
     text = summary(reports)
-    if options.verbose:
+    if verbose:
         bad = (found for report in reports for found in report.found)
         text += "".join(f"\n\n== {found.case}\n{found.ended}" for found in bad)
     tqdm.write(text.encode("utf-8", "backslashreplace").decode())

@@ -1,6 +1,6 @@
 """Bad checkpoints of every format, loaded one by one: what each costs, and whether it is refused.
 
-    python -m mechprobe.analyses.bench.hostile
+    mechprobe bench hostile
 
 Writes 200 into a temporary folder, loads each in a process of its own that has imported
 everything, and prints the slowest and the largest. Demanded of each: a `MechprobeError` of one
@@ -8,7 +8,6 @@ printable line of at most 1,000 characters that names the path, within a second 
 warnings, and nothing run.
 """
 
-import argparse
 import multiprocessing
 import resource
 import sys
@@ -137,13 +136,14 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the shell; exit code 1 where a demand is missed."""
-    parser = argparse.ArgumentParser(description="Load bad checkpoints and measure it.")
-    parser.add_argument("--number", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
+def run(number: int, seed: int) -> int:
+    """Write bad checkpoints, load them and print; 1 where a demand is missed.
+
+    Args:
+        number: of checkpoints.
+        seed: of the faults.
+    """
     with tempfile.TemporaryDirectory() as root:
-        outcomes = measure(make_cases(Path(root), options.number, options.seed))
+        outcomes = measure(make_cases(Path(root), number, seed))
     print(printable(summary(outcomes)))
     return int(any(o.faults or not o.in_time for o in outcomes))

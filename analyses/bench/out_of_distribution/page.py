@@ -40,7 +40,7 @@ def page(plan: Plan, models: pd.DataFrame, anchors: pd.DataFrame, seed: int) -> 
     lines = [
         "# Does the label predict behaviour out of distribution?",
         "",
-        "    python -m mechprobe.analyses.bench.out_of_distribution --out runs/out_of_distribution",
+        "    mechprobe bench out-of-distribution --out runs/out_of_distribution",
         "",
         "The command writes this page and its picture. A stopped run goes on where it was.",
         "",

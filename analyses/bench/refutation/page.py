@@ -199,7 +199,7 @@ def _listed(states: dict[str, str]) -> str:
 
 HEAD = f"""# Two mechanisms?
 
-    python -m mechprobe.analyses.bench.refutation [--out docs] [--seeds 10]
+    mechprobe bench refutation [--out docs] [--seeds 10]
 
 That command measures everything below and writes this page and its figure.
 

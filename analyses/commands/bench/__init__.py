@@ -1,70 +1,20 @@
-"""`mechprobe bench`: methods judged on models whose mechanism is known."""
+"""`mechprobe bench`: what can be relied on, measured; one file a bench.
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
+The bench is the click command of the same name. Its file imports what works within the command.
+"""
 
 import click
 
-from mechprobe.analyses.common import options
-from mechprobe.analyses.common.console import report_problems, tell
-from mechprobe.analyses.common.paths import PATH
+from mechprobe.analyses.common.groups import Files, examples
 
 
-@click.group()
+@click.group(
+    cls=Files,
+    package=__name__,
+    epilog=examples("mechprobe bench methods --quick", "mechprobe bench labels --help"),
+)
 def bench() -> None:
-    """Judge methods on models whose mechanism is known."""
+    """Measure labels, methods, speed and safety against what is demanded of them.
 
-
-@bench.command()
-@options.out("runs/methods")
-@options.quick("Few and small models, two minutes or so.")
-@options.seed("Of models and methods.")
-@click.option("--export", "folder", type=PATH, help="Only write the models and the truth there.")
-@click.option("--docs", type=PATH, help="Refresh methods.md and its figure in this folder too.")
-def methods(out: Path, quick: bool, seed: int, folder: Path | None, docs: Path | None) -> int:
-    """Ask every method about every model, those of installed packages included.
-
-    The same command goes on where it was stopped.
+    Exit code 1 where a demand is missed.
     """
-    from mechprobe.analyses.bench.methods.export import begin, export
-    from mechprobe.analyses.bench.methods.page import refresh, tables, write
-    from mechprobe.analyses.bench.methods.population import population
-    from mechprobe.analyses.bench.methods.registry import METHODS
-    from mechprobe.analyses.bench.methods.run import learn, run
-    from mechprobe.models.base.folders import folder_alone
-
-    if folder is not None:
-        begin(folder)
-        models = {entry.name: entry for entry in population(quick, seed)}
-        with TemporaryDirectory() as place:
-            truth = learn(Path(place), models)
-        export(folder, models, truth)
-        tell(f"{len(models)} models: {folder}")
-        return 0
-    with folder_alone(out):
-        found = run(out, quick, seed)
-        files = write(out, found)
-    if docs is not None:
-        refresh(docs, found)
-    for name, table in tables(found).items():
-        tell(f"{name}\n{table}\n")
-    for file in files:
-        tell(str(file))
-    return report_problems(METHODS.problems())
-
-
-@bench.command()
-@click.argument("folder", metavar="DIR", type=PATH)
-@click.argument("answers", type=PATH)
-def score(folder: Path, answers: Path) -> None:
-    """Score ANSWERS, a JSON file, on the exported models of DIR.
-
-    DIR/README.md says how answers are written.
-    """
-    from mechprobe.analyses.bench.methods.answers import read_answers, read_truth
-    from mechprobe.analyses.bench.methods.scorer import score as scored
-    from mechprobe.analyses.bench.methods.table import by_part, overview
-
-    truth = read_truth(folder)
-    rows = scored(truth, read_answers(answers, truth))
-    tell(f"{overview(rows)}\n\n{by_part(rows)}")

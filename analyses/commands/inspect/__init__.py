@@ -8,10 +8,11 @@ import click
 
 from mechprobe.analyses.common import options
 from mechprobe.analyses.common.console import report_problems, say, tell
+from mechprobe.analyses.common.groups import examples
 from mechprobe.analyses.common.paths import PATH
 
 
-@click.command()
+@click.command(epilog=examples("mechprobe inspect my_counter", "mechprobe inspect --formats"))
 @click.argument("path", required=False, type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print an object.")
 @click.option("--formats", "listing", is_flag=True, help="Show every known format and leave.")

@@ -8,13 +8,16 @@ import click
 
 from mechprobe.analyses.common import options
 from mechprobe.analyses.common.console import report_problems, say, tell
+from mechprobe.analyses.common.groups import examples
 from mechprobe.analyses.common.paths import PATH
 
 
-@click.command()
+@click.command(
+    epilog=examples("mechprobe label my_counter", "mechprobe label my_counters/* --run runs/mine")
+)
 @click.argument("paths", nargs=-1, required=True, type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@options.big_seed("Of the probes.")
 @options.task()
 @click.option(
     "--run",

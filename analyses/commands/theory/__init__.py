@@ -20,14 +20,15 @@ from mechprobe.analyses.commands.theory.options import (
     span,
 )
 from mechprobe.analyses.common.console import say, tell
+from mechprobe.analyses.common.groups import Group, examples
 
 
-@click.group()
+@click.group(cls=Group, epilog=examples("mechprobe theory point --alpha 1.5 --branch semantic"))
 def theory() -> None:
-    """Theory of the solvable attention model (state evolution, d to infinity)."""
+    """Solve the theory of the attention model (state evolution, d to infinity)."""
 
 
-@theory.command()
+@theory.command(epilog=examples("mechprobe theory point --alpha 1.5 --branch semantic --json"))
 @click.option("--alpha", type=float, required=True, help="Samples per dimension.")
 @OMEGA
 @click.option("--branch", type=click.Choice(BRANCHES), required=True)
@@ -44,7 +45,7 @@ def point(
     A: tuple[float, ...] | None, seed: int, as_json: bool, convention: Convention,
     log2_points: int | None, L: int, rank: int, teacher_rank: int,
 ) -> None:  # fmt: skip
-    """Overlaps, errors and losses of one branch.
+    """Solve one branch: overlaps, errors and losses.
 
     L above 2 or a rank above 1 take the general solver: accurate to about 1e-2, and at 2^12
     points 10 to 20 s on one core for L=3 or rank 2. Time goes with the points and (L rank)^3.
@@ -72,7 +73,7 @@ def point(
     _print(found if as_json else point_text(found))
 
 
-@theory.command()
+@theory.command(epilog=examples("mechprobe theory curve --alphas 0.5:2:16 --branch all"))
 @ALPHAS
 @OMEGA
 @click.option(
@@ -92,7 +93,7 @@ def curve(
     A: tuple[float, ...] | None, seed: int, as_json: bool, convention: Convention,
     log2_points: int,
 ) -> None:  # fmt: skip
-    """Branches along alpha, on all cores."""
+    """Solve branches along alpha, on all cores."""
     from mechprobe.analyses.commands.theory.points import curve as solve_curve
     from mechprobe.analyses.commands.theory.points import linear, row_object
     from mechprobe.analyses.commands.theory.text import curve_text
@@ -109,7 +110,7 @@ def curve(
     _warn(sum(row.status == "not converged" for row in rows), len(rows))
 
 
-@theory.command()
+@theory.command(epilog=examples("mechprobe theory transition --omega 0.3"))
 @OMEGA
 @model
 @log2(POINTS)
@@ -117,7 +118,7 @@ def transition(
     omega: float, sigma: float, lam: float, A: tuple[float, ...] | None, seed: int, as_json: bool,
     log2_points: int,
 ) -> None:  # fmt: skip
-    """Where losses cross and branches begin and end.
+    """Find where losses cross, and where branches begin and end.
 
     alpha_c: the training losses of both branches cross. alpha_l: the minimum beats the linear
     baseline. About a minute at 2^16 points.
@@ -141,7 +142,7 @@ def transition(
     _print(transitions_object(found) if as_json else transitions_text(found))
 
 
-@theory.command()
+@theory.command(epilog=examples("mechprobe theory diagram --alphas 0.5:2.5:9 --omegas 0:0.8:9"))
 @ALPHAS
 @click.option("--omegas", metavar=RANGE, callback=span, required=True, help="Weights of A.")
 @model
@@ -150,7 +151,7 @@ def diagram(
     alphas: tuple[float, ...], omegas: tuple[float, ...], sigma: float, lam: float,
     A: tuple[float, ...] | None, seed: int, as_json: bool, log2_points: int,
 ) -> None:  # fmt: skip
-    """The global minimum in the (alpha, omega) plane.
+    """Find the global minimum in the (alpha, omega) plane.
 
     On all cores; both transition lines are interpolated between cells.
     """

@@ -4,11 +4,18 @@ from pathlib import Path
 
 import click
 
+from mechprobe.analyses.common import options
 from mechprobe.analyses.common.console import report_problems, tell
+from mechprobe.analyses.common.groups import examples
 from mechprobe.analyses.common.paths import PATH
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "mechprobe train bos --T 8 --L 6 --out my_counter",
+        "mechprobe train dot --models 4 --out my_counters",
+    )
+)
 @click.argument("architecture")
 @click.option("--T", "T", type=int, default=16, show_default=True, help="Alphabet size.")
 @click.option("--L", "L", type=int, default=10, show_default=True, help="Sequence length.")
@@ -45,7 +52,7 @@ from mechprobe.analyses.common.paths import PATH
     type=click.IntRange(min=1),
     help="Keep so many checkpoints, at log-spaced steps, for `mechprobe dynamics`.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@options.big_seed("Of the first model.")
 @click.option(
     "--out",
     type=PATH,

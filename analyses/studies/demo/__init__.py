@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import click
-
 from mechprobe.analyses.common import options
 from mechprobe.analyses.common.console import report_problems, tell
 from mechprobe.analyses.studies import study
@@ -12,7 +10,7 @@ from mechprobe.analyses.studies import study
 @study("demo")
 @options.out("runs/demo")
 @options.quick("Fewer models and steps, under a minute.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@options.big_seed("Of the models and probes.")
 def demo(out: Path, quick: bool, seed: int) -> int:
     """Train models of every architecture, label them, write a report."""
     from mechprobe.analyses.common.text import table

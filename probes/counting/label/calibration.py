@@ -3,7 +3,7 @@
 For each axis a logistic regression (scikit-learn) on one number. Counting: the mean margin of the
 bootstrap replicates, that is their evidence's distance from the nearest threshold, negative where
 a replicate has another label. Attention: the share of replicates with the same label.
-`python -m mechprobe.analyses.bench.calibration` fits both on models whose mechanism is known:
+`mechprobe bench calibration` fits both on models whose mechanism is known:
 constructions, blends, damaged constructions, and models trained towards a causal model. They are
 kept in calibration.json beside this file, with how it was made.
 """

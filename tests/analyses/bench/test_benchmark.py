@@ -95,4 +95,4 @@ def test_packaged_calibration_says_how_it_was_made() -> None:
     """The file in the package comes from the script, on hundreds of models."""
     kept = load()
     assert kept.models >= 500
-    assert kept.made_by.startswith("python -m mechprobe.analyses.bench.calibration")
+    assert kept.made_by.startswith("mechprobe bench calibration")

@@ -94,7 +94,7 @@ def test_what_was_damaged_before_is_damaged_on(tmp_path: Path) -> None:
 
 def test_a_hundred_cases() -> None:
     """Nothing that `make fuzz` demands is missed; here but for the time a case takes."""
-    words = ["-m", "mechprobe.analyses.bench.fuzz", "--cases", "100", "--untimed", "--verbose"]
+    words = ["-m", "mechprobe", "bench", "fuzz", "--cases", "100", "--untimed", "--verbose"]
     done = subprocess.run(
         [sys.executable, *words],
         capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)},

@@ -10,7 +10,6 @@ import torch
 
 from mechprobe.analyses.bench.out_of_distribution import behaviour, training
 from mechprobe.analyses.bench.out_of_distribution import contrast as contrasts
-from mechprobe.analyses.bench.out_of_distribution.__main__ import write
 from mechprobe.analyses.bench.out_of_distribution.behaviour import (
     answers_at,
     answers_to_uniform,
@@ -18,6 +17,7 @@ from mechprobe.analyses.bench.out_of_distribution.behaviour import (
 )
 from mechprobe.analyses.bench.out_of_distribution.contrast import contrast
 from mechprobe.analyses.bench.out_of_distribution.plan import Plan, Pupil
+from mechprobe.analyses.bench.out_of_distribution.run import write
 from mechprobe.analyses.bench.out_of_distribution.table import anchors, tables
 from mechprobe.analyses.bench.out_of_distribution.training import draw_block, train_lacking
 from mechprobe.analyses.bench.out_of_distribution.work import trained

@@ -8,9 +8,9 @@ import torch
 
 from mechprobe.analyses.bench.populations import trained
 from mechprobe.analyses.bench.siit import store
-from mechprobe.analyses.bench.siit.__main__ import report
 from mechprobe.analyses.bench.siit.grid import stacks
 from mechprobe.analyses.bench.siit.job import GrownStack, Stack
+from mechprobe.analyses.bench.siit.run import report
 from mechprobe.models.base.tensor_files import open_tensors
 from mechprobe.models.families.counting.training.siit import Verified, verify
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from mechprobe.analyses.bench.stability import disturb
-from mechprobe.analyses.bench.stability.__main__ import borders, flips, ordinary, report
 from mechprobe.analyses.bench.stability.job import Look, Shaken, Subject
+from mechprobe.analyses.bench.stability.run import borders, flips, ordinary, report
 from mechprobe.models import construct
 
 A, B, C = Subject(name="a"), Subject(name="b"), Subject(architecture="dot", seed=1)

@@ -24,6 +24,7 @@ from mechprobe.models import CountingConfig, MechprobeError
 from mechprobe.models.families.counting import forward
 from mechprobe.models.families.counting.training.cost import step_flops
 from mechprobe.models.families.counting.training.stream import draw_parts
+from tests.analyses.shell import mechprobe
 from tests.models.families.counting.plain import kinds
 from tests.models.theory.laws import agrees, compositions, merged, tally
 
@@ -76,7 +77,7 @@ def test_a_missed_ratio_is_the_exit_code(missed, monkeypatch, capsys):
     found = [speeds("dot", [900.0] * 3), speeds("lin", [100.0 if missed else 900.0] * 3)]
     monkeypatch.setattr(training_bench, "compare", lambda *_: (found, 1e9))
     monkeypatch.setattr(training_bench, "over_cores", lambda *_: {1: 1.0})
-    assert training_bench.main([]) == int(missed)
+    assert training_bench.run(None, 0) == int(missed)
     assert ("MISSED" in capsys.readouterr().out) == missed
 
 
@@ -231,12 +232,11 @@ def test_another_script_is_refused_in_one_line(text, tmp_path, monkeypatch):
     assert str(tmp_path) in str(caught.value)
 
 
-def test_a_folder_without_the_script_is_told_at_once(tmp_path: Path, capsys):
-    assert training_bench.main(["--peer", str(tmp_path)]) == 2
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert shown.err.splitlines() == [
-        f"training_bench: {tmp_path}: holds no memory_exp.py;"
+def test_a_folder_without_the_script_is_told_at_once(tmp_path: Path):
+    done = mechprobe("bench", "training", "--peer", tmp_path)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        f"mechprobe: {tmp_path}: holds no memory_exp.py;"
         " give a checkout of SPOC-group/counting-attention"
     ]
 

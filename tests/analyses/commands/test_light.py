@@ -16,10 +16,11 @@ AT_WORK = (
 )  # fmt: skip
 
 
-def loaded_by(*words: str) -> tuple[list[str], set[str]]:
-    """Lines that a command prints, and the modules that it leaves in a process of its own."""
+def loaded_by(*words: str, script: str | None = None) -> tuple[list[str], set[str]]:
+    """Lines that a command, or a script that tells its modules in the end, prints in a process of
+    its own, and those modules."""
     done = subprocess.run(
-        [sys.executable, "-c", TELL.format(words=list(words))],
+        [sys.executable, "-c", script or TELL.format(words=list(words))],
         capture_output=True,
         text=True,
         check=True,

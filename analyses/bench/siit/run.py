@@ -1,22 +1,20 @@
 """Train the population of models with known mechanism, verify it, and store what passed.
 
-    python -m mechprobe.analyses.bench.siit --out DIR
+    mechprobe bench siit --out DIR
 
 What is there already is kept, so that the same command goes on where it stopped. In DIR come
 trained.safetensors and truth.json; the package's own copies lie in analyses/bench/siit/data.
 """
 
-import argparse
 from collections import Counter
 from pathlib import Path
 
-from mechprobe.analyses.bench.shell import from_shell
 from mechprobe.analyses.bench.siit.grid import stacks
 from mechprobe.analyses.bench.siit.store import TRUTH, WEIGHTS, Truth, keep
 from mechprobe.analyses.common.resume import finish
 
 VERSION = 1  # of what a stack's training computes
-COMMAND = "python -m mechprobe.analyses.bench.siit --out DIR"
+COMMAND = "mechprobe bench siit --out DIR"
 
 
 def report(truth: Truth) -> str:
@@ -28,17 +26,14 @@ def report(truth: Truth) -> str:
     return "\n".join([*lines, f"{len(truth.models)} of {total} models passed"])
 
 
-def main() -> None:
-    """Run from the shell."""
-    parser = argparse.ArgumentParser(description="Trained models whose mechanism is known.")
-    parser.add_argument("--out", type=Path, required=True)
-    out: Path = parser.parse_args().out
+def run(out: Path) -> None:
+    """Train, verify, store and print.
+
+    Args:
+        out: folder of the population.
+    """
     wanted = stacks()
     made = finish(out, wanted, "strict training", VERSION)
     truth = keep(out, wanted, [made[stack] for stack in wanted], COMMAND)
     print(report(truth))
     print(f"wrote {out / WEIGHTS} and {out / TRUTH}")
-
-
-if __name__ == "__main__":
-    from_shell(main)

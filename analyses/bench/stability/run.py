@@ -1,6 +1,6 @@
 """How often labels of trained models near the borders change when nothing that matters does.
 
-    python -m mechprobe.analyses.bench.stability --out DIR [--models 40]
+    mechprobe bench stability --out DIR [--models 40]
 
 Labels models that were trained towards a causal model and models that were trained to count and
 to nothing else, takes those of least confidence, half of either sort, and labels them again under
@@ -8,13 +8,10 @@ every disturbance. Writes flips.csv; exit code 1 where more than 2 % of the labe
 a confidence of .8 and more. What is there already is kept: the same command goes on.
 """
 
-import argparse
-import sys
 from pathlib import Path
 
 import pandas as pd
 
-from mechprobe.analyses.bench.shell import from_shell, positive
 from mechprobe.analyses.bench.siit.store import by_name
 from mechprobe.analyses.bench.stability.job import First, Look, Shake, Shaken, Subject
 from mechprobe.analyses.common.resume import finish
@@ -82,25 +79,22 @@ def report(table: pd.DataFrame) -> bool:
     return bool(table.flipped.mean() <= MOST_FLIPS and bad.empty)
 
 
-def main() -> None:
-    """Run from the shell."""
-    parser = argparse.ArgumentParser(description="Stability of labels of trained models.")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--models", type=positive, default=40)
-    arguments = parser.parse_args()
+def run(folder: Path, models: int) -> int:
+    """Label, disturb, label again, write and print; 1 where a demand is missed.
+
+    Args:
+        folder: of the results; each version of the rule has one of its own in it.
+        models: to disturb.
+    """
     # Labels of another rule are no news of this one.
-    out: Path = arguments.out / rule_version(HistogramTask(4, 4))
+    out = folder / rule_version(HistogramTask(4, 4))
     everyone = [Subject(name=name) for name in by_name()] + ordinary()
     found = finish(out, [First(one) for one in everyone], "first labels", VERSION)
     first = {job.subject: look for job, look in found.items()}
-    chosen = borders(first, arguments.models)
+    chosen = borders(first, models)
     again = finish(out, [Shake(one) for one in chosen], "disturbed", VERSION)
     table = flips(first, {job.subject: one for job, one in again.items()})
     write_text(out / "flips.csv", table.to_csv(index=False))
     met = report(table)
     print(f"wrote {out / 'flips.csv'}")
-    sys.exit(0 if met else 1)
-
-
-if __name__ == "__main__":
-    from_shell(main)
+    return 0 if met else 1

@@ -1,4 +1,4 @@
-"""One offline HTML file out of a run folder.
+"""One offline HTML file out of a run folder, and its figures for papers.
 
 Reads result schemas and the registered probes' figures; knows nothing of models.
 """
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mechprobe.models.base.lazy import lazy
 
 if TYPE_CHECKING:
+    from mechprobe.reports.exported import write_figures as write_figures
     from mechprobe.reports.page import render as render
     from mechprobe.reports.page import write_report as write_report
 else:

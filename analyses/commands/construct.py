@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command(
     epilog=examples(
         "mechprobe construct --list",
-        "mechprobe construct dot-relation --T 8 --L 6 --out my_counter",
+        "mechprobe construct dot-relation-split --T 8 --L 6 --out my_counter",
     )
 )
 @click.argument("name", required=False)

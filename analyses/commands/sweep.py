@@ -140,9 +140,10 @@ def status(run: Path) -> None:
     required=True,
     help="Checkpoint folder.",
 )
-def extract(run: Path, model: str, out: Path) -> None:
+@click.option("--force", is_flag=True, help="Replace a checkpoint that is there.")
+def extract(run: Path, model: str, out: Path, force: bool) -> None:
     """Write MODEL of the sweep in RUN as a checkpoint; its snapshots too, where it has some."""
     from mechprobe.analyses.sweeps.extract import extract as take
 
-    for path in take(run, model, out):
+    for path in take(run, model, out, force=force):
         tell(str(path))

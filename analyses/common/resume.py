@@ -164,7 +164,9 @@ def claim(folder: Path) -> None:
         raise MechprobeError(f"{folder}: cannot write here ({error.strerror})") from None
 
 
-def finish(folder: Path, jobs: Sequence[AnyJob], title: str, version: int) -> dict[AnyJob, Any]:
+def finish(
+    folder: Path, jobs: Sequence[AnyJob], title: str, version: int, *, lasts: bool = True
+) -> dict[AnyJob, Any]:
     """Results of all jobs: found where they are, else made on all cores.
 
     Args:
@@ -172,12 +174,14 @@ def finish(folder: Path, jobs: Sequence[AnyJob], title: str, version: int) -> di
         jobs: equal ones are done once.
         title: of the progress bar.
         version: of what the jobs compute; pieces of another version are made anew.
+        lasts: whether the folder is there for the same command when it is run again.
 
     Raises:
         MechprobeError: the folder holds something else, or a result cannot be stored or read.
     """
     claim(folder)
-    goes_on()
+    if lasts:
+        goes_on()
     pieces = {job: Piece(folder, job, version) for job in jobs}
     missing = [piece for piece in pieces.values() if piece.read() is None]
     if missing:

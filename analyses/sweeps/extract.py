@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mechprobe.analyses.common.targets import refuse_taken
 from mechprobe.analyses.sweeps.grid import Member
 from mechprobe.analyses.sweeps.shard_file import REMOVE, STEP, digest_of, read_weights
 from mechprobe.analyses.sweeps.shards import Shard
@@ -12,8 +13,14 @@ from mechprobe.models.base.registry import nearest
 from mechprobe.models.families.counting import Weights
 
 
-def extract(folder: Path, name: str, out: Path) -> list[Path]:
+def extract(folder: Path, name: str, out: Path, *, force: bool = False) -> list[Path]:
     """Write a model's checkpoint; of a sweep with snapshots, one a step below `out`.
+
+    Args:
+        folder: of the sweep.
+        name: of the model.
+        out: folder to write.
+        force: replace a checkpoint that is there.
 
     Raises:
         MechprobeError: no such sweep or model, its shard is not done, is another grid's or holds
@@ -25,12 +32,15 @@ def extract(folder: Path, name: str, out: Path) -> list[Path]:
     if name not in members:
         hint = nearest(name, members)
         raise MechprobeError(f"{folder}: no model {name!r} in this sweep; {hint}")
-    if out.exists():
-        raise MechprobeError(f"{out}: is there already; choose another --out or remove it")
+    refuse_taken(out, force=force)
     member, shard = members[name]
     found = _as_trained(store, shard, member)
     config, meta = member.trainee.config, member.trainee.meta()
     shots = {step: weights for step, weights in found.items() if step is not None}
+    if shots and force:
+        raise MechprobeError(
+            "--force is of checkpoints, not of runs of snapshots; choose another --out"
+        )
     if not shots:
         save(HookedTransformer(config, found[None]), out, meta)
         return [out]

@@ -13,7 +13,10 @@ import sys
 
 # Of the command this is the first line of ours that runs: signals wait until they can be told in a
 # line (analyses/common/stopping.py). Programs that import this package are not touched.
-if sys.orig_argv[1:3] == ["-m", "mechprobe"] or "".join(sys.argv[:1]).endswith("/mechprobe"):
+# The first argument is "-m" while Python looks for the module that it was given.
+if (sys.argv[:1] == ["-m"] and {"mechprobe", "-mmechprobe"} & {*sys.orig_argv}) or "".join(
+    sys.argv[:1]
+).endswith("/mechprobe"):
     # Built in; `signal` around it takes a while to import.
     import _signal  # type: ignore[import-not-found]
 

@@ -87,17 +87,19 @@ class Ask:
         return ask(self.method, model, counting_task(model), self.seed)
 
 
-def learn(folder: Path, models: Mapping[str, Entry]) -> dict[str, Truth]:
+def learn(folder: Path, models: Mapping[str, Entry], *, lasts: bool = True) -> dict[str, Truth]:
     """The truth about models, by name; goes on where it was stopped.
 
     Args:
         folder: that keeps what was found.
         models: by name.
+        lasts: whether the folder is there when the same command is run again.
 
     Raises:
         MechprobeError: the folder holds something else, or cannot be written or read.
     """
-    facts = finish(folder, [Learn(entry.member) for entry in models.values()], "models", VERSION)
+    jobs = [Learn(entry.member) for entry in models.values()]
+    facts = finish(folder, jobs, "models", VERSION, lasts=lasts)
     return {name: _truth(entry, facts[Learn(entry.member)]) for name, entry in models.items()}
 
 

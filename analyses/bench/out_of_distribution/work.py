@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 from mechprobe.analyses.bench.out_of_distribution.plan import Plan, Pupil
 from mechprobe.analyses.bench.out_of_distribution.training import train_lacking
+from mechprobe.analyses.common.stopping import goes_on
 from mechprobe.models import HookedTransformer, MechprobeError, Trainee, load, read_meta, save
 
 
@@ -22,6 +23,7 @@ def trained(plan: Plan, folder: Path) -> Iterator[tuple[Pupil, HookedTransformer
     Raises:
         MechprobeError: a checkpoint there is of another training.
     """
+    goes_on()
     for pupil in tqdm(plan.pupils(), desc="training", disable=None):
         path, meta = folder / pupil.name, _meta(pupil, plan)
         if path.exists():

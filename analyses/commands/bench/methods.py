@@ -35,7 +35,7 @@ def methods(out: Path, quick: bool, seed: int, folder: Path | None, docs: Path |
         begin(folder)
         models = {entry.name: entry for entry in population(quick, seed)}
         with TemporaryDirectory() as place:
-            truth = learn(Path(place), models)
+            truth = learn(Path(place), models, lasts=False)
         export(folder, models, truth)
         tell(f"{len(models)} models: {folder}")
         return 0

@@ -4,9 +4,10 @@ import json
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mechprobe.analyses.common.claims import doubt
 from mechprobe.analyses.common.names import names_for, place_of
@@ -18,7 +19,7 @@ from mechprobe.analyses.common.runs import (
     run_info,
     study_all,
 )
-from mechprobe.analyses.common.text import summary
+from mechprobe.analyses.common.text import cell, summary
 from mechprobe.models import MechprobeError, load
 from mechprobe.models.base.errors import begins_with, plain
 from mechprobe.models.base.files import printable
@@ -29,6 +30,11 @@ from mechprobe.models.checkpoints.asking import settings_text
 from mechprobe.models.tasks import described
 from mechprobe.probes import MechanismLabel
 from mechprobe.probes import label as label_model
+from mechprobe.probes.frames import of_labels
+from mechprobe.probes.reading import columns_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TITLE = "Labelled checkpoints"
 
@@ -44,11 +50,12 @@ class Labelled:
     verdict: MechanismLabel
     doubt: str | None = None
     taken: tuple[str, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 def label_paths(
     paths: Sequence[Path], seed: int, settings: Settings | None = None
-) -> tuple[list[Labelled], list[str]]:
+) -> tuple[list[Labelled], dict[Path, str]]:
     """Label every checkpoint that can be read.
 
     Args:
@@ -57,10 +64,10 @@ def label_paths(
         settings: of the task of all of them, as `load` takes them.
 
     Returns:
-        Labels in the order of the paths, and one line for each bad path.
+        Labels in the order of the paths, and one line for each bad path, by the path.
     """
     one_thread()
-    labelled, problems = [], []
+    labelled, problems = [], {}
     for path in paths:
         try:
             model = load(path, settings)
@@ -68,10 +75,12 @@ def label_paths(
             task = described(model.task())
         except MechprobeError as error:
             text = str(error)
-            problems.append(text if begins_with(text, path) else f"{path}: {text}")
+            problems[path] = text if begins_with(text, path) else f"{path}: {text}"
         else:
-            said, shape = doubt(path, verdict), model.config.architecture
-            labelled.append(Labelled(path, shape, task, verdict, said, model.taken))
+            said, config = doubt(path, verdict), model.config
+            labelled.append(
+                Labelled(path, config.architecture, task, verdict, said, model.taken, config.sizes)
+            )
     return labelled, problems
 
 
@@ -79,8 +88,9 @@ def as_object(item: Labelled) -> dict[str, Any]:
     """What `mechprobe label --json` prints of one model."""
     v = item.verdict
     return {
-        "path": str(item.path),
+        "path": printable(item.path),
         "architecture": item.architecture,
+        "sizes": dict(item.sizes),
         "task": item.task,
         "accuracy": v.accuracy,
         "test_error": v.test_error,
@@ -96,9 +106,56 @@ def as_object(item: Labelled) -> dict[str, Any]:
         "reasons": v.reasons,
         "evidence": {name: metric.value for name, metric in v.evidence.items()},
         "tokens": v.tokens,
+        "kappa": [float(k) if isfinite(k) else None for k in v.kappa],
         "taken": list(item.taken),
         "seed": v.seed,
+        "problem": None,
     }
+
+
+def objects(
+    paths: Sequence[Path], labelled: Sequence[Labelled], problems: Mapping[Path, str]
+) -> list[dict[str, Any]]:
+    """What `mechprobe label --format json` prints: an object a path, in their order; of a path
+    without a label it says why there is none."""
+    found = iter(labelled)
+    return [
+        {"path": printable(path), "problem": problems[path]}
+        if path in problems
+        else as_object(next(found))
+        for path in paths
+    ]
+
+
+def as_frame(labelled: Sequence[Labelled], problems: Mapping[Path, str]) -> "pd.DataFrame":
+    """A row a model, tidy: all numbers behind its label, by name; those without a label last."""
+    labels = {printable(item.path): item.verdict for item in labelled}
+    frame = of_labels(labels, {printable(path): why for path, why in problems.items()})
+    models = {printable(item.path): item for item in labelled}
+    kinds = {name: item.architecture for name, item in models.items()}
+    frame.insert(1, "architecture", frame["model"].map(kinds))
+    sizes = dict.fromkeys(size for item in labelled for size in item.sizes)
+    for at, size in enumerate((size for size in sizes if size not in frame), start=2):
+        values = {name: item.sizes.get(size) for name, item in models.items()}
+        frame.insert(at, size, frame["model"].map(values).astype("Int64"))
+    return frame
+
+
+def overview(labelled: Sequence[Labelled], problems: Mapping[Path, str]) -> "pd.DataFrame":
+    """A row a model, as a reader sees it in a table: the columns of the models' tasks as text."""
+    import pandas as pd
+
+    rows: list[dict[str, str]] = []
+    for item in labelled:
+        own = columns_of(item.task["name"], [item.verdict])
+        row = {
+            "Model": printable(item.path),
+            "Architecture": item.architecture,
+            "Sizes": " ".join(f"{name}={size}" for name, size in item.sizes.items()),
+        }
+        rows.append(row | {column.title: cell(column, item.verdict) for column in own})
+    rows += [{"Model": printable(path), "Problem": why} for path, why in problems.items()]
+    return pd.DataFrame(rows)
 
 
 def as_text(item: Labelled) -> str:

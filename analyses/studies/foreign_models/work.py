@@ -9,7 +9,12 @@ from tqdm import tqdm
 from mechprobe import models
 from mechprobe.analyses.common.console import tell
 from mechprobe.analyses.common.resume import Made, kept_or_made
-from mechprobe.models import ForeignTransformer, HookedTransformer, TaskDescription
+from mechprobe.models import (
+    ForeignTransformer,
+    HookedTransformer,
+    MechprobeError,
+    TaskDescription,
+)
 from mechprobe.models.base.parallel import one_thread
 from mechprobe.models.families.foreign import (
     compiled_counter,
@@ -125,6 +130,26 @@ def load_foreign(folder: Path) -> ForeignTransformer:
     return model
 
 
+def refuse_others_checkpoint(folder: Path, made: str) -> None:
+    """Look whether a folder is free for a model of this study, or has one, be it damaged.
+
+    Args:
+        folder: for the checkpoint.
+        made: the word by which the study's own say how they were made.
+
+    Raises:
+        MechprobeError: it holds a checkpoint that was made otherwise.
+    """
+    try:
+        meta = models.read_meta(folder)
+    except MechprobeError:  # nothing there, or what `save` replaces or refuses
+        return
+    if made not in meta:
+        raise MechprobeError(
+            f"{folder}: holds a checkpoint that this study did not make; choose another --out"
+        )
+
+
 def _difference(one: float | None, other: float | None) -> float:
     if one is None or other is None:
         return 0.0 if one == other else np.inf
@@ -146,6 +171,8 @@ def run(out: Path, steps: int, seed: int) -> int:
         MechprobeError: the folder cannot be written, or holds something else.
     """
     one_thread()
+    for name in (COMPILED, TRAINED):
+        refuse_others_checkpoint(out / name, name)
     models.save(compiled_counter(T, L), out / COMPILED, {"compiled": {"T": T, "L": L}})
     found = [
         compare(TRAINED, trained(out / TRAINED, steps, seed), seed),

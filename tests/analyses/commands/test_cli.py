@@ -62,6 +62,10 @@ def test_label_json_lists_objects(checkpoints: Path) -> None:
         assert item["accuracy"] == 1.0
         assert 0 <= item["confidence"] <= 1
         assert {"kappa", "lost", "token_share"} <= item["evidence"].keys()
+        assert item["sizes"] == {"T": 8, "L": 6, "d": item["sizes"]["d"], "p": item["sizes"]["p"]}
+    # A slope for every token: one count for all, or everyone's own.
+    assert dot["kappa"] == pytest.approx([1.0] * 8, abs=1e-4)
+    assert lin["kappa"] == pytest.approx([0.0] * 8, abs=1e-4)
 
 
 def test_label_is_reproducible(checkpoints: Path) -> None:
@@ -108,10 +112,13 @@ def test_one_bad_path_does_not_lose_the_others(checkpoints: Path, tmp_path: Path
     """Good ones on standard output, one line for the bad one on standard error, exit code 2."""
     result = run("label", checkpoints / "dot", tmp_path / "none", checkpoints / "lin", "--json")
     assert result.exit_code == 2
-    assert [item["mechanism"] for item in json.loads(result.stdout)] == [
-        "relation-based",
-        "inventory-based",
-    ]
+    dot, none, lin = json.loads(result.stdout)
+    assert (dot["mechanism"], lin["mechanism"]) == ("relation-based", "inventory-based")
+    assert dot["problem"] is lin["problem"] is None
+    assert none == {
+        "path": str(tmp_path / "none"),
+        "problem": f"{tmp_path / 'none'}: no such checkpoint folder",
+    }
     assert result.stderr.count("\n") == 1
     assert str(tmp_path / "none") in result.stderr
 
@@ -337,7 +344,9 @@ def test_overflow_is_said_and_loses_nothing(checkpoints: Path, tmp_path: Path) -
     )
     assert result.exit_code == 2
     assert "overflow" in result.stderr
-    assert [item["mechanism"] for item in json.loads(result.stdout)] == ["inventory-based"]
+    huge, lin = json.loads(result.stdout)
+    assert "overflow" in huge["problem"]
+    assert lin["mechanism"] == "inventory-based"
     assert (tmp_path / "run" / "results" / "lin.json").exists()
 
 

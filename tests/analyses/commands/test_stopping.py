@@ -11,7 +11,7 @@ import pytest
 
 from mechprobe import models
 from mechprobe.analyses.commands.label import labelling
-from mechprobe.analyses.common import runs
+from mechprobe.analyses.common import resume, runs
 from mechprobe.models import MechprobeError
 from mechprobe.models.base.errors import Ended
 from mechprobe.models.base.parallel import WorkersLostError
@@ -115,6 +115,33 @@ def test_it_promises_to_go_on_only_where_it_does(
         "mechprobe: stopped by SIGTERM; the same command goes on where it was\n"
     )
     assert signal.getsignal(signal.SIGTERM) == handler
+
+
+def test_a_temporary_folder_is_no_promise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`bench methods --export` learns the truth in one, a run in a folder that stays."""
+
+    def asked_to_end(*_: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(resume.Piece, "read", lambda _: asked_to_end())
+    found = mechprobe("bench", "methods", "--quick", "--export", tmp_path / "models")
+    assert (found.exit_code, found.stderr) == (143, "mechprobe: stopped by SIGTERM\n")
+
+
+@pytest.mark.parametrize("words", [["-m", "mechprobe"], ["-X", "dev", "-mmechprobe"]], ids=" ".join)
+def test_the_package_holds_signals_however_it_is_started(words: list[str]) -> None:
+    """From its first line on; what only imports it does not."""
+    told = (
+        "import atexit, signal, sys\n"
+        "import mechprobe\n"
+        "print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))\n"
+    )
+    begun = f"import sys; sys.argv = ['-m']; sys.orig_argv = ['python', *{words!r}]\n"
+    for first, blocked in ((begun, "True"), ("", "False")):
+        done = subprocess.run(
+            [sys.executable, "-c", first + told], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == blocked
 
 
 def test_a_worker_that_died_costs_label_one_line(

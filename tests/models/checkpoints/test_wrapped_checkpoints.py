@@ -133,7 +133,7 @@ def test_inspect_and_label_say_what_was_taken(module, tmp_path):
     assert found["taken"] == [said]
     assert any(line.split(maxsplit=1) == ["taken", said] for line in as_text(found).splitlines())
     labelled, problems = label_paths([folder], 0)
-    assert problems == []
+    assert problems == {}
     assert f"\n  read: {said}\n" in label_text(labelled[0])
     assert "taken" not in as_text(found | {"taken": []})
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mechprobe.models.base.errors import MechprobeError
+from mechprobe.models.base.errors import MechprobeError, short
 from mechprobe.models.base.validation import known_version, validated
 
 VERSION = 1  # of the files that are written
@@ -48,10 +48,12 @@ class TracrDescription(BaseModel):
     @model_validator(mode="after")
     def _makes_sense(self) -> "TracrDescription":
         known_version(self.version, VERSION)
+        if len(set(self.tokens)) < len(self.tokens):
+            raise ValueError("tokens: one stands there twice")
         if self.bos not in self.tokens:
-            raise ValueError(f"bos: {self.bos!r} is none of the tokens")
-        counts = set(map(_count, self.outputs)) if self.outputs is not None else None
-        if counts is not None and (lacking := sorted(set(range(1, self.max_seq_len + 1)) - counts)):
+            raise ValueError(f"bos: {short(self.bos)} is none of the tokens")
+        lacking = [count for count, ids in (self.answers or {}).items() if not ids]
+        if lacking:
             raise ValueError(
                 f"outputs: count {lacking[0]} is missing; a program that counts sequences of"
                 f" {self.max_seq_len} tokens has 1 to {self.max_seq_len}"
@@ -87,11 +89,11 @@ class TracrDescription(BaseModel):
         """Which logits say each count 1 to `max_seq_len`; None where the output is numerical."""
         if self.outputs is None:
             return None
-        found = list(map(_count, self.outputs))
-        return {
-            count: tuple(i for i, said in enumerate(found) if said == count)
-            for count in range(1, self.max_seq_len + 1)
-        }
+        found: dict[int, list[int]] = {count: [] for count in range(1, self.max_seq_len + 1)}
+        for i, value in enumerate(self.outputs):
+            if (count := _count(value)) in found:
+                found[count].append(i)
+        return {count: tuple(ids) for count, ids in found.items()}
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -116,8 +118,8 @@ class TracrDescription(BaseModel):
         return found
 
 
-def _count(value: object) -> int | None:
-    """The count that an output value is; True is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+def _count(value: Value) -> int | None:
+    """The whole number that an output value is; None where it is none, as True is."""
+    if isinstance(value, bool | str):
         return None
-    return int(value) if value == round(value) else None
+    return int(value) if isinstance(value, int) or value.is_integer() else None

@@ -92,8 +92,8 @@ def model_of(
     Raises:
         MechprobeError: the weights do not fit, or the model cannot be read through its hooks.
     """
-    check(description, weights, where)
     config = checked_config(description, where)
+    check(description, weights, where)
     model: HookedTransformer = FAMILIES["foreign"].assemble(config, _native(description, weights))
     return model
 

@@ -20,6 +20,7 @@ from mechprobe.analyses.bench.populations import (
     trained,
     untrained,
 )
+from mechprobe.analyses.bench.tracr.store import built, by_name
 from mechprobe.models import (
     CONSTRUCTIONS,
     CountingConfig,
@@ -203,10 +204,34 @@ class Compiled:
         return "relation-based"
 
 
+@dataclass(frozen=True)
+class CompiledProgram:
+    """A program that tracr compiled, by its name among the packaged ones."""
+
+    name: str
+
+    def build(self) -> HookedTransformer:
+        """Make the model."""
+        return built(by_name()[self.name])
+
+    def truth(self, model: HookedTransformer) -> str:
+        """How the program counts, verified on its own variables."""
+        return by_name()[self.name].known.mechanism
+
+
 def compiled(quick: bool, seed: int) -> list[Entry]:
-    """Compiled counters; mechprobe's tests ask for their label, so its rule has met them."""
+    """Counters that we compiled by hand, and programs that tracr compiled. mechprobe's tests ask
+    for the labels of the first, so its rule has met them; nobody was tuned on the others."""
     sizes = ((8, 6),) if quick else ((8, 6), (12, 8), (16, 10), (8, 10))
-    return [Entry("compiled", Compiled(T, L), True) for T, L in sizes]
+    wanted = {(6, 6)} if quick else {(4, 5), (6, 6)}
+    programs = [
+        Entry("compiled", CompiledProgram(name), False, also=one.known.also)
+        for name, one in by_name().items()
+        if (one.T, one.L) in wanted
+    ]
+    return [Entry("compiled", Compiled(T, L), True) for T, L in sizes] + programs[
+        :: 2 if quick else 1
+    ]
 
 
 def grown(quick: bool, seed: int) -> list[Entry]:

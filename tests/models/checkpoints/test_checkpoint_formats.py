@@ -34,7 +34,7 @@ def _own_registrations_only():
 
 def test_ours_are_listed():
     known = formats()
-    assert list(known) == ["counting", "foreign", "native", "positional-semantic"]
+    assert list(known) == ["counting", "foreign", "native", "positional-semantic", "tracr"]
     for name, found in known.items():
         assert FORMATS.registered()[name].source.startswith("mechprobe ")
         assert "\n" not in found.summary

@@ -1,0 +1,1 @@
+"""Programs that count, compiled by tracr: transformers whose mechanism others' compiler made."""

@@ -100,6 +100,7 @@ class Followed:
         more: the same of those on the page only.
         leans: what it means that evidence leans to a kind.
         terms: further words on the page, and what they mean.
+        reasons: the words for a missing number (`Snapshot.why`), and what they mean, in a clause.
         watched: names, and numbers by them, of the curves that change points are looked for in.
     """
 
@@ -112,4 +113,5 @@ class Followed:
     more: Mapping[str, str] = field(default_factory=dict)
     leans: str = ""
     terms: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
     watched: Mapping[str, str] = field(default_factory=dict)

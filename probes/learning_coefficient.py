@@ -35,6 +35,14 @@ SHRINK, TRIES = 4.0, 3  # by which factor, and how often
 SETTLED = 0.2  # that the virial ratio may be off 1, beside its own error
 ERRORS = 2.0  # standard errors that chance allows
 
+# Why there is no number, each in two words and in a clause.
+NO_MINIMUM, DIVERGED, UNSETTLED = "no minimum", "chains diverge", "not settled"
+REASONS = {
+    NO_MINIMUM: "weights nearby have a lower loss, it is at no minimum",
+    DIVERGED: "the chains diverge at every step size",
+    UNSETTLED: "the chains are still on their way",
+}
+
 Loss = Callable[[Weights, Tensor], Float[Tensor, ""]]
 
 
@@ -67,13 +75,13 @@ class LearningCoefficient:
     """An estimate with its error, or why there is none.
 
     Args:
-        value: mean over the chains; None where `problem` says why.
+        value: mean over the chains; None where `reason` says why.
         error: its standard error, from the spread of the chains.
         chains: what each gives; NaN where one diverged.
         step: of the dynamics that was used in the end.
         virial: mean of (w - w*) . grad U over the number of weights, 1 in equilibrium: less
             where the chains are still on their way, more where their steps are too large.
-        problem: in one clause.
+        reason: one of `REASONS`; empty where there is a number.
     """
 
     value: float | None
@@ -81,7 +89,15 @@ class LearningCoefficient:
     chains: list[float]
     step: float
     virial: float
-    problem: str = ""
+    reason: str = ""
+
+    @property
+    def problem(self) -> str:
+        """Why there is no number, in one clause; nothing where there is one."""
+        clause = REASONS.get(self.reason, "")
+        if self.reason == UNSETTLED:
+            return f"{clause} (virial ratio {self.virial:.2f}, 1 is wanted)"
+        return clause
 
 
 def of_model(model: "HookedTransformer", task: Task, seed: int) -> LearningCoefficient:
@@ -141,19 +157,15 @@ def learning_coefficient(
             room = SETTLED + ERRORS * _error(virials)
             if fmean(values) <= len(begin) and fmean(virials) <= 1 + room:
                 return _judged(values, step, fmean(virials), room)
-    problem = "the chains diverge at every step size"
-    return LearningCoefficient(None, None, values, step, fmean(virials), problem)
+    return LearningCoefficient(None, None, values, step, fmean(virials), DIVERGED)
 
 
 def _judged(values: list[float], step: float, virial: float, room: float) -> LearningCoefficient:
     mean, error = fmean(values), _error(values)
-    problem = ""
     if mean < 0:  # whatever its error: no coefficient is negative
-        problem = "weights nearby have a lower loss: it is at no minimum"
-    elif virial < 1 - room:
-        problem = f"the chains are still on their way (virial ratio {virial:.2f}, 1 is wanted)"
-    if problem:
-        return LearningCoefficient(None, None, values, step, virial, problem)
+        return LearningCoefficient(None, None, values, step, virial, NO_MINIMUM)
+    if virial < 1 - room:
+        return LearningCoefficient(None, None, values, step, virial, UNSETTLED)
     return LearningCoefficient(mean, error, values, step, virial)
 
 

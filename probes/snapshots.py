@@ -28,6 +28,7 @@ class Snapshot:
         numbers: evidence by name, and metrics by "probe.metric".
         told: whether the evidence means something yet; before, curves are faint.
         items: numbers of every item of a kind, such as kappa of every token; NaN where undefined.
+        why: why a number is missing, in two words, by the number's name.
         more: what else `mechprobe dynamics --json` says of it.
     """
 
@@ -40,6 +41,7 @@ class Snapshot:
     numbers: dict[str, float | None]
     told: bool = True
     items: dict[str, Float[np.ndarray, " item"]] = field(default_factory=dict)
+    why: dict[str, str] = field(default_factory=dict)
     more: dict[str, JsonValue] = field(default_factory=dict)
 
     @property

@@ -20,6 +20,7 @@ NOWHERE = "#e4e7ea"  # evidence that leans to nothing yet
 UNKNOWN = "#ffffff"  # a kind that the reading does not know
 BAND = (10, 90)  # per cent of the items between its edges
 COLUMNS = 2
+NONE = "no number (why: see text)"
 
 
 def draw(run: Run, dynamics: Dynamics) -> Figure:
@@ -60,7 +61,8 @@ def borders(steps: np.ndarray) -> np.ndarray:
 def _panel(axes: Axes, panel: Panel, snapshots: Sequence[Snapshot], steps: np.ndarray) -> None:
     for curve in panel.curves:
         values = _series(snapshots, curve.number)
-        if not np.isnan(values).all() or curve.faint:
+        missing = any(curve.number in one.why for one in snapshots)
+        if not np.isnan(values).all() or curve.faint or missing:
             _curve(axes, curve, values, snapshots, steps)
     value: float | str | None
     for level in panel.levels:
@@ -104,6 +106,10 @@ def _curve(
         steps, np.where(told, values, math.nan), color=curve.colour, marker=curve.marker, ms=3,
         label=curve.label,
     )  # fmt: skip
+    missing = [one.step for one in snapshots if curve.number in one.why]
+    if missing:
+        axes.plot(missing, [0.03] * len(missing), "x", color=GREY, ms=4, mew=0.9,
+                  transform=axes.get_xaxis_transform(), label=NONE)  # fmt: skip
     if not curve.joined:
         line.set(linestyle="none", markersize=5)
 

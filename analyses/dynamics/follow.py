@@ -66,8 +66,8 @@ def follow(
         lambda _, result: Path(place_of(result.path)).is_relative_to(home),
     )
     results, problems = study_all(list(jobs.values()), "labelling snapshots")
-    estimates, lost = estimate_all(learners) if learning else ({}, [])
-    problems += lost
+    estimates, failed = estimate_all(learners) if learning else (None, [])
+    problems += [one for one in failed if one not in problems]  # a bad snapshot is told once
     by_name = {result.name: result for result in results}
     found = {
         name: {
@@ -141,13 +141,15 @@ def _run(
     name: str,
     steps: dict[int, ModelResult],
     followed: Followed,
-    estimates: Mapping[str, Learned],
+    estimates: Mapping[str, Learned] | None,
     seed: int,
 ) -> Run:
-    snapshots = [
-        learned(followed.snapshot(result, step), estimates.get(result.name))
-        for step, result in steps.items()
-    ]
+    snapshots = [followed.snapshot(result, step) for step, result in steps.items()]
+    if estimates is not None:
+        names = [result.name for result in steps.values()]
+        snapshots = [
+            learned(one, estimates.get(name)) for one, name in zip(snapshots, names, strict=True)
+        ]
     settings = _settings(list(steps.values())[-1])
     changes = _changes(snapshots, followed, seed)
     return Run(name, settings, snapshots, formation(snapshots), changes)

@@ -16,17 +16,19 @@ from mechprobe.models.checkpoints import Setting
 from mechprobe.probes.constants import constants_behind, digest
 from mechprobe.probes.drawing import BLUE
 from mechprobe.probes.followed import Curve, Followed, Panel
-from mechprobe.probes.learning_coefficient import of_model
+from mechprobe.probes.learning_coefficient import REASONS, of_model
 from mechprobe.probes.snapshots import Snapshot
 
 FOLDER = "learning"
 NUMBER = "learning coefficient"  # its name among a snapshot's numbers
 ERROR = "learning coefficient error"
 MEASURE = "mechprobe.probes.learning_coefficient"
+NOT_ESTIMATED = "not estimated"
+FAILED = "the estimate failed, for a reason that is told as a problem"
 
 
 class Learned(BaseModel):
-    """A stored estimate: the model and the constants it is of, value and error, or a problem."""
+    """A stored estimate: the model and the constants it is of, value and error, or why not."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,6 +39,7 @@ class Learned(BaseModel):
     error: float | None
     chains: list[float | None]
     virial: float | None
+    reason: str
     problem: str
 
 
@@ -65,47 +68,53 @@ def with_learning(followed: Followed) -> Followed:
     panel = Panel("How many directions is it fixed in?", (curve,), limits=(0, None))
     meaning = (
         "Estimated local learning coefficient (arXiv:2308.12108), ± its standard error over chains:"
-        " half the number of directions in which weights cannot move without a loss. None where"
-        " the weights are at no minimum of the loss, or where the chains diverge or do not settle."
+        " half the number of directions in which weights cannot move without a loss. Where there is"
+        " none, its place says why."
     )
     return replace(
         followed,
         panels=(*followed.panels, panel),
         columns={**followed.columns, "λ": NUMBER, "± λ": ERROR},
         terms={**followed.terms, "λ": meaning},
+        reasons={**followed.reasons, **REASONS, NOT_ESTIMATED: FAILED},
         watched={**followed.watched, "λ": NUMBER},
     )
 
 
 def learned(snapshot: Snapshot, found: Learned | None) -> Snapshot:
-    """A snapshot with its coefficient; as it is where there is no estimate at all."""
-    if found is None:
-        return snapshot
-    chains = [math.nan if one is None or found.value is None else one for one in found.chains]
+    """A snapshot with its coefficient, or with why it has none; None: the estimate failed."""
+    value, error, reason, problem, chains = None, None, NOT_ESTIMATED, FAILED, []
+    if found is not None:
+        value, error, reason, problem = found.value, found.error, found.reason, found.problem
+        chains = [math.nan if one is None or value is None else one for one in found.chains]
     told: dict[str, JsonValue] = {
-        "value": found.value,
-        "error": found.error,
-        "problem": found.problem,
+        "value": value,
+        "error": error,
+        "reason": reason,
+        "problem": problem,
     }
     return replace(
         snapshot,
-        numbers=snapshot.numbers | {NUMBER: found.value, ERROR: found.error},
-        items=snapshot.items | {NUMBER: np.array(chains)},
+        numbers=snapshot.numbers | {NUMBER: value, ERROR: error},
+        items=snapshot.items | {NUMBER: np.array(chains, dtype=np.float64)},
+        why=snapshot.why | ({NUMBER: reason} if reason else {}),
         more=snapshot.more | {"learning_coefficient": told},
     )
 
 
 def estimate_all(jobs: Sequence[LearningJob]) -> tuple[dict[str, Learned], list[str]]:
-    """Estimates by name, and a line for each snapshot whose worker died; what is stored and
-    current is not done again."""
+    """Estimates by name, and a line for each that failed or whose worker died; what is stored
+    and current is not done again."""
     found: dict[str, Learned] = {}
     problems: list[str] = []
     try:
         for job, one in run_all(_estimated, jobs, "estimating learning coefficients"):
-            if isinstance(one, Learned):  # whoever labels a bad snapshot says what is wrong
+            if isinstance(one, Learned):
                 found[job.name] = one
+            else:
+                problems.append(one)
     except WorkersLostError as error:
-        problems = list(error.problems)
+        problems += error.problems
     return found, problems
 
 
@@ -122,7 +131,8 @@ def _estimated(job: LearningJob) -> Learned | str:
         *chains, virial = (v if math.isfinite(v) else None for v in [*one.chains, one.virial])
         made = Learned(
             model_hash=wanted[0], seed=wanted[1], constants=wanted[2],
-            value=one.value, error=one.error, chains=chains, virial=virial, problem=one.problem,
+            value=one.value, error=one.error, chains=chains, virial=virial, reason=one.reason,
+            problem=one.problem,
         )  # fmt: skip
         write_text(file, made.model_dump_json() + "\n")
     except MechprobeError as error:

@@ -72,13 +72,14 @@ def history(run: Run, dynamics: Dynamics, columns: Mapping[str, str]) -> Table:
     Args:
         run: whose.
         dynamics: that it is part of.
-        columns: heading and name of more numbers; those that no snapshot has are left out.
+        columns: heading and name of more numbers; those of which no snapshot has one, or says
+            why it has none, are left out.
     """
     shown = reading_shown(dynamics.reading)
     known = {
         title: name
         for title, name in columns.items()
-        if any(one.numbers.get(name) is not None for one in run.snapshots)
+        if any(one.numbers.get(name) is not None or name in one.why for one in run.snapshots)
     }
     first, *further = shown.axes
     head = [
@@ -100,9 +101,9 @@ def _snapshot(one: Snapshot, dynamics: Dynamics, shown: Shown, names: list[str])
         *(one.label.kind(axis.name) or MISSING for axis in shown.axes[1:]),
         *(shown.cell(column, one.label).text for column in shown.others()),
         MISSING if confidence is None else f"{confidence:.2f}",
-        *[_short(one.numbers.get(name)) for name in names],
+        *[_short(one.numbers.get(name), one.why.get(name, MISSING)) for name in names],
     ]
 
 
-def _short(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.2f}".replace("-", "−")
+def _short(value: float | None, why: str) -> str:
+    return why if value is None else f"{value:.2f}".replace("-", "−")

@@ -6,8 +6,9 @@ from dataclasses import replace
 from mechprobe.analyses.dynamics.runs import Dynamics, Run
 from mechprobe.probes.axes import Performance
 from mechprobe.probes.change_points import COVERED, LEAST, ChangePoint, Changes
-from mechprobe.probes.followed import Bar
+from mechprobe.probes.followed import Bar, Followed
 from mechprobe.probes.formation import Change, Formation, Onset, Precedence
+from mechprobe.probes.snapshots import Snapshot
 from mechprobe.reports.formatting import MISSING, number
 from mechprobe.reports.labels import written
 
@@ -29,8 +30,35 @@ def sentences(found: Formation, dynamics: Dynamics) -> list[str]:
 
 
 def told(run: Run, dynamics: Dynamics) -> list[str]:
-    """Everything of a run: what `sentences` says, and where curves change at once."""
-    return [*sentences(run.formation, dynamics), *_jumps(run.changes)]
+    """Everything of a run: what `sentences` says, where curves change at once, what is missing."""
+    return [
+        *sentences(run.formation, dynamics),
+        *_jumps(run.changes),
+        *_missing(run.snapshots, dynamics.followed),
+    ]
+
+
+def _missing(snapshots: Sequence[Snapshot], followed: Followed) -> list[str]:
+    """A sentence for each column that some snapshots have no number in, commonest reason first."""
+    says = []
+    for title, name in followed.columns.items():
+        steps: dict[str, list[int]] = {}
+        for one in snapshots:
+            if (reason := one.why.get(name)) is not None:
+                steps.setdefault(reason, []).append(one.step)
+        if not steps:
+            continue
+        commonest = sorted(steps.items(), key=lambda pair: -len(pair[1]))
+        reasons = [f"{_at(where)} {followed.reasons.get(why, why)}" for why, where in commonest]
+        lost = sum(len(where) for where in steps.values())
+        says.append(f"No {title} at {lost} of {len(snapshots)} snapshots: {'; '.join(reasons)}.")
+    return says
+
+
+def _at(steps: Sequence[int]) -> str:
+    if len(steps) == 1:
+        return f"at step {steps[0]}"
+    return f"at {len(steps)} from step {steps[0]} to {steps[-1]}"
 
 
 def _jumps(changes: Mapping[str, Changes]) -> list[str]:
@@ -46,8 +74,8 @@ def _jumps(changes: Mapping[str, Changes]) -> list[str]:
     short = [name for name, found in changes.items() if found.points is None]
     if short:
         says.append(
-            f"Too few snapshots to look for change points in {' and '.join(_comma(short))}"
-            f" ({LEAST} are needed)."
+            "Too few snapshots with a number to look for change points in"
+            f" {' and '.join(_comma(short))} ({LEAST} are needed)."
         )
     return says
 

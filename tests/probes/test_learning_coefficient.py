@@ -74,6 +74,55 @@ def test_a_singular_minimum_has_less_than_half_its_weights() -> None:
     assert found.value == pytest.approx(truth, abs=0.12)
 
 
+def reduced_rank(M: int, H: int, N: int, r: int) -> float:
+    """The coefficient of y = B A x with A [H, M] and B [N, H] where the truth has rank r: Aoyagi
+    and Watanabe, Neural Networks 18 (2005) 924, main theorem."""
+    if N + r > M + H:
+        return (H * M - H * r + N * r) / 2
+    if M + r > N + H:
+        return (H * N - H * r + M * r) / 2
+    if H + r > M + N:
+        return M * N / 2
+    even = -((H + r) ** 2) - M**2 - N**2 + 2 * (H + r) * (M + N) + 2 * M * N
+    return (even + (M + H + N + r) % 2) / 8
+
+
+def of_one_product(left: int, right: int, n_beta: float, gamma: float) -> float:
+    """n beta E[|a|^2 |b|^2 / 2] over the posterior of two vectors of these sizes, by quadrature
+    over the logarithms of their lengths: one idle hidden unit at a finite n beta."""
+    u = np.linspace(-30, 3, 1500) - math.log(gamma) / 2
+    x, y = np.meshgrid(u, u)
+    a, b = np.exp(2 * x), np.exp(2 * y)
+    values = n_beta * a * b / 2
+    mass = np.exp(left * x + right * y - values - gamma * (a + b) / 2)
+    return float((values * mass).sum() / mass.sum())
+
+
+@pytest.mark.parametrize(("sizes", "truth"), [((3, 2, 3, 1), 3.5), ((4, 2, 3, 2), 5.0)])
+def test_a_deep_linear_network_has_its_known_coefficient(
+    sizes: tuple[int, int, int, int], truth: float
+) -> None:
+    """At the most singular solution, where r units pass one input each and the others are idle;
+    half the weights are 6 and 7. Inputs are white: the mean loss is |BA - W|^2 / 2."""
+    M, H, N, r = sizes
+    posterior = Posterior(n=10_000, gamma=10.0, step=5e-5, steps=1600, chains=3)
+    n_beta, gamma = posterior.n_beta, posterior.gamma
+    assert reduced_rank(*sizes) == truth
+    used, wanted = r * (M + N - r) / 2, truth
+    if r < H:  # the idle unit comes up to its own coefficient, 1, as n grows
+        assert used + of_one_product(M - r, N - r, 1e12, gamma) == pytest.approx(truth, abs=0.1)
+        wanted = used + of_one_product(M - r, N - r, n_beta, gamma)
+    ones = [torch.eye(rows, k, dtype=torch.float64) for rows, k in ((H, M), (N, H))]
+    first, second = (torch.where(torch.arange(w.shape[1]) < r, w, 0.0) for w in ones)
+
+    def loss(now: dict[str, Tensor], _: Tensor) -> Tensor:
+        return ((now["B"] @ now["A"] - second @ first) ** 2).sum() / 2
+
+    found = learning_coefficient(loss, {"A": first, "B": second}, NOTHING, posterior, generator())
+    assert found.step == posterior.step
+    assert found.value == pytest.approx(wanted, abs=0.5)
+
+
 def test_a_saddle_is_no_minimum() -> None:
     posterior = Posterior(n=1000, gamma=100.0, step=2e-3, steps=300)
     found = toy(lambda w: -(w**2).sum() / 2 * 0.5, 4, posterior)

@@ -143,13 +143,23 @@ def test_a_second_time_nothing_is_done_anew(followed: tuple[Path, dict], pair: P
     assert f"page: {out / 'dynamics.html'}" in result.stdout
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Estimates are made in this process, where what a test sets is in force."""
+    monkeypatch.setattr(
+        "mechprobe.analyses.dynamics.learning.run_all",
+        lambda work, jobs, _: ((job, work(job)) for job in jobs),
+    )
+
+
+@pytest.mark.usefixtures("here")
 def test_learning_coefficients_are_followed_on_request(
     pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stored beside the results, taken up again, and a number or a reason at every snapshot."""
     small = learning_coefficient.Posterior(n=64, steps=6, chains=2)
     monkeypatch.setattr(learning_coefficient, "Posterior", lambda: small)
-    monkeypatch.setattr("mechprobe.models.base.parallel.cores", lambda: 1)
+    monkeypatch.setattr(learning_coefficient, "SEQUENCES", 64)
     folder = tmp_path / "alone"
     for name in ("step-000004", "step-000900"):
         models.save(models.load(pair / "seed-0" / name), folder / name)
@@ -159,7 +169,7 @@ def test_learning_coefficients_are_followed_on_request(
     (alone,) = json.loads(result.stdout)["runs"]
     for one in alone["snapshots"]:
         found = one["learning_coefficient"]
-        assert (found["value"] is None) == bool(found["problem"])
+        assert (found["value"] is None) == bool(found["problem"]) == bool(found["reason"])
         assert one["numbers"]["learning coefficient"] == found["value"]
     assert alone["changes"]["λ"]["points"] is None
     files = sorted((tmp_path / "out" / "learning").iterdir())
@@ -170,6 +180,23 @@ def test_learning_coefficients_are_followed_on_request(
     assert files[1].stat().st_mtime_ns == stored
     page = (tmp_path / "out" / "dynamics.html").read_text(encoding="utf-8")
     assert "Estimated local learning coefficient" in page
+
+
+@pytest.mark.usefixtures("here")
+def test_an_estimate_that_fails_is_told(
+    pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In its place, in a sentence and in a line; the labels and the page are there all the same."""
+    folder, out = tmp_path / "alone", tmp_path / "out"
+    models.save(models.load(pair / "seed-0" / "step-000900"), folder / "step-000900")
+    failing = Mock(side_effect=models.MechprobeError("step-000900: no room for its chains"))
+    monkeypatch.setattr("mechprobe.analyses.dynamics.learning.of_model", failing)
+    result = run("dynamics", folder, "--out", out, "--llc")
+    assert result.exit_code == 2
+    assert "not estimated" in result.stdout
+    assert "No λ at 1 of 1 snapshots: at step 900 the estimate failed" in result.stdout
+    assert "no room for its chains" in result.stderr
+    assert "not estimated" in (out / "dynamics.html").read_text(encoding="utf-8")
 
 
 def test_one_run_alone_and_a_damaged_snapshot(pair: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from mechprobe.analyses.dynamics import figure, words
+from mechprobe.analyses.dynamics.learning import Learned, learned
 from mechprobe.analyses.dynamics.page import render, write_page
 from mechprobe.analyses.dynamics.runs import Dynamics, Run
 from mechprobe.analyses.dynamics.tables import history, overview
@@ -17,6 +19,7 @@ from mechprobe.probes.attention import ATTENTION
 from mechprobe.probes.change_points import ChangePoint, Changes
 from mechprobe.probes.counting.kinds import COUNTING, Mechanism
 from mechprobe.probes.formation import formation
+from mechprobe.probes.learning_coefficient import DIVERGED, NO_MINIMUM
 from mechprobe.probes.reading import READINGS
 from mechprobe.probes.results import MechanismLabel
 from mechprobe.probes.snapshots import Snapshot
@@ -226,7 +229,7 @@ def test_change_points_have_words_and_marks() -> None:
     assert says[-3:] == [
         "Change point of κ: up by 0.5 between steps 10 and 100 (95\u00a0%: 10 to 1000).",
         "No change point is found in accuracy.",
-        "Too few snapshots to look for change points in lost (12 are needed).",
+        "Too few snapshots with a number to look for change points in lost (12 are needed).",
     ]
     page = Page(render(dynamics(one)))
     assert all(" ".join(sentence.split()) in page.text for sentence in says)
@@ -236,3 +239,47 @@ def test_change_points_have_words_and_marks() -> None:
     del one.changes["κ"]
     plain = figure.draw(one, dynamics(one)).legends[0].get_texts()
     assert "change point, 95 % shaded" not in [text.get_text() for text in plain]
+
+
+def estimate(value: float | None, reason: str = "") -> Learned:
+    return Learned(
+        model_hash="", seed=0, constants="", value=value, error=value, chains=[value, value],
+        virial=1.0, reason=reason, problem=reason and "in a clause",
+    )  # fmt: skip
+
+
+def with_estimates(one: Run, found: list[Learned | None]) -> tuple[Run, Dynamics]:
+    snapshots = [learned(s, f) for s, f in zip(one.snapshots, found, strict=True)]
+    shown = replace(one, snapshots=snapshots)
+    return shown, replace(dynamics(shown), learning=True)
+
+
+def test_no_coefficient_is_missing_without_a_reason() -> None:
+    """In the cell in two words, in a sentence the commonest first, and in the picture."""
+    none = [estimate(None, NO_MINIMUM), estimate(None, NO_MINIMUM)]
+    one, shown = with_estimates(run(STORY), [*none, estimate(2.5), None, estimate(3.0)])
+    table = history(one, shown, shown.followed.columns)
+    column = table.head.index("λ")
+    assert [row[column] for row in table.rows] == [
+        "no minimum", "no minimum", "2.50", "not estimated", "3.00"
+    ]  # fmt: skip
+    assert words.told(one, shown)[-1] == (
+        "No λ at 3 of 5 snapshots: at 2 from step 1 to 10 weights nearby have a lower loss, it is"
+        " at no minimum; at step 1000 the estimate failed, for a reason that is told as a problem."
+    )
+    page = Page(render(shown))
+    assert "not estimated" in page.text
+    assert " ".join(words.told(one, shown)[-1].split()) in page.text
+    legends = [axes.get_legend() for axes in figure.draw(one, shown).axes]
+    texts = [text.get_text() for legend in legends if legend for text in legend.get_texts()]
+    assert figure.NONE in texts
+
+
+def test_where_no_snapshot_has_a_coefficient_the_column_says_why() -> None:
+    one, shown = with_estimates(run(STORY), [estimate(None, DIVERGED) for _ in STORY])
+    table = history(one, shown, shown.followed.columns)
+    column = table.head.index("λ")
+    assert {row[column] for row in table.rows} == {DIVERGED}
+    assert "No λ at 5 of 5 snapshots" in Page(render(shown)).text
+    plain = dynamics(run(STORY))
+    assert "λ" not in history(plain.runs[0], plain, plain.followed.columns).head

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from mechprobe.models import HookedTransformer, MechprobeError
 from mechprobe.models.base.registry import guarded
 from mechprobe.models.hooked.altered import refuse_altered
+from mechprobe.probes.admission import refuse_others
 from mechprobe.probes.reading import READINGS
 from mechprobe.probes.registry import Probe
 from mechprobe.probes.results import Metric, ProbeResult
@@ -46,6 +47,7 @@ def check_probe(probe: Probe, models: Mapping[str, HookedTransformer] | None = N
     for name, model in tried:
         if faults:
             break
+        refuse_others(model)
         if model.task().name not in probe.tasks:
             continue
         try:

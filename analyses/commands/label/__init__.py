@@ -16,6 +16,7 @@ from mechprobe.analyses.common.paths import PATH
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @options.task()
+@options.mapping()
 @click.option(
     "--run",
     "folder",
@@ -23,9 +24,14 @@ from mechprobe.analyses.common.paths import PATH
     help="Also run every probe and keep the results there, for `mechprobe report`.",
 )
 def label(
-    paths: tuple[Path, ...], as_json: bool, seed: int, task: dict[str, Any], folder: Path | None
+    paths: tuple[Path, ...],
+    as_json: bool,
+    seed: int,
+    task: dict[str, Any],
+    mapping: dict[str, Any],
+    folder: Path | None,
 ) -> int:
-    """Label the models at PATHS (checkpoint folders, or single files of a published code)."""
+    """Label the models at PATHS (checkpoint folders, or single files of weights)."""
     from mechprobe.analyses.commands.label.labelling import (
         as_object,
         as_text,
@@ -34,13 +40,14 @@ def label(
         study_run,
     )
 
+    settings = task | mapping
     if folder is None:
-        labelled, problems = label_paths(paths, seed, task)
+        labelled, problems = label_paths(paths, seed, settings)
     else:
         with run_of(paths, folder) as named:
-            labelled, problems = label_paths(paths, seed, task)
+            labelled, problems = label_paths(paths, seed, settings)
             if good := [item.path for item in labelled]:
-                problems += study_run(named, good, paths, folder, seed, task)
+                problems += study_run(named, good, paths, folder, seed, settings)
     for item in labelled:
         if item.doubt is not None:
             say(item.doubt)

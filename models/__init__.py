@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mechprobe.models.families.counting.constructions import construction as construction
     from mechprobe.models.families.foreign import ForeignTransformer as ForeignTransformer
     from mechprobe.models.families.foreign import TaskDescription as TaskDescription
+    from mechprobe.models.families.foreign import from_torch as from_torch
     from mechprobe.models.families.foreign import wrap as wrap
     from mechprobe.models.families.solvable import SolvableConfig as SolvableConfig
     from mechprobe.models.families.transformer import TransformerConfig as TransformerConfig

@@ -12,6 +12,8 @@ from torch import nn
 
 from mechprobe.models import MechprobeError
 from mechprobe.models.hooked.altered import refuse_altered
+from mechprobe.models.hooked.others import refuse_models as refuse_models
+from mechprobe.models.hooked.others import refuse_others as refuse_others
 
 if TYPE_CHECKING:
     from mechprobe.models import HookedTransformer
@@ -43,22 +45,6 @@ def admit(model: "HookedTransformer") -> None:
         for weight in chain(module._parameters.values(), module._buffers.values()):
             if weight is not None and not weight.is_cpu:
                 _refuse_device(weight.device)
-
-
-def refuse_others(model: object) -> None:
-    """Say what is to be done with models that are none of ours.
-
-    Raises:
-        MechprobeError: something else than a hooked model.
-    """
-    from mechprobe.models import HookedTransformer
-
-    if not isinstance(model, HookedTransformer):
-        raise MechprobeError(
-            f"a {type(model).__name__} is given, a HookedTransformer is wanted:"
-            " mechprobe.load(path) gives one of a checkpoint, mechprobe.wrap(model, description) of"
-            " a TransformerLens model; of DataParallel and the like give model.module"
-        )
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import numpy as np
 from mechprobe.models import MechprobeError
 from mechprobe.models.base.registry import guarded
 from mechprobe.models.hooked.altered import refuse_altered
+from mechprobe.probes.admission import refuse_others
 from mechprobe.probes.reading import READINGS
 from mechprobe.probes.registry import Probe
 from mechprobe.probes.results import Metric, ProbeResult
@@ -49,6 +50,7 @@ def check_probe(probe: Probe, models: "Mapping[str, HookedTransformer] | None" =
     for name, model in tried:
         if faults:
             break
+        refuse_others(model)
         if model.task().name not in probe.tasks:
             continue
         try:

@@ -36,8 +36,8 @@ def study(
     Raises:
         MechprobeError: the model cannot be measured, or its sizes allow no label.
     """
-    config = model.config
     context = context_for(model, seed=seed)
+    config = model.config
     verdict = label_in(context)
     results, problems = [], []
     for probe in all_probes().values():

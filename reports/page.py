@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mechprobe.models.base.files import write_text
+from mechprobe.probes.admission import refuse_models
 from mechprobe.probes.registry import all_probes
 from mechprobe.probes.results import ModelResult, RunInfo
 from mechprobe.probes.runs import load_run
@@ -26,6 +27,7 @@ def write_report(run: str | Path) -> Path:
     Raises:
         MechprobeError: no run there, no results in it, or the folder cannot be written.
     """
+    refuse_models(run, "a run folder (`mechprobe label MODEL --run FOLDER` writes one)")
     folder = Path(run)
     info, results = load_run(folder)
     path = folder / REPORT_FILE

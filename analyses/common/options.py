@@ -13,6 +13,7 @@ from mechprobe.models.base.files import printable
 __all__ = [
     "big_seed",
     "command_again",
+    "mapping",
     "number",
     "out",
     "quick",
@@ -82,6 +83,20 @@ def task() -> Callable[[Decorated], Decorated]:
         metavar="NAME=VALUE,...",
         callback=parsed,
         help="What the files do not say, or another task: T=32,L=10,sampler=uniform.",
+    )
+
+
+def mapping() -> Callable[[Decorated], Decorated]:
+    """`--mapping`, names of a model of one's own: one more setting beside those of `--task`."""
+
+    def named(ctx: click.Context, _: click.Parameter, value: Path | None) -> dict[str, Any]:
+        return {} if value is None else {"mapping": str(value)}
+
+    return click.option(
+        "--mapping",
+        type=PATH,
+        callback=named,
+        help="TOML file that says which name of your own model is which part.",
     )
 
 

@@ -20,6 +20,7 @@ from mechprobe.models.checkpoints.registry import (
     FORMATS,
     FileReader,
     Format,
+    PlaceReader,
     Reader,
     checkpoint_format,
     claim_of,
@@ -29,12 +30,14 @@ from mechprobe.models.checkpoints.registry import (
 )
 from mechprobe.models.hooked import HookedTransformer
 from mechprobe.models.hooked.altered import refuse_altered
+from mechprobe.models.hooked.others import refuse_models, refuse_others
 
 __all__ = [
     "FORMATS",
     "FileReader",
     "Format",
     "Place",
+    "PlaceReader",
     "Reader",
     "Setting",
     "Settings",
@@ -50,37 +53,48 @@ __all__ = [
 
 
 @settled()
-def load(path: str | Path, task: Settings | None = None) -> HookedTransformer:
+def load(
+    path: str | Path, task: Settings | None = None, mapping: str | Path | None = None
+) -> HookedTransformer:
     """A checkpoint of any known format as a hooked model; its `taken` says what was taken of files
     that hold more than a plain state dict.
 
     Args:
-        path: its folder, or a single file of torch's (NAME.pt) that a known code wrote.
+        path: its folder, or a single file of weights (NAME.pt, NAME.safetensors, ...) that a known
+            code wrote, or that a mapping of names lies beside (docs/own_models.md).
         task: what the files do not say, and what the model is to be asked in place of its own
             task: `{"T": 32, "L": 10, "sampler": "uniform"}`, or another task by its "name".
+        mapping: a TOML file that says which name is which part, in place of one that lies beside
+            the weights; settings may say it as "mapping".
 
     Raises:
         MechprobeError: no such folder, no known format, damaged or hostile content, settings that
             do not fit it, or one that is lacking.
     """
+    refuse_models(path, "a checkpoint")
     # Held, so that nobody replaces some of its files meanwhile.
     with held(Path(path), shared=True), listening() as told:
-        place = place_of(Path(path))
-        model = read_with(format_of(place), place, task or {})
+        settings, place = _placed(path, task, mapping)
+        model = read_with(format_of(place), place, settings)
     # Half precision is for storing: counts are a few thousandths of a logit apart.
     small = model.cfg.dtype not in (torch.float32, torch.float64)
+    taken = model.taken
     model = model.with_dtype(torch.float32) if small else model
-    model.taken = tuple(told)
+    model.taken = (*told, *taken)
     return model
 
 
-def recognised(path: str | Path) -> Format:
+def recognised(path: str | Path, task: Settings | None = None) -> Format:
     """Which format a checkpoint is of; numbers of its weights are not looked at.
+
+    Args:
+        path: as `load` takes it.
+        task: likewise.
 
     Raises:
         MechprobeError: no such folder, or no known format.
     """
-    return format_of(place_of(Path(path)))
+    return format_of(_placed(path, task)[1])
 
 
 def claimed_accuracy(path: str | Path) -> tuple[float | None, str]:
@@ -117,12 +131,23 @@ def save(model: HookedTransformer, path: str | Path, meta: Mapping[str, Any] | N
             the model carries hooks or holds no numbers, or the family stores no such model, or
             `load` would not take it.
     """
+    refuse_others(model)
     refuse_altered(model, "stored")
     files, weights = model.family.files(model), model.weights()
     refuse_numberless(weights, "stored")
     _check_loads(model, weights, f"{path}: not written")
     files[CONFIG_FILE]["meta"] = dict(meta or {})
     write_folder(Path(path), files, weights)
+
+
+def _placed(
+    path: str | Path, settings: Settings | None, mapping: str | Path | None = None
+) -> tuple[Settings, Place]:
+    """Settings without the mapping that they may name, and the place with it."""
+    rest = dict(settings or {})
+    named = rest.pop("mapping", None)
+    given = mapping if mapping is not None else named
+    return rest, place_of(Path(path), None if given is None else Path(str(given)))
 
 
 def _check_loads(model: HookedTransformer, weights: Weights, where: str) -> None:

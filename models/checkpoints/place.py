@@ -9,10 +9,10 @@ from typing import Any
 
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.safe.reading import CONFIG_FILE, has, inside, read_json
-from mechprobe.models.base.safe.torch_files import read_torch
+from mechprobe.models.base.safe.weight_files import ENDINGS, TORCH, read_tensors
 from mechprobe.models.base.weights import Weights
 
-TORCH = ".pt"
+MAPPING_FILE = "mapping.toml"
 
 
 @dataclass(frozen=True)
@@ -24,19 +24,26 @@ class Place:
         folder: that exists: the path, or what the file lies in.
         file: name of the single file that was given; None for a folder.
         config: what the folder's config.json holds; empty without one, and for a file.
+        mapping: a file that says which name is which part (`from_torch`): that which was given,
+            or one that lies beside a file of weights; None where there is none.
     """
 
     path: Path
     folder: Path
     file: str | None
     config: Mapping[str, Any]
+    mapping: Path | None = None
 
 
-def place_of(path: Path) -> Place:
+def place_of(path: Path, mapping: Path | None = None) -> Place:
     """Look where a path leads.
 
+    Args:
+        path: of a folder or a file of weights.
+        mapping: of names, where one is given.
+
     Raises:
-        MechprobeError: no such folder, a file that is none of torch's, or a damaged config.json.
+        MechprobeError: no such folder, a file that is none of weights, or a damaged config.json.
     """
     try:
         kind = os.stat(path).st_mode
@@ -48,16 +55,38 @@ def place_of(path: Path) -> Place:
         raise MechprobeError(f"{path}: cannot be read ({error.strerror})") from None
     if stat.S_ISDIR(kind):
         config = read_json(path, CONFIG_FILE) if has(path, CONFIG_FILE) else {}
-        return Place(path, path, None, config)
-    if stat.S_ISREG(kind) and path.suffix == TORCH:
-        return Place(path, path.parent, path.name, {})
-    raise MechprobeError(f"{path}: is a file; give the folder it lies in")
+        return Place(path, path, None, config, mapping or _mapping(path, only_weights_file(path)))
+    if stat.S_ISREG(kind) and path.suffix in ENDINGS:
+        beside = mapping or _mapping(path.parent, path.name)
+        return Place(path, path.parent, path.name, {}, beside)
+    raise MechprobeError(
+        f"{path}: is a file, and none of weights by its name ({', '.join(ENDINGS)}); give such a"
+        " file, or the folder of a checkpoint"
+    )
+
+
+def _mapping(folder: Path, weights: str | None) -> Path | None:
+    """The mapping beside a file of weights: of its own name, or of its folder's."""
+    if weights is None:
+        return None
+    names = (Path(weights).with_suffix(".toml").name, MAPPING_FILE)
+    return next((folder / name for name in names if has(folder, name)), None)
 
 
 def torch_files(folder: Path) -> list[str]:
     """Names of the files that may be torch's, sorted."""
+    return _with(folder, TORCH)
+
+
+def only_weights_file(folder: Path) -> str | None:
+    """Name of the file of weights, of any kind, in a folder with a single one."""
+    names = _with(folder, ENDINGS)
+    return names[0] if len(names) == 1 else None
+
+
+def _with(folder: Path, endings: tuple[str, ...]) -> list[str]:
     try:
-        return sorted(name for name in os.listdir(folder) if name.endswith(TORCH))
+        return sorted(name for name in os.listdir(folder) if name.endswith(endings))
     except OSError:
         return []
 
@@ -103,7 +132,7 @@ def holds(file: Path, theirs: Callable[[Iterable[str]], bool]) -> bool:
         raise _OtherError("names of another code")
 
     try:
-        read_torch(inside(file.parent, file.name), look)
+        read_tensors(file, look)
     except _TheirsError:
         return True
     except _OtherError:

@@ -10,7 +10,12 @@ from mechprobe.models.base.errors import MechprobeError, begins_with, short
 from mechprobe.models.base.registry import Registry, guarded, is_ours, refuse_lacking
 from mechprobe.models.base.safe.reading import CONFIG_FILE, has
 from mechprobe.models.checkpoints.asking import Settings, asked
-from mechprobe.models.checkpoints.place import Place, torch_files
+from mechprobe.models.checkpoints.place import (
+    MAPPING_FILE,
+    Place,
+    only_weights_file,
+    torch_files,
+)
 from mechprobe.models.hooked import HookedTransformer
 
 
@@ -59,6 +64,19 @@ class FileReader(Reader, Protocol):
         Raises:
             MechprobeError: damaged or hostile content, settings that contradict it, or one that
                 is lacking; says which.
+        """
+        ...
+
+
+@runtime_checkable
+class PlaceReader(FileReader, Protocol):
+    """A file reader that looks at the whole place, and not at names of files alone; optional."""
+
+    def recognises_place(self, place: Place) -> bool:
+        """Whether what is there is of this format.
+
+        Raises:
+            MechprobeError: it is damaged.
         """
         ...
 
@@ -143,7 +161,8 @@ def format_of(place: Place) -> Format:
     told = "; ".join(f"{f.name}: {f.summary}" for f in known.values())
     if place.file is not None:
         raise MechprobeError(
-            f"{place.path}: not a file that a known code writes; known formats: {told}{failed}"
+            f"{place.path}: not a file that a known code writes; {way_out(place)}; known formats:"
+            f" {told}{failed}"
         )
     files = torch_files(place.folder)
     if not has(place.folder, CONFIG_FILE):
@@ -153,17 +172,32 @@ def format_of(place: Place) -> Format:
                 f"{place.path}: holds {len(files)} torch files ({listed}) and no {CONFIG_FILE};"
                 f" give one of them{failed}"
             )
-        raise MechprobeError(
-            f"{place.path}: no {CONFIG_FILE}; is this a checkpoint folder?{failed}"
-        )
+        raise MechprobeError(f"{place.path}: no {CONFIG_FILE}; {way_out(place)}{failed}")
     raise MechprobeError(
         f"{place.path}: no weights here that are known; known formats: {told}{failed}"
+    )
+
+
+def way_out(place: Place) -> str:
+    """What to do with what no format knows."""
+    file = place.file or only_weights_file(place.folder)
+    if file is None:
+        return "is this a checkpoint folder?"
+    if place.file is not None and has(place.folder, CONFIG_FILE):
+        return "give the folder it lies in"
+    own = Path(file).with_suffix(".toml").name
+    return (
+        f"if {short(file)} holds a model of your own, say which of its names is which part in"
+        f" {short(own)} or {MAPPING_FILE} beside it (docs/own_models.md): embed ="
+        ' "tok", qkv = "blocks.{block}.attn.qkv", ...'
     )
 
 
 def _recognises(found: Format, place: Place) -> bool:
     reader = found.reader
     with guarded(f"{found.name} failed to look", type(reader).__module__):
+        if isinstance(reader, PlaceReader):
+            return bool(reader.recognises_place(place))
         if place.file is None:
             # A copy: what one reader does to it is not what the next one sees.
             return bool(reader.recognises(place.folder, deepcopy(place.config)))

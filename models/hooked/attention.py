@@ -72,6 +72,9 @@ class Attention(nn.Module):
         # A copy each: TransformerLens's patching writes in place, and the stream is not to change.
         raw = x[..., None, : self.cfg.d_value].repeat(1, 1, self.cfg.n_heads, 1)
         value = self.hook_v(self._per_head(x, "V") if "W_V" in self.own else raw)
+        if self.cfg.causal:  # scores at the hook are whole, and finite: the mask comes after it
+            hidden = torch.ones_like(scores[0, 0], dtype=torch.bool).triu(1)
+            scores = scores.masked_fill(hidden, -torch.inf if self.cfg.softmax else 0.0)
         pattern = self.hook_pattern(scores.softmax(-1) if self.cfg.softmax else scores)
         z = self.hook_z(torch.einsum("bhqk,bkhe->bqhe", pattern, value))
         if "W_O" not in self.own:

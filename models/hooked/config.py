@@ -38,3 +38,11 @@ class HookedConfig:
     constant_mixing: bool = False
     # The model has positional encodings.
     positions: bool = False
+    # A position sees itself and those before it alone.
+    causal: bool = False
+
+    @property
+    def knows_positions(self) -> bool:
+        """Whether what a position computes depends on where it stands: by encodings, or because a
+        mask shows it more or fewer others."""
+        return self.positions or self.causal

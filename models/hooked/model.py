@@ -39,6 +39,8 @@ class HookedTransformer(Running):
     Attributes:
         taken: what `load` took of files that hold more than a plain state dict, in sentences; empty
             for plain ones and for copies, and no part of the fingerprint.
+        doubts: what could not be made sure of when it was read, in sentences that labels repeat;
+            kept by copies of the same configuration.
 
     Raises:
         MechprobeError: weights or the task do not fit the configuration, or there is no widened
@@ -46,6 +48,7 @@ class HookedTransformer(Running):
     """
 
     taken: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     built: Built
 
     @settled()
@@ -123,6 +126,7 @@ class HookedTransformer(Running):
             MechprobeError: the weights do not fit.
         """
         twin: HookedTransformer = self.family.assemble(self.config, weights, self.cfg.widened)
+        twin.doubts = self.doubts
         return twin
 
     def with_dtype(self, dtype: torch.dtype) -> "HookedTransformer":
@@ -143,6 +147,7 @@ class HookedTransformer(Running):
             vectors=vectors,
             d_in=cfg.d_vocab if vectors else len(self.W_E),
             d_out=cfg.d_vocab_out,
+            causal=cfg.causal,
         )
 
     def fingerprint(self) -> str:

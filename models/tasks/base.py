@@ -20,12 +20,14 @@ class Interface:
         vectors: whether it reads vectors instead of token ids.
         d_in: how many token ids it knows, or the width of its vectors.
         d_out: classes of an answer, or its width.
+        causal: whether a position sees itself and those before it alone.
     """
 
     n_ctx: int
     vectors: bool
     d_in: int
     d_out: int
+    causal: bool = False
 
 
 @runtime_checkable

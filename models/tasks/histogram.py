@@ -24,6 +24,12 @@ from mechprobe.models.tasks.base import Interface, task
 from mechprobe.models.tasks.inputs import Tokens, check_answers, checked_targets, refuse_none
 
 Sampler = Literal["partition", "uniform"]
+# Said of models whose attention is masked.
+CAUSAL = (
+    "its attention is causal: a position that does not see those after it cannot count in the whole"
+    " sequence, but it can count so far; ask it that: mechprobe.SoFarTask(T=16, L=10), or --task"
+    " name=histogram-so-far,T=16,L=10"
+)
 RARE = 1e-3  # share of positions below which a count is not asked of a model: it hardly saw it
 
 
@@ -91,6 +97,8 @@ class HistogramTask:
         """Why a model cannot be asked this task."""
         if interface.vectors:
             return "it reads vectors, token ids are wanted"
+        if interface.causal:
+            return CAUSAL
         if interface.n_ctx != (wanted := self.L + int(self.bos)):
             return f"it reads {interface.n_ctx} positions, {wanted} are wanted"
         if interface.d_in < self.n_vocab:

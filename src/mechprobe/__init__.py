@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from mechprobe.models import checkpoint_format as checkpoint_format
     from mechprobe.models import construct as construct
     from mechprobe.models import construction as construction
+    from mechprobe.models import from_torch as from_torch
     from mechprobe.models import load as load
     from mechprobe.models import model_family as model_family
     from mechprobe.models import read_meta as read_meta

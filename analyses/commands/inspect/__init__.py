@@ -17,7 +17,14 @@ from mechprobe.analyses.common.paths import PATH
 @click.option("--json", "as_json", is_flag=True, help="Print an object.")
 @click.option("--formats", "listing", is_flag=True, help="Show every known format and leave.")
 @options.task()
-def inspect(path: Path | None, as_json: bool, listing: bool, task: dict[str, Any]) -> int:
+@options.mapping()
+def inspect(
+    path: Path | None,
+    as_json: bool,
+    listing: bool,
+    task: dict[str, Any],
+    mapping: dict[str, Any],
+) -> int:
     """Say what the checkpoint at PATH is and what can be measured on it."""
     from mechprobe.analyses.commands.inspect.inspecting import as_text, formats_text, inspect_path
 
@@ -27,7 +34,7 @@ def inspect(path: Path | None, as_json: bool, listing: bool, task: dict[str, Any
         return report_problems(problems)
     if path is None:
         raise click.UsageError("PATH is wanted, or --formats")
-    found = inspect_path(path, settings=task)
+    found = inspect_path(path, settings=task | mapping)
     if found["label"]["doubt"] is not None:
         say(found["label"]["doubt"])
     tell(json.dumps(found, indent=2, allow_nan=False) if as_json else as_text(found))

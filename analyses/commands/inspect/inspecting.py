@@ -33,7 +33,7 @@ def inspect_path(path: Path, seed: int = 0, settings: Settings | None = None) ->
         MechprobeError: not a checkpoint, or a bad one.
     """
     one_thread()
-    known = recognised(path)
+    known = recognised(path, settings)
     model = load(path, settings)
     task = model.task()
     return {

@@ -39,6 +39,7 @@ FORMATS = ("text", "json", "csv", "md", "latex")
 @click.option("--force", is_flag=True, help="Replace the file of --out.")
 @options.big_seed("Of the probes.")
 @options.task()
+@options.mapping()
 @click.option(
     "--run",
     "folder",
@@ -47,9 +48,9 @@ FORMATS = ("text", "json", "csv", "md", "latex")
 )
 def label(
     paths: tuple[Path, ...], form: str | None, as_json: bool, out: Path | None, force: bool,
-    seed: int, task: dict[str, Any], folder: Path | None,
+    seed: int, task: dict[str, Any], mapping: dict[str, Any], folder: Path | None,
 ) -> int:  # fmt: skip
-    """Label the models at PATHS (checkpoint folders, or single files of a published code).
+    """Label the models at PATHS (checkpoint folders, or single files of weights).
 
     A path that cannot be labelled costs no other: it is an entry that says why, and exit code 2.
     """
@@ -65,13 +66,14 @@ def label(
     if out is not None:
         refuse_file(out, force=force)
     more: list[str] = []
+    settings = task | mapping
     if folder is None:
-        labelled, problems = label_paths(paths, seed, task)
+        labelled, problems = label_paths(paths, seed, settings)
     else:
         with run_of(paths, folder) as named:
-            labelled, problems = label_paths(paths, seed, task)
+            labelled, problems = label_paths(paths, seed, settings)
             if good := [item.path for item in labelled]:
-                more = study_run(named, good, paths, folder, seed, task)
+                more = study_run(named, good, paths, folder, seed, settings)
     for item in labelled:
         if item.doubt is not None:
             say(item.doubt)

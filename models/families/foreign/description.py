@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.validation import validated
-from mechprobe.models.tasks import HistogramTask, TaskData
+from mechprobe.models.tasks import HistogramTask, Task, TaskData, described, task_from
 from mechprobe.models.tasks.histogram import Sampler
 from mechprobe.models.tasks.inputs import checked_ids
 
@@ -28,8 +28,10 @@ class TaskDescription(BaseModel):
         task: "histogram", or name and settings of another task, in our own token ids and with
             answers among the classes 0..L.
         L: sequence length without BOS (at least 2).
-        tokens: the model's ids of the tokens that are counted, at least two.
-        bos: the model's id of BOS, which stands first; None where there is none.
+        tokens: the model's ids of the tokens that are counted, at least two; data may say T in
+            its place, for ids 0 to T-1.
+        bos: the model's id of BOS, which stands first; None where there is none. Data may say
+            true, for id T.
         answers: "classes" (logit c says count c), or the model's ids of every count 1..L.
         sampler: the distribution of the sequences the model was trained on, "partition" or
             "uniform", see `HistogramTask`; accuracy and probes are measured on it.
@@ -59,6 +61,26 @@ class TaskDescription(BaseModel):
         if len(plain) < len(answers):
             raise ValueError("a count stands there twice")
         return plain
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spelled_out(cls, data: object) -> object:
+        # T tokens with ids 0 to T-1, and BOS = T.
+        if not isinstance(data, dict):
+            return data
+        whole = dict(data)
+        T = whole.pop("T", None)
+        if T is not None:
+            if "tokens" in whole:
+                raise ValueError("T and tokens say the same; give one")
+            if type(T) is not int or not 2 <= T <= 100_000:
+                raise ValueError("T: a number of tokens is wanted, 2 to 100000")
+            whole["tokens"] = tuple(range(T))
+        if whole.get("bos") is True:
+            whole["bos"] = T
+        elif whole.get("bos") is False:
+            whole["bos"] = None
+        return whole
 
     @model_validator(mode="after")
     def _makes_sense(self) -> "TaskDescription":
@@ -126,6 +148,10 @@ class TaskDescription(BaseModel):
         bos = self.bos is not None
         return HistogramTask(T=self.T, L=self.L, bos=bos, sampler=self.sampler).describe()
 
+    def made(self) -> Task:
+        """The task itself, in our own ids."""
+        return task_from(self.task_data)
+
     def ids(self) -> Int[Tensor, " n_vocab"]:
         """The model's id of each of ours: tokens 0..T-1, BOS last."""
         bos = () if self.bos is None else (self.bos,)
@@ -171,6 +197,27 @@ class TaskDescription(BaseModel):
             raise MechprobeError(
                 f"task description: answer {needed} is beyond the model's {n_logits} logits"
             )
+
+
+def description_of(task: Any) -> TaskDescription:
+    """The description of a model that is asked a task in the task's own ids and classes.
+
+    Raises:
+        MechprobeError: the task has no tokens to count, T, L and perhaps bos.
+    """
+    if isinstance(task, TaskDescription):
+        return task
+    T, L = getattr(task, "T", None), getattr(task, "L", None)
+    if not (isinstance(task, Task) and isinstance(T, int) and isinstance(L, int)):
+        raise MechprobeError(
+            f"a {type(task).__name__} is given as the task; one over tokens is wanted, such as"
+            " mechprobe.HistogramTask(T=16, L=10), or a mechprobe.TaskDescription"
+        )
+    data = described(task)
+    usual = {"T": T, "L": L, "bos": bool(getattr(task, "bos", False))}
+    if task.name == "histogram":
+        return TaskDescription.checked({**usual, "sampler": data["sampler"]})
+    return TaskDescription.checked({**usual, "task": data})
 
 
 def _twice(ids: Iterable[int]) -> int | None:

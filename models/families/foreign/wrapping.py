@@ -13,6 +13,7 @@ from mechprobe.models.families.foreign.description import TaskDescription
 from mechprobe.models.families.foreign.taps import is_bridge
 from mechprobe.models.families.foreign.wrapped import ForeignTransformer
 from mechprobe.models.hooked.altered import refuse_altered
+from mechprobe.models.hooked.others import way_in
 
 
 @settled()
@@ -31,7 +32,7 @@ def wrap(model: nn.Module, description: TaskDescription) -> ForeignTransformer:
     if not (is_bridge(model) or isinstance(model, HookedRootModule)):
         raise MechprobeError(
             f"a {type(model).__name__} is no TransformerLens model; give a TransformerBridge or a"
-            " HookedRootModule with the standard hook names"
+            f" HookedRootModule with the standard hook names; {way_in(model)}"
         )
     refuse_altered(model, "wrapped")
     return checked(copied(model), description)

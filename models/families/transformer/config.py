@@ -6,10 +6,13 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from mechprobe.models.families.counting import CountingConfig
+from mechprobe.models.families.transformer.shapes import shapes as shapes
 from mechprobe.models.tasks import AskedConfig, HistogramTask
 from mechprobe.models.tasks.histogram import Sampler
 
 LARGEST = 50_000_000  # weights: 200 MB in single precision
+EPS = 1e-5  # of LayerNorm, as published and as torch has it
+Activation = Literal["relu", "gelu", "gelu-tanh", "silu", "tanh", "identity"]
 
 
 class TransformerConfig(AskedConfig):
@@ -27,10 +30,15 @@ class TransformerConfig(AskedConfig):
             given.
         mixing: "dot" (scores of queries and keys) or "lin" (a learned constant matrix a head).
         softmax: whether the mixing scores pass a softmax over the keys.
-        activation: of the feed-forward layers; "gelu" is the exact one.
+        activation: of the feed-forward layers; "gelu" is the exact one, "gelu-tanh" its
+            approximation by tanh.
         positions: learned positional embeddings W_pos, added to those of the tokens.
-        norm: LayerNorm "none"; "pre": before attention, feed-forward and unembedding; "mlp": before
-            the feed-forward alone.
+        norm: LayerNorm "none"; "pre": before attention, feed-forward and unembedding; "post": of
+            the stream after attention and after feed-forward; "mlp": before the feed-forward alone.
+        final_norm: whether there is a LayerNorm before the unembedding; as `norm` has it unless
+            given.
+        eps: of every LayerNorm.
+        causal: positions see themselves and those before them alone.
         residual: skips around attention and around feed-forward layers that return to d.
         values: "raw" (the stream itself), "value" (W_V [d, d]) or "value-output" (W_V, W_O).
         readout: "classes" (the last feed-forward answers) or "unembed" (W_U, b_U do).
@@ -55,9 +63,9 @@ class TransformerConfig(AskedConfig):
     d_head: Annotated[int, Field(ge=0, le=10_000)] = 0
     mixing: Literal["dot", "lin"] = "dot"
     softmax: bool = True
-    activation: Literal["relu", "gelu", "identity"] = "relu"
+    activation: Activation = "relu"
     positions: bool = False
-    norm: Literal["none", "pre", "mlp"] = "none"
+    norm: Literal["none", "pre", "post", "mlp"] = "none"
     residual: bool = True
     values: Literal["raw", "value", "value-output"] = "raw"
     readout: Literal["classes", "unembed"] = "classes"
@@ -65,6 +73,10 @@ class TransformerConfig(AskedConfig):
     attends: Literal["both", "only_sem", "only_pos"] = "both"
     sampler: Sampler = "partition"
     n_classes: Annotated[int, Field(ge=0, le=100_000)] = 0
+    # Left out of JSON where usual, so that models keep the fingerprints that they had before.
+    final_norm: bool | None = Field(default=None, exclude_if=lambda value: value is None)
+    eps: Annotated[float, Field(gt=0, lt=1)] = Field(default=EPS, exclude_if=lambda e: e == EPS)
+    causal: bool = Field(default=False, exclude_if=lambda value: not value)
 
     @model_validator(mode="before")
     @classmethod
@@ -85,12 +97,16 @@ class TransformerConfig(AskedConfig):
     def _consistent(self) -> "TransformerConfig":
         if self.n_classes < self.L + 1:
             raise ValueError(f"n_classes={self.n_classes} is less than L+1={self.L + 1}")
+        if self.final_norm is not None and self.readout != "unembed":
+            raise ValueError('final_norm stands before an unembedding; readout is "classes"')
+        if self.norm == "post" and self.readout != "unembed":
+            raise ValueError('norm "post" needs readout "unembed": answers are not normed')
         if self.attends != "both":
             wrong = {
                 f"d={self.d} is odd": self.d % 2 == 1,
                 "positions are missing": not self.positions,
                 f"n_layers={self.n_layers}, later blocks see no halves": self.n_layers > 1,
-                'norm "pre" mixes the halves': self.norm == "pre",
+                f"norm {self.norm!r} mixes the halves": self.norm in ("pre", "post"),
                 'mixing "lin" sees nothing': self.mixing == "lin",
             }
             for fault, found in wrong.items():
@@ -163,13 +179,20 @@ class TransformerConfig(AskedConfig):
             mixing + ("+sftm" if self.softmax else ""): True,
             self.activation: True,
             "positions": self.positions,
-            "LayerNorm": self.norm != "none",
+            "LayerNorm": self.norm in ("pre", "mlp"),
+            "LayerNorm after": self.norm == "post",
+            "causal": self.causal,
             "no residual": not self.residual,
             "W_V": self.values == "value",
             "W_V W_O": self.values == "value-output",
             "unembedding": self.readout == "unembed",
         }
         return ", ".join(name for name, shown in named.items() if shown)
+
+    @property
+    def norms_last(self) -> bool:
+        """Whether there is a LayerNorm before the unembedding."""
+        return self.norm == "pre" if self.final_norm is None else self.final_norm
 
     @property
     def n_vocab(self) -> int:
@@ -205,44 +228,3 @@ class TransformerConfig(AskedConfig):
         """Counting of tokens."""
         task = HistogramTask(T=self.T, L=self.L, bos=self.bos, sampler=self.sampler)
         return task.describe()
-
-
-def shapes(config: TransformerConfig) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every weight, in the order they are drawn."""
-    c = config
-    named: dict[str, tuple[int, ...]] = {"W_E": (c.n_vocab, c.d)}
-    if c.positions:
-        named["W_pos"] = (c.n_ctx, c.d)
-    for layer in range(c.n_layers):
-        named |= {f"blocks.{layer}.{name}": shape for name, shape in _block(c, layer).items()}
-    if c.readout == "unembed":
-        if c.norm == "pre":
-            named |= {"ln_final.w": (c.d,), "ln_final.b": (c.d,)}
-        named |= {"W_U": (c.d, c.n_classes), "b_U": (c.n_classes,)}
-    return named
-
-
-def _block(c: TransformerConfig, layer: int) -> dict[str, tuple[int, ...]]:
-    h, d, e = c.n_heads, c.d, c.d_head
-    out = c.n_classes if c.answers_in_classes(layer) else d
-    dot, values, output = c.mixing == "dot", c.values != "raw", c.values == "value-output"
-    named: dict[str, tuple[bool, tuple[int, ...]]] = {
-        "ln1.w": (c.norm == "pre", (d,)),
-        "ln1.b": (c.norm == "pre", (d,)),
-        "W_Q": (dot, (h, d, e)),
-        "W_K": (dot, (h, d, e)),
-        "W_mix": (not dot, (h, c.n_ctx, c.n_ctx)),
-        "W_V": (values, (h, d, c.d_value)),
-        "W_O": (output, (h, e, d)),
-        "b_Q": (dot and c.biases, (h, e)),
-        "b_K": (dot and c.biases, (h, e)),
-        "b_V": (values and c.biases, (h, c.d_value)),
-        "b_O": (output and c.biases, (d,)),
-        "ln2.w": (c.norm != "none", (d,)),
-        "ln2.b": (c.norm != "none", (d,)),
-        "W_in": (True, (d, c.p)),
-        "b_in": (True, (c.p,)),
-        "W_out": (True, (c.p, out)),
-        "b_out": (True, (out,)),
-    }
-    return {name: shape for name, (held, shape) in named.items() if held}

@@ -5,6 +5,7 @@ pre-norm transformer; which, says the configuration.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,11 +13,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
+from mechprobe.models.families.transformer.config import EPS as EPS
 from mechprobe.models.families.transformer.config import TransformerConfig
 from mechprobe.models.families.transformer.weights import Weights, halves
 from mechprobe.models.tasks.inputs import Tokens
-
-EPS = 1e-5  # of LayerNorm, as published and as torch has it
 
 
 def activation_of(name: str) -> Callable[[Tensor], Tensor]:
@@ -24,6 +24,9 @@ def activation_of(name: str) -> Callable[[Tensor], Tensor]:
     named: dict[str, Callable[[Tensor], Tensor]] = {
         "relu": torch.relu,
         "gelu": functional.gelu,
+        "gelu-tanh": gelu_tanh,
+        "silu": functional.silu,
+        "tanh": torch.tanh,
         "identity": lambda x: x,
     }
     return named[name]
@@ -49,21 +52,32 @@ def forward(
     for layer in range(config.n_layers):
         block = f"blocks.{layer}."
         own = {name.removeprefix(block): v for name, v in w.items() if name.startswith(block)}
-        attended = attention(config, own, normed(x, own, "ln1"), seen)
+        post = config.norm == "post"
+        norm = partial(normed, w=own, eps=config.eps)
+        attended = attention(config, own, x if post else norm(x, name="ln1"), seen)
         mid = x + attended if config.residual else attended
-        returned = feed_forward(config, own, normed(mid, own, "ln2"))
+        mid = norm(mid, name="ln1") if post else mid
+        returned = feed_forward(config, own, mid if post else norm(mid, name="ln2"))
         skips = config.residual and not config.answers_in_classes(layer)
         x = mid + returned if skips else returned
+        x = norm(x, name="ln2") if post else x
     if config.readout == "unembed":
-        x = normed(x, w, "ln_final") @ w["W_U"] + w["b_U"]
+        x = normed(x, w, "ln_final", config.eps) @ w["W_U"] + w["b_U"]
     return x
 
 
-def normed(x: Float[Tensor, "*batch d"], w: Weights, name: str) -> Float[Tensor, "*batch d"]:
+def gelu_tanh(x: Tensor) -> Tensor:
+    """GELU by its approximation, as GPT-2 has it."""
+    return functional.gelu(x, approximate="tanh")
+
+
+def normed(
+    x: Float[Tensor, "*batch d"], w: Weights, name: str, eps: float = EPS
+) -> Float[Tensor, "*batch d"]:
     """LayerNorm, where there is one of this name."""
     if f"{name}.w" not in w:
         return x
-    return functional.layer_norm(x, x.shape[-1:], w[f"{name}.w"], w[f"{name}.b"], EPS)
+    return functional.layer_norm(x, x.shape[-1:], w[f"{name}.w"], w[f"{name}.b"], eps)
 
 
 def attention(
@@ -86,6 +100,9 @@ def attention(
     else:
         query, key = projected(w, visible, "Q"), projected(w, visible, "K")
         scores = query @ key.mT / config.d_head**0.5
+    if config.causal:
+        hidden = torch.ones_like(scores[0, 0], dtype=torch.bool).triu(1)
+        scores = scores.masked_fill(hidden, -torch.inf if config.softmax else 0.0)
     pattern = scores.softmax(-1) if config.softmax else scores
     z = pattern @ (projected(w, x, "V") if "W_V" in w else x.unsqueeze(1))
     if "W_O" in w:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.families.transformer import TransformerConfig, check, initial, shapes
-from mechprobe.models.families.transformer.forward import EPS, activation_of
+from mechprobe.models.families.transformer.forward import activation_of
 from mechprobe.models.families.transformer.weights import halves
 from mechprobe.models.hooked.attention import Attention
 from mechprobe.models.hooked.block import Block
@@ -69,7 +69,7 @@ class TransformerFamily(Family):
                 for layer in range(config.n_layers)
             ],
             unembed=unembed,
-            ln_final=_norm(weights, "ln_final"),
+            ln_final=_norm(weights, "ln_final", config.eps),
         )
 
     def natural(self, config: TransformerConfig, parts: Parts) -> Weights:
@@ -121,6 +121,7 @@ def _view(config: TransformerConfig, dtype: torch.dtype, extra: int) -> HookedCo
         act_fn=config.activation,
         constant_mixing=config.mixing == "lin",
         positions=config.positions,
+        causal=config.causal,
     )
 
 
@@ -129,10 +130,10 @@ def _of_layer(weights: Weights, layer: int) -> Weights:
     return {n.removeprefix(block): w for n, w in weights.items() if n.startswith(block)}
 
 
-def _norm(weights: Weights, name: str) -> LayerNorm | None:
+def _norm(weights: Weights, name: str, eps: float) -> LayerNorm | None:
     if f"{name}.w" not in weights:
         return None
-    return LayerNorm(weights[f"{name}.w"], weights[f"{name}.b"], EPS)
+    return LayerNorm(weights[f"{name}.w"], weights[f"{name}.b"], eps)
 
 
 def _block(
@@ -154,9 +155,10 @@ def _block(
         pad(w["b_out"], side),
         activation_of(config.activation),
     )
-    norms = {name: norm for name in ("ln1", "ln2") if (norm := _norm(w, name)) is not None}
+    found = {name: _norm(w, name, config.eps) for name in ("ln1", "ln2")}
+    norms = {name: norm for name, norm in found.items() if norm is not None}
     skips = (config.residual, bool(extra) or (config.residual and not answers))
-    return Block(Attention(cfg, attended, seen), mlp, norms, skips)
+    return Block(Attention(cfg, attended, seen), mlp, norms, skips, config.norm == "post")
 
 
 def _stored(config: TransformerConfig, block: Block, layer: int, widened: bool) -> Weights:

@@ -12,7 +12,7 @@ FAMILY = "counting"  # of the models that the confidence was calibrated on
 def beyond(mechanism: Mechanism, e: CountEvidence, context: CountContext) -> dict[str, str]:
     """In which ways a label does so: name and sentence of each."""
     if mechanism == "unsolved":
-        return {}
+        return doubted(context)
     found = unlike(context)
     if e.separable < SEPARABLE:
         found["alphabet"] = (
@@ -31,7 +31,7 @@ def beyond(mechanism: Mechanism, e: CountEvidence, context: CountContext) -> dic
 
 def unlike(context: CountContext) -> dict[str, str]:
     """The same of the model itself, whatever it is called."""
-    cfg, found = context.model.cfg, {}
+    cfg, found = context.model.cfg, doubted(context)
     if cfg.n_layers > 1:
         found["depth"] = f"{cfg.n_layers} blocks; the confidence was calibrated on models of one"
     family = getattr(context.model.config, "family", None)
@@ -40,6 +40,12 @@ def unlike(context: CountContext) -> dict[str, str]:
             f"a model of the family {family!r}; the confidence was calibrated on {FAMILY!r}"
         )
     return found
+
+
+def doubted(context: CountContext) -> dict[str, str]:
+    """What could not be made sure of when the model was read; a failure may be the reader's."""
+    doubts = context.model.doubts
+    return {"mapping": "; ".join(doubts)} if doubts else {}
 
 
 def capped(confidence: float, outside: bool) -> float:

@@ -122,6 +122,7 @@ def test_known_formats_are_listed() -> None:
     assert [line.split()[0] for line in lines] == [
         "counting",
         "foreign",
+        "mapped",
         "native",
         "positional-semantic",
     ]

@@ -34,7 +34,7 @@ def _own_registrations_only():
 
 def test_ours_are_listed():
     known = formats()
-    assert list(known) == ["counting", "foreign", "native", "positional-semantic", "tracr"]
+    assert list(known) == ["counting", "foreign", "mapped", "native", "positional-semantic", "tracr"]
     for name, found in known.items():
         assert FORMATS.registered()[name].source.startswith("mechprobe ")
         assert "\n" not in found.summary
@@ -213,7 +213,7 @@ def test_a_package_brings_a_format(tmp_path):
         "1.0]",
     ]
     assert [line.split()[0] for line in rest] == [
-        "counting", "foreign", "native", "positional-semantic",
+        "counting", "foreign", "mapped", "native", "positional-semantic",
     ]  # fmt: skip
 
 

@@ -359,7 +359,11 @@ def test_what_is_no_checkpoint_folder_is_refused(tmp_path):
     save(random_model("dot"), tmp_path / "bare")
     (tmp_path / "bare" / "model.safetensors").unlink()
     (tmp_path / "odd" / "config.json").mkdir(parents=True)
-    assert "is a file; give the folder" in refused(tmp_path / "file", tmp_path)
+    assert "is a file, and none of weights" in refused(tmp_path / "file", tmp_path)
+    save(random_model("dot"), tmp_path / "whole")
+    assert "give the folder it lies in" in refused(
+        tmp_path / "whole" / "model.safetensors", tmp_path
+    )
     published(tmp_path / "alone", linear=False, bos=False, softmax=False)
     (tmp_path / "alone" / "config.json").unlink()
     assert "does not say T, softmax" in refused(tmp_path / "alone", tmp_path)

@@ -11,7 +11,7 @@ from typing import Any
 
 from mechprobe.models.base.safe.reading import has, read_json
 from mechprobe.models.base.safe.told import tell
-from mechprobe.models.base.safe.torch_files import read_torch
+from mechprobe.models.base.safe.weight_files import read_tensors
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.checkpoints.asking import Settings, asked
 from mechprobe.models.checkpoints.place import Place, holds, only_torch_file, weights_of
@@ -79,7 +79,7 @@ class Counting:
             given = given_embeddings(place.folder, config, rows, known.model_dim)
             return translated(known, state, given, file, where)
 
-        state = read_torch(file, made)
+        state = read_tensors(file, made)
         model = HookedTransformer(*made(state))
         if of_one_block(state) is not state:
             tell(f"{file.name}: read is the second block alone; the first never reaches the answer")

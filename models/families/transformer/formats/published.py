@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.base.safe.reading import has, inside
-from mechprobe.models.base.safe.torch_files import read_torch, wanted_tensors
+from mechprobe.models.base.safe.torch_files import wanted_tensors
+from mechprobe.models.base.safe.weight_files import read_tensors
 from mechprobe.models.base.validation import validated
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.checkpoints.asking import Settings, asked
@@ -119,7 +120,7 @@ class PositionalSemantic:
             known = arguments or _from_shapes(state, settings, file)
             return _translated(known, state, file, where)
 
-        model = HookedTransformer(*made(read_torch(file, made)))
+        model = HookedTransformer(*made(read_tensors(file, made)))
         asks = {name: value for name, value in settings.items() if name != "attention_input"}
         return asked(model, settings if config else asks)
 

@@ -1,0 +1,1 @@
+"""Models of plain PyTorch by a mapping of names: which of their tensors is which of ours."""

@@ -37,6 +37,8 @@ class TaskReading(ABC):
         decided: how each axis is decided, a paragraph by the name of the axis.
         item: what one of the `items` is called, such as "token".
         performance: how well a model does the task; None where no number says so.
+        source: where the task and its mechanisms are from, such as "arXiv:2407.11542".
+        leading: probes whose figures say most, for pages with room for a few.
     """
 
     name: ClassVar[str]
@@ -47,6 +49,8 @@ class TaskReading(ABC):
     decided: ClassVar[Mapping[str, str]] = {}
     item: ClassVar[str] = "item"
     performance: ClassVar[Performance | None] = None
+    source: ClassVar[str] = ""
+    leading: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def context(self, model: "HookedTransformer", task: Any, seed: int) -> Context:

@@ -6,10 +6,17 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from markupsafe import Markup, escape
+
 from mechprobe.probes.results import Metric
 
 MISSING = "–"
 LONGEST = 400  # characters of a setting; a training history would drown the page
+PAPERS = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
+# A path that holds on one machine only: from a root, a home or a drive, with a folder in it.
+_ROOT = r"(?:file://)?(?:/|~[\w.-]*/|[A-Za-z]:[\\/]+)"
+_QUOTED_PATH = re.compile(rf"(['\"]){_ROOT}[^'\"]*[\\/]([^'\"\\/]+)[\\/]?\1")
+_PATH = re.compile(rf"(?<![\w:/.~-]){_ROOT}(?:[^\s'\"/\\=,;:]+[\\/]+)+([^\s'\"/\\=,;:]*)")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -88,13 +95,33 @@ def span(metric: Metric) -> str:
 def setting(value: Any) -> str:
     """A value out of meta data or parameters on one line, cut where it is very long."""
     plain = isinstance(value, str)
-    text = value if plain else json.dumps(value, ensure_ascii=False, default=str)
+    text = portable(value if plain else json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} … ({len(text)} characters)"
 
 
 def settings(values: dict[str, Any]) -> str:
     """Parameters as `name=value, name=value`."""
     return ", ".join(f"{name}={setting(value)}" for name, value in values.items())
+
+
+def portable(text: str) -> str:
+    """A text whose paths tell nothing of the machine it was written on: their last part is left.
+
+    >>> portable("mechprobe demo --out /home/ada/runs/demo --seed 0"), portable("runs/demo, a/b")
+    ('mechprobe demo --out …/demo --seed 0', 'runs/demo, a/b')
+    """
+    return _PATH.sub(r"…/\1", _QUOTED_PATH.sub(r"\1…/\2\1", text))
+
+
+def linked(text: str) -> Markup:
+    """A text, escaped, whose arXiv numbers are links.
+
+    >>> linked("arXiv:2402.03902, <3")
+    Markup('<a href="https://arxiv.org/abs/2402.03902">arXiv:2402.03902</a>, &lt;3')
+    """
+    link = r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>'
+    # The text has been escaped; the link's own text is digits.
+    return Markup(PAPERS.sub(link, str(escape(text))))
 
 
 def first_sentence(text: str) -> str:
@@ -106,7 +133,7 @@ def first_sentence(text: str) -> str:
     return re.split(r"(?<=[.!?])\s", text.strip(), maxsplit=1)[0]
 
 
-def anchors(names: Iterable[str]) -> list[str]:
+def anchors(names: Iterable[str], what: str = "model") -> list[str]:
     """A fragment identifier for each name, unique and made of plain characters.
 
     >>> anchors(["bos+sftm 1", "bos sftm 1", "λ"])
@@ -114,7 +141,7 @@ def anchors(names: Iterable[str]) -> list[str]:
     """
     made: list[str] = []
     for name in names:
-        base = "model-" + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "x")
+        base = f"{what}-" + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "x")
         anchor, n = base, 1
         while anchor in made:
             n += 1

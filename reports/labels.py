@@ -57,6 +57,7 @@ class Shown:
         title: over its models.
         axes, columns, sizes, decided, performance, item: as in `TaskReading`.
         known: whether a reading of it is installed here.
+        source: as in `TaskReading`.
     """
 
     task: str
@@ -68,6 +69,7 @@ class Shown:
     performance: Performance | None
     item: str
     known: bool
+    source: str = ""
 
     def axis(self, name: str) -> Axis:
         """An axis by name, one without kinds where the task has none of that name."""
@@ -115,10 +117,10 @@ class Shown:
         sure = [a for a in label.axes if a.confidence is not None]
         again = [a for a in label.axes if a.agreement is not None]
         parts = []
-        if sure == label.axes[:1]:
-            parts.append(f"Confidence {percent(sure[0].confidence, 0)}")
-        elif sure:
-            each = (f"{percent(a.confidence, 0)} ({self._called(a)})" for a in sure)
+        if sure:
+            each = (
+                f"{percent(a.confidence, 0)} that the {self._called(a)} is {a.kind}" for a in sure
+            )
             parts.append(f"Confidence {', '.join(each)}")
         if again:
             whose = [" of the bootstrap replicates give", *[""] * len(again)]
@@ -148,7 +150,16 @@ def reading_shown(reading: TaskReading) -> Shown:
     """How to show the models of a task whose reading is installed here."""
     r = reading
     return Shown(
-        r.name, r.title, r.axes, r.columns, r.sizes, r.decided, r.performance, r.item, True
+        r.name,
+        r.title,
+        r.axes,
+        r.columns,
+        r.sizes,
+        r.decided,
+        r.performance,
+        r.item,
+        True,
+        r.source,
     )
 
 

@@ -69,6 +69,8 @@ def _environment(folders: Sequence[Path]) -> Environment:
         span=formatting.span,
         setting=formatting.setting,
         settings=formatting.settings,
+        portable=formatting.portable,
+        linked=formatting.linked,
         colour_class=colour_class,
     )
     return templates

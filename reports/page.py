@@ -1,41 +1,27 @@
-"""The report of a run: a template filled with it, everything it needs inside one file."""
+"""The report of a run as HTML: a template filled with it, everything it needs inside one file."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
-from mechprobe.models.base.files import write_text
-from mechprobe.probes.admission import refuse_models
 from mechprobe.probes.registry import all_probes
 from mechprobe.probes.results import ModelResult, RunInfo
-from mechprobe.probes.runs import load_run
 from mechprobe.reports.colours import NEUTRAL, colour_class, colour_rules, kind_rules
+from mechprobe.reports.figures import COMPACT, FULL
+from mechprobe.reports.glossary import glossary, probe_lines
 from mechprobe.reports.layout import fill
-from mechprobe.reports.sections import Table, explained, overview, probe_lines, sections
-
-REPORT_FILE = "report.html"
-
-
-def write_report(run: str | Path) -> Path:
-    """Write report.html into a run folder, whole or not at all.
-
-    Args:
-        run: folder of a finished run.
-
-    Returns:
-        Path of the report.
-
-    Raises:
-        MechprobeError: no run there, no results in it, or the folder cannot be written.
-    """
-    refuse_models(run, "a run folder (`mechprobe label MODEL --run FOLDER` writes one)")
-    folder = Path(run)
-    info, results = load_run(folder)
-    path = folder / REPORT_FILE
-    write_text(path, render(info, results))
-    return path
+from mechprobe.reports.overview import Filters, Table, explained, overview
+from mechprobe.reports.own import Own
+from mechprobe.reports.sections import most_doubtful, sections
 
 
-def render(info: RunInfo, results: list[ModelResult]) -> str:
+def render(
+    info: RunInfo,
+    results: Sequence[ModelResult],
+    *,
+    compact: bool = False,
+    own: Sequence[Own] = (),
+    tags: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> str:
     """Lay a run out as one HTML page that loads nothing from elsewhere.
 
     Figures come from the probes registered here. A probe that is missing or whose figure
@@ -44,19 +30,30 @@ def render(info: RunInfo, results: list[ModelResult]) -> str:
     Args:
         info: how the run was made.
         results: its models, in the order they shall stand.
+        compact: fewer and smaller figures, and numbers without their meanings, which stand once.
+        own: more sections.
+        tags: of models, by name.
     """
     probes = all_probes()
-    models = sections(results, probes)
+    models = sections(results, probes, COMPACT if compact else FULL, tags)
     tables = overview(models)
+    entries = glossary(results, probes)
     return fill(
         "report.html.j2",
+        styles=["studies.css"],
         scripts=["report.js"],
         rules=kind_style(tables),
         info=info,
         sections=models,
+        opened=most_doubtful(models),
         probes=probe_lines(results, probes),
+        entries=entries,
+        about={entry.name: entry.anchor for entry in entries},
         tables=tables,
         explained=explained(tables),
+        filters=Filters.of(tables, [tag for one in own for tag in one.tags]),
+        own=own,
+        compact=compact,
     )
 
 

@@ -1,20 +1,23 @@
-"""What the page shows of each model, figures drawn; the template only lays it out."""
+"""What a report shows of each model, figures drawn; the template only lays it out."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from mechprobe.models import MechprobeError
 from mechprobe.models.base.registry import guarded
-from mechprobe.probes.axes import Axis, Item
+from mechprobe.probes.axes import Item
 from mechprobe.probes.reading import READINGS
 from mechprobe.probes.registry import Probe
 from mechprobe.probes.results import ModelResult, ProbeResult
-from mechprobe.reports.figures import Image
+from mechprobe.reports.figures import FULL, Form, Image
 from mechprobe.reports.formatting import anchors, first_sentence
-from mechprobe.reports.labels import Chip, Shown, shown, written
+from mechprobe.reports.glossary import summary_of
+from mechprobe.reports.labels import Shown, shown, written
 from mechprobe.reports.pictures import Picture, draw_all
 
+BEYOND = "beyond: "  # how a label begins a reason why its confidence may not hold
 WIDE = 560  # pixels; wider figures would be shrunk beyond reading in one column of the grid
 
 
@@ -52,6 +55,7 @@ class Section:
         anchor: fragment identifier of the section.
         findings: its probes, in the order of the run.
         items: what its label tells apart below the model, such as every token.
+        tags: words to find it by: those that its checkpoint and the report's maker gave it.
     """
 
     result: ModelResult
@@ -59,6 +63,27 @@ class Section:
     anchor: str
     findings: list[Finding]
     items: list[Item]
+    tags: list[str]
+
+    @property
+    def doubt(self) -> float:
+        """How unsure the least sure axis of its label is; 0 where no confidence is known."""
+        known = [a.confidence for a in self.result.label.axes if a.confidence is not None]
+        return 1 - min(known, default=1.0)
+
+    @property
+    def kind(self) -> str:
+        """Of its mechanism."""
+        return self.result.label.axes[0].kind
+
+    @property
+    def share(self) -> float | None:
+        """How well it does its task as a share of right answers; None where that is no share."""
+        measured = self.shown.performance
+        if measured is None or measured.column.show != "share":
+            return None
+        value = measured.column.says(self.result.label)
+        return None if isinstance(value, str) else value
 
     @property
     def legend(self) -> list[tuple[int, Item]]:
@@ -69,7 +94,14 @@ class Section:
     def reasons(self) -> list[str]:
         """Why the label is what it is."""
         label = self.result.label
-        return label.reasons or [f"{a.name}: {a.reason}" for a in label.axes if a.reason]
+        reasons = label.reasons or [f"{a.name}: {a.reason}" for a in label.axes if a.reason]
+        return [reason for reason in reasons if not reason.startswith(BEYOND)]
+
+    @property
+    def beyond(self) -> list[str]:
+        """In which ways it is unlike the models that its confidence was calibrated on."""
+        found = (r.removeprefix(BEYOND) for r in self.result.label.reasons if r.startswith(BEYOND))
+        return list(found)
 
     @property
     def performance(self) -> str:
@@ -81,147 +113,49 @@ class Section:
         return f"{measured.name} {written(measured.column, value)}"
 
 
-@dataclass(frozen=True)
-class Table:
-    """One table of the overview: the models of one task.
-
-    Args:
-        shown: how they are shown.
-        sections: the models.
-    """
-
-    shown: Shown
-    sections: list[Section]
-
-    @property
-    def counts(self) -> list[tuple[int, Chip]]:
-        """How many models there are of each kind on the first axis."""
-        return self.shown.counts(section.result.label for section in self.sections)
-
-    @property
-    def sizes(self) -> list[str]:
-        """Names of the sizes its models have."""
-        return list(dict.fromkeys(name for s in self.sections for name in s.result.sizes))
-
-    @property
-    def size_meanings(self) -> str:
-        """What they are, in a line; empty where nothing says so."""
-        known = (f"{n}: {self.shown.sizes[n]}" for n in self.sizes if n in self.shown.sizes)
-        text = ", ".join(known)
-        return f"{text}." if text else ""
-
-    @property
-    def columns(self) -> list[tuple[str, str]]:
-        """Title and kind of each column; what was found first, it must not be off screen."""
-        return [
-            ("Model", "text"),
-            *((c.title, "text" if c.show == "text" else "number") for c in self.shown.columns),
-            ("Architecture", "text"),
-            *((size, "number") for size in self.sizes),
-        ]
-
-
-@dataclass(frozen=True)
-class Explained:
-    """How the kinds on one axis are decided, for all tasks that share it.
-
-    Args:
-        paragraphs: a task each.
-        kinds: with what they mean.
-    """
-
-    paragraphs: list[str]
-    kinds: list[Chip]
-
-
-@dataclass(frozen=True)
-class ProbeLine:
-    """One version of a probe that took part, for the reproduction table."""
-
-    name: str
-    kind: str
-    version: str
-    package: str
-    summary: str
-
-
-def sections(results: list[ModelResult], probes: Mapping[str, Probe]) -> list[Section]:
+def sections(
+    results: Sequence[ModelResult],
+    probes: Mapping[str, Probe],
+    form: Form = FULL,
+    tags: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> list[Section]:
     """Draw and collect all models, in the order given.
 
     Args:
         results: models of a run.
         probes: registered probes by name; their figures are used.
+        form: of the figures.
+        tags: more of them, by the model's name.
     """
     names = anchors(result.name for result in results)
-    drawn = draw_all(results, probes)
+    drawn = draw_all(results, probes, form)
     tasks = shown(results)
     return [
-        _section(result, tasks[result.task_name], anchor, pictures, probes)
+        Section(
+            result=result,
+            shown=tasks[result.task_name],
+            anchor=anchor,
+            findings=[
+                _finding(r, result.name, picture, summary_of(probes.get(r.probe)))
+                for r, picture in zip(result.probes, pictures, strict=True)
+            ],
+            items=_items(result, tasks[result.task_name]),
+            tags=list(dict.fromkeys([*_own_tags(result), *tags.get(result.name, ())])),
+        )
         for result, anchor, pictures in zip(results, names, drawn, strict=True)
     ]
 
 
-def overview(sections: Sequence[Section]) -> list[Table]:
-    """The overview's tables, one a task."""
-    tasks = shown([section.result for section in sections])
-    return [
-        Table(how, [section for section in sections if section.result.task_name == task])
-        for task, how in tasks.items()
-    ]
+def most_doubtful(sections: Sequence[Section]) -> Section:
+    """The model whose label is least sure; the first of several."""
+    return max(sections, key=lambda section: section.doubt)
 
 
-def explained(tables: Sequence[Table]) -> list[Explained]:
-    """Every axis of the tables once, with what their tasks say of it."""
-    axes: list[tuple[Axis, list[Shown]]] = []
-    for table in tables:
-        for axis in table.shown.axes if table.shown.known else ():
-            same = next((tasks for known, tasks in axes if known == axis), None)
-            if same is None:
-                axes.append((axis, [table.shown]))
-            else:
-                same.append(table.shown)
-    return [
-        Explained(
-            [text for task in tasks if (text := task.decided.get(axis.name))],
-            [tasks[0].chip(axis.name, kind) for kind in axis.kinds],
-        )
-        for axis, tasks in axes
-    ]
-
-
-def probe_lines(results: list[ModelResult], probes: Mapping[str, Probe]) -> list[ProbeLine]:
-    """Every probe of a run once for each version and package it came in."""
-    lines = {
-        ProbeLine(
-            name=found.probe,
-            kind=found.kind,
-            version=found.provenance.version,
-            package=found.provenance.package,
-            summary=_summary(probes.get(found.probe)),
-        ): None
-        for result in results
-        for found in result.probes
-    }
-    return sorted(lines, key=lambda line: (line.name, line.version, line.package))
-
-
-def _section(
-    result: ModelResult,
-    how: Shown,
-    anchor: str,
-    pictures: list[Picture],
-    probes: Mapping[str, Probe],
-) -> Section:
-    return Section(
-        result=result,
-        shown=how,
-        anchor=anchor,
-        findings=[
-            _finding(r, result.name, picture, _summary(probes.get(r.probe)))
-            for r, picture in zip(result.probes, pictures, strict=True)
-        ],
-        items=_items(result, how),
-    )
+def _own_tags(result: ModelResult) -> list[str]:
+    """Those its checkpoint carries, and where the checkpoint comes from."""
+    meta = result.meta
+    found = [meta.get("origin"), *(meta["tags"] if isinstance(meta.get("tags"), list) else ())]
+    return [tag for tag in found if isinstance(tag, str) and tag]
 
 
 def _items(result: ModelResult, how: Shown) -> list[Item]:
@@ -243,7 +177,3 @@ def _finding(result: ProbeResult, model: str, picture: Picture, summary: str) ->
     says = first_sentence(result.words)
     alt = f"{result.probe} of {model}" + (f": {says}" if says else "")
     return Finding(result, summary, image, note, alt)
-
-
-def _summary(probe: Probe | None) -> str:
-    return "" if probe is None else probe.summary

@@ -13,8 +13,16 @@ from mechprobe.analyses.common.paths import PATH
     epilog=examples("mechprobe label my_counter --run runs/mine", "mechprobe report runs/mine")
 )
 @click.argument("run", type=PATH)
-def report(run: Path) -> None:
+@click.option(
+    "--model", "models", multiple=True, metavar="NAME", help="Show these models: a name or 'bos*'."
+)
+@click.option(
+    "--probe", "probes", multiple=True, metavar="NAME", help="Show these probes, likewise."
+)
+@click.option("--compact", is_flag=True, help="At most 60 kB a model, for large runs and mail.")
+def report(run: Path, models: tuple[str, ...], probes: tuple[str, ...], compact: bool) -> None:
     """Write the HTML report of a RUN folder."""
     from mechprobe.reports import write_report
 
-    tell(f"report: {write_report(run)}")
+    page = write_report(run, models=models, probes=probes, compact=compact)
+    tell(f"report: {page}")

@@ -73,6 +73,8 @@ class Counting(TaskReading):
     }
     item = "token"
     performance = Performance(ACCURACY, higher_is_better=True)
+    source = "arXiv:2407.11542"
+    leading = ("count-transport", "remove-shared-count", "keep-source", "patch-count")
 
     def context(self, model: "HookedTransformer", task: HistogramTask, seed: int) -> CountContext:
         """Balanced sequences, count means, transport."""

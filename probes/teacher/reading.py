@@ -61,6 +61,8 @@ class Teacher(TaskReading):
         ),
     }
     performance = Performance(TEST_ERROR, higher_is_better=False)
+    source = "arXiv:2402.03902"
+    leading = ("order-parameters", "score-shares")
 
     def context(
         self, model: "HookedTransformer", task: AttentionRegression, seed: int

@@ -106,6 +106,7 @@ if TYPE_CHECKING:
     from mechprobe.probes import probe as probe
     from mechprobe.probes import study as study
     from mechprobe.probes import task_reading as task_reading
+    from mechprobe.reports import Report as Report
     from mechprobe.reports import write_figures as write_figures
     from mechprobe.reports import write_report
 

@@ -21,6 +21,7 @@ from mechprobe.probes.results import (
     RunInfo,
 )
 from mechprobe.reports import render
+from mechprobe.reports.own import with_table
 
 KINDS = ("relation-based", "inventory-based", "mixed", "unsolved")
 TOKENS = ("shared", "private", "partial", "opposed", "silent")
@@ -125,8 +126,10 @@ def report_of_six(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of six models that every browser test can read."""
     names = ["zeta-with-a-rather-long-name-that-has-to-wrap", "beta", "model10", "model9", "x", "y"]
     file = tmp_path_factory.mktemp("run") / "report.html"
+    own = [with_table("own-1", "Extra", [{"a": 'x, "y"', "b": 1}], "Says.", ["odd"])]
     with _registered():
-        html = render(_info(), [_model_result(name, i) for i, name in enumerate(names)])
+        models = [_model_result(name, i) for i, name in enumerate(names)]
+        html = render(_info(), models, own=own, tags={"beta": ["odd"], "x": ["odd", "even"]})
     file.write_text(html, encoding="utf-8")
     return file
 

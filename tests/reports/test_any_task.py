@@ -101,8 +101,9 @@ def test_a_reading_from_outside_is_all_that_a_report_needs(
     assert "Verdict: low noise, depth early, parity by halves" in text
     assert "In an early block. Halves it." in text
     assert (
-        "Confidence 98 % (mechanism), 40 % (depth); 100 % of the bootstrap replicates"
-        " give the same mechanism, 50 % the same depth. Halvings: 3." in text
+        "Confidence 98 % that the mechanism is by halves, 40 % that the depth is early; 100 % of"
+        " the bootstrap replicates give the same mechanism, 50 % the same depth. Halvings: 3."
+        in text
     )
     assert "loss 0.250" in text
     assert "Letters" in text

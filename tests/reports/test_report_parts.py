@@ -10,12 +10,14 @@ from matplotlib.figure import Figure
 from PIL import Image as Raster
 
 from mechprobe.probes.results import Metric
-from mechprobe.reports.figures import WIDEST, to_data_uri
+from mechprobe.reports.figures import SHARP, WIDEST, to_data_uri
 from mechprobe.reports.formatting import (
     anchors,
     first_sentence,
+    linked,
     number,
     percent,
+    portable,
     quantity,
     setting,
     sort_key,
@@ -24,7 +26,7 @@ from mechprobe.reports.formatting import (
 
 
 def decoded(uri: str) -> Raster.Image:
-    return Raster.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,"))))
+    return Raster.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/webp;base64,"))))
 
 
 def test_figure_keeps_common_colours_and_is_closed() -> None:
@@ -32,8 +34,11 @@ def test_figure_keeps_common_colours_and_is_closed() -> None:
     figure.subplots().set(facecolor="#0072B2")
     image = to_data_uri(figure)
     picture = decoded(image.uri)
-    assert picture.size == (image.width, image.height)
-    assert picture.mode == "P"
+    # Two dots a pixel of the page, exactly or but for rounding.
+    assert all(
+        abs(dots - SHARP * size) <= 1
+        for dots, size in zip(picture.size, (image.width, image.height), strict=True)
+    )
     colours = {c for _, c in picture.convert("RGB").getcolors(1 << 20)}
     assert {(255, 255, 255), (0, 0x72, 0xB2)} <= colours
     assert figure.axes == []
@@ -112,3 +117,31 @@ def test_wording() -> None:
     assert setting([1, "a"]) == '[1, "a"]'
     assert setting("x" * 1000).endswith("… (1000 characters)")
     assert anchors(["a+b", "a b", "λ", ""]) == ["model-a-b", "model-a-b-2", "model-x", "model-x-2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "mechprobe demo --out /home/ada/runs/demo --seed 0",
+            "mechprobe demo --out …/demo --seed 0",
+        ),
+        ("--out='/home/ada b/x y' --seed=1", "--out='…/x y' --seed=1"),
+        ("--out=/home/ada/x", "--out=…/x"),
+        ("~/runs/x, ~ada/y/z and /tmp/z.pt", "…/x, …/z and …/z.pt"),
+        ("file:///home/ada/x", "…/x"),
+        (r"C:\Users\ada\x.pt", "…/x.pt"),
+        ("runs/demo, a/b, 1/2, m / d and |y|/d", "runs/demo, a/b, 1/2, m / d and |y|/d"),
+        ("https://arxiv.org/abs/2407.11542", "https://arxiv.org/abs/2407.11542"),
+    ],
+)
+def test_paths_tell_nothing_of_the_machine(text: str, told: str) -> None:
+    assert portable(text) == told
+    assert "ada" not in setting({"path": text})
+    assert portable(told) == told
+
+
+def test_papers_are_links_and_the_rest_is_text() -> None:
+    link = '<a href="https://arxiv.org/abs/2407.11542">arXiv:2407.11542</a>'
+    assert linked("<b> arXiv:2407.11542, section 4") == f"&lt;b&gt; {link}, section 4"
+    assert linked('arXiv:1"onclick="x') == "arXiv:1&#34;onclick=&#34;x"

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from mechprobe.analyses.bench.shell import from_shell
+
 from mechprobe.analyses.bench.tracr.page import labelled, refresh
 from mechprobe.analyses.bench.tracr.programs import PROGRAMS
 from mechprobe.analyses.bench.tracr.store import Compiled, keep

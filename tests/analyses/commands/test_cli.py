@@ -146,7 +146,7 @@ def test_label_run_and_report(checkpoints: Path, tmp_path: Path) -> None:
     assert report.exit_code == 0
     page = (target / "report.html").read_text(encoding="utf-8")
     assert "relation-based" in page
-    assert page.count("data:image/png;base64") >= 20
+    assert page.count("data:image/webp;base64") >= 20
     # Another choice of models would lose results; another command's run is left alone.
     fewer = run("label", checkpoints / "dot", "--run", target)
     assert fewer.exit_code == 2

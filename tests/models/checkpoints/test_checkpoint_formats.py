@@ -34,7 +34,8 @@ def _own_registrations_only():
 
 def test_ours_are_listed():
     known = formats()
-    assert list(known) == ["counting", "foreign", "mapped", "native", "positional-semantic", "tracr"]
+    ours = ["counting", "foreign", "mapped", "native", "positional-semantic", "tracr"]
+    assert list(known) == ours
     for name, found in known.items():
         assert FORMATS.registered()[name].source.startswith("mechprobe ")
         assert "\n" not in found.summary

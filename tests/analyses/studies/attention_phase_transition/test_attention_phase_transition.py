@@ -98,7 +98,7 @@ def test_the_page_has_its_parts_and_loads_nothing(tiny: Path) -> None:
     page = (tiny / command.PAGE).read_text(encoding="utf-8")
     for letter in "abcdef":
         assert f">({letter}) " in page
-    assert page.count('<img src="data:image/png;base64,') == 6
+    assert page.count('<img src="data:image/webp;base64,') == 6
     assert len(re.findall(r"<img [^>]*alt=\"[^\"]{20,}", page)) == 6
     assert "default-src 'none'" in page
     assert not re.search(r"(?:src|href)=\"(?!data:|#)", page)

@@ -58,11 +58,38 @@ def declaration(name: str, thing: object) -> str:
         value = f"{name} = {thing!r}"
         told = " object at 0x" not in value and len(value) < MOST
         return value if told else f"{name}: {type(thing).__name__}"
-    node = ast.parse(dedent(inspect.getsource(thing))).body[0]
+    node = Unquoted().visit(ast.parse(dedent(inspect.getsource(thing))).body[0])
     if isinstance(node, ast.ClassDef):
         return "\n".join(of_class(node))
     assert isinstance(node, ast.FunctionDef)
     return "\n".join(of_function(node, name))
+
+
+class Unquoted(ast.NodeTransformer):
+    """Types as one reads them: those in quotes are of modules that load when they are needed."""
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        """An argument's."""
+        node.annotation = unquoted(node.annotation)
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AnnAssign:
+        """A field's."""
+        node.annotation = unquoted(node.annotation) or node.annotation
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        """What a function gives."""
+        self.generic_visit(node)
+        node.returns = unquoted(node.returns)
+        return node
+
+
+def unquoted(annotation: ast.expr | None) -> ast.expr | None:
+    """An annotation; one that is all in quotes without them."""
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        return ast.parse(annotation.value, mode="eval").body
+    return annotation
 
 
 def of_function(node: ast.FunctionDef, name: str) -> Iterator[str]:

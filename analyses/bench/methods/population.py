@@ -227,7 +227,7 @@ def compiled(quick: bool, seed: int) -> list[Entry]:
     programs = [
         Entry("compiled", CompiledProgram(name), False, also=one.known.also)
         for name, one in by_name().items()
-        if (one.T, one.L) in wanted
+        if (one.T, one.L) in wanted and one.known.settled
     ]
     return [Entry("compiled", Compiled(T, L), True) for T, L in sizes] + programs[
         :: 2 if quick else 1

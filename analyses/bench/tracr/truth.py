@@ -45,6 +45,7 @@ class Known:
             tracr adds to them. Each is interchanged by itself.
         says: the right answer to an interchange; None where the causal model says nothing.
         why: what that shows, for people.
+        settled: whether it decides between the pure mechanisms; others are no rows of the bench.
     """
 
     mechanism: Counting
@@ -53,6 +54,7 @@ class Known:
     variables: Callable[[int, int], list[tuple[str, ...]]]
     says: Callable[[Swap], int | None]
     why: str
+    settled: bool = True
 
 
 def _followed(swap: Swap) -> int:
@@ -104,7 +106,10 @@ def _parity(swap: Swap) -> int | None:
 
 
 def _added(swap: Swap) -> int | None:
-    """Each token's own counter is followed; another's is added to the count."""
+    """Each token's own counter is followed; another's is added to the count. All of them together
+    are the count of whichever token stands at the source."""
+    if swap.variable == swap.T:
+        return swap.there_count
     if swap.variable == swap.token:
         return swap.source.count(swap.token) if swap.there == swap.token else None
     found = swap.count + (swap.there_count if swap.there == swap.variable else 0)
@@ -171,10 +176,14 @@ TRUTH: dict[str, Known] = {
         "each token follows its own entry of the source's table, and no other (as `global-pick`)",
     ),
     "added": Known(
-        "inventory-based", ("other",), FIRST, lambda T, L: [(f"counter_{t}",) for t in range(T)],
+        "relation-based", ("inventory-based", "other"), FIRST,
+        lambda T, L: [*((f"counter_{t}",) for t in range(T)),
+                      tuple(f"counter_{t}" for t in range(T))],
         _added,
-        "each token has a head, a direction and neurons of its own, and follows these; the sum does"
-        " not ask whose they are, so that another's count, never there by itself, is added",
+        "all counters together are one variable that any token follows; yet each token has a head,"
+        " a direction and neurons of its own, and another's counter put there is added to the"
+        " count: neither pure mechanism is both",
+        settled=False,
     ),
     "offsets": Known(
         "inventory-based", ("other",), FIRST,

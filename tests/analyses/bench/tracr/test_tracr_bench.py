@@ -90,6 +90,7 @@ def test_rows_in_the_bench_of_methods() -> None:
         known = by_name()[entry.member.name].known
         assert entry.member.truth(model) == known.mechanism
         assert entry.also == known.also
+        assert known.settled
     assert {TRUTH[by_name()[e.member.name].program].mechanism for e in programs} >= {
         "relation-based",
         "inventory-based",

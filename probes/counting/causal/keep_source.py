@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from mechprobe.probes.counting.bars import accuracy_bars
-from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.counting.context import COUNTED, CountContext
 from mechprobe.probes.counting.keeping import KEPT, answers_with
 from mechprobe.probes.counting.source_runs import why_not_split
 from mechprobe.probes.counting.sources import sources
@@ -14,6 +14,7 @@ from mechprobe.probes.results import ProbeResult
 
 @probe(
     "keep-source",
+    tasks=COUNTED,
     kind="causal",
     metrics={
         "accuracy": MetricSpec("accuracy of the untouched model", "1", 0, 1),

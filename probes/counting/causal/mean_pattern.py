@@ -11,7 +11,7 @@ from transformer_lens.hook_points import HookPoint
 from mechprobe.models import HistogramTask, HookedTransformer
 from mechprobe.probes.counting.bars import accuracy_bars
 from mechprobe.probes.counting.causal.remove_shared import lost
-from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.counting.context import COUNTED, CountContext
 from mechprobe.probes.counting.mixing import lacks
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
@@ -36,6 +36,7 @@ def fix_pattern(context: CountContext) -> Float[Tensor, "batch pos classes"]:
 
 @probe(
     "mean-pattern",
+    tasks=COUNTED,
     kind="causal",
     metrics={
         "accuracy_before": MetricSpec("accuracy of the untouched model", "1", 0, 1),

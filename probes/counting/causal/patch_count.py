@@ -9,7 +9,7 @@ from transformer_lens.hook_points import HookPoint
 
 from mechprobe.models.base.chunks import joined
 from mechprobe.probes.counting.bars import accuracy_bars
-from mechprobe.probes.counting.context import CountContext, needs_counts
+from mechprobe.probes.counting.context import COUNTED, CountContext, needs_counts
 from mechprobe.probes.counting.transport import DOSES, admissible, differences
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
@@ -18,6 +18,7 @@ from mechprobe.probes.results import ProbeResult
 
 @probe(
     "patch-count",
+    tasks=COUNTED,
     kind="causal",
     metrics={
         "follows_own": MetricSpec("answers c + dc after a token's own count change", "1", 0, 1),

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from mechprobe.models.families.counting.bounds import welch_coherence
-from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.counting.context import COUNTED, CountContext
 from mechprobe.probes.drawing import BLUE, ORANGE, blank, heatmap
 from mechprobe.probes.invariances import all_but
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
@@ -27,6 +27,7 @@ def cosines(E: Float[Tensor, "vocab d"]) -> Float[Tensor, "vocab vocab"]:
 
 @probe(
     "mutual-coherence",
+    tasks=COUNTED,
     metrics={
         "coherence": MetricSpec("largest overlap of two different tokens", "cosine", 0, 1),
         "welch_bound": MetricSpec("least value T vectors in d dimensions allow", "cosine", 0, 1),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mechprobe.models.hooked.family import model_family as model_family
     from mechprobe.models.tasks import AttentionRegression as AttentionRegression
     from mechprobe.models.tasks import HistogramTask as HistogramTask
+    from mechprobe.models.tasks import SoFarTask as SoFarTask
     from mechprobe.models.tasks import Task as Task
     from mechprobe.models.tasks import task as task
 else:

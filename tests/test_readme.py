@@ -1,11 +1,13 @@
 """The README is true: its examples run, its probe is short, its links and picture are there."""
 
 import re
+import shlex
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import mechprobe
 from mechprobe.analyses.commands.main import main
@@ -20,6 +22,21 @@ def test_first_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     """Loading, labelling and caching as the README shows them."""
     exec(compile(BLOCKS[0], "README.md", "exec"), {"__name__": "__main__"})
     assert "relation-based 1" in capsys.readouterr().out
+
+
+def test_output_is_as_the_commands_print_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first commands, and what the README says that they print."""
+    shown = re.search(r"```\n([^`]*)```\n\nprints\n\n```text\n(.*?)```", README, re.DOTALL)
+    assert shown is not None
+    monkeypatch.chdir(tmp_path)
+    printed = ""
+    for line in shown[1].splitlines():
+        words = shlex.split(line, comments=True)
+        assert words[0] == "mechprobe"
+        printed += CliRunner().invoke(main, words[1:]).stdout
+    assert printed == shown[2]
 
 
 def test_foreign_example_runs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from mechprobe.models.tasks.data import (
     task_from,
 )
 from mechprobe.models.tasks.histogram import BalancedSequences, HistogramTask, partition_sequences
+from mechprobe.models.tasks.so_far import SoFarTask
 
 __all__ = [
     "TASKS",
@@ -18,6 +19,7 @@ __all__ = [
     "BalancedSequences",
     "HistogramTask",
     "Interface",
+    "SoFarTask",
     "Task",
     "TaskData",
     "check_fits",

@@ -4,7 +4,8 @@ Source: Behrens, Biggio, Zdeborova, arXiv:2407.11542, section 2. `[B,A,A,D,E] ->
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from math import comb
 from typing import Any, Literal, NamedTuple
 
@@ -22,6 +23,13 @@ from mechprobe.models.base.validation import validated
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.tasks.base import Interface, task
 from mechprobe.models.tasks.inputs import Tokens, check_answers, checked_targets, refuse_none
+from mechprobe.models.tasks.samplers import (
+    Function,
+    check_sampler,
+    name_of,
+    others,
+    own_sequences,
+)
 
 Sampler = Literal["partition", "uniform"]
 # Said of models whose attention is masked.
@@ -30,6 +38,7 @@ CAUSAL = (
     " sequence, but it can count so far; ask it that: mechprobe.SoFarTask(T=16, L=10), or --task"
     " name=histogram-so-far,T=16,L=10"
 )
+MEASURED = 4096  # sequences of one's own, to see which counts they hold
 RARE = 1e-3  # share of positions below which a count is not asked of a model: it hardly saw it
 
 
@@ -50,7 +59,7 @@ class Settings(BaseModel):
     T: int
     L: int
     bos: bool = False
-    sampler: Sampler = "partition"
+    sampler: str = "partition"
 
 
 @task("histogram")
@@ -62,16 +71,19 @@ class HistogramTask:
         T: alphabet size (token ids 0..T-1), at least 2.
         L: sequence length without BOS, at least 2.
         bos: prepend token id T; its position is not scored.
-        sampler: the distribution of `sample`, "partition" (the paper's) or "uniform".
+        sampler: the distribution of `sample`: "partition" (the paper's) or "uniform"; the path of
+            a file of sequences (.npy, .csv, .txt: token ids, a sequence a row, without BOS); or a
+            function of a number n and a torch.Generator that gives such sequences [n, L].
 
     Raises:
-        MechprobeError: T or L below 2, or an unknown sampler.
+        MechprobeError: T or L below 2, or an unknown sampler, or a file that holds no such
+            sequences.
     """
 
     T: int
     L: int
     bos: bool = False
-    sampler: Sampler = "partition"
+    sampler: str | Function = "partition"
     name: str = "histogram"
 
     def __post_init__(self) -> None:
@@ -79,10 +91,7 @@ class HistogramTask:
             raise MechprobeError(f"T={self.T}: the alphabet needs at least 2 tokens")
         if self.L < 2:
             raise MechprobeError(f"L={self.L}: sequences need at least 2 positions")
-        if self.sampler not in ("partition", "uniform"):
-            raise MechprobeError(
-                f"sampler {self.sampler!r} is unknown; choose partition or uniform"
-            )
+        check_sampler(self.sampler, self.T, self.L)
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any], tensors: Weights) -> "HistogramTask":
@@ -127,11 +136,17 @@ class HistogramTask:
         """Draw n sequences from the task's own distribution, BOS first where there is one."""
         if self.sampler == "uniform":
             body = draw_integers(self.T, (n, self.L), generator)
+        elif self.sampler != "partition":
+            body = own_sequences(self.sampler, self.T, self.L, n, generator)
         else:
             body = partition_sequences(
                 torch.full((n,), self.L, dtype=torch.int64), self.T, generator
             )
         return self._with_bos(body)
+
+    def on(self, sampler: str) -> "HistogramTask":
+        """The same on sequences of another sampler."""
+        return replace(self, sampler=sampler)
 
     def checked(self, tokens: Any) -> Int[Tensor, "*batch pos"]:
         """Sequences of this task, as int64.
@@ -223,7 +238,7 @@ class HistogramTask:
 
     def describe(self) -> dict[str, Any]:
         """The settings, ready for JSON."""
-        return asdict(self)
+        return asdict(replace(self, sampler="partition")) | {"sampler": name_of(self.sampler)}
 
     def chance(self, tokens: Any) -> float:
         """Accuracy of the best constant answer on sequences [*batch, pos], in [0, 1].
@@ -242,12 +257,14 @@ class HistogramTask:
 
         The partition sampler makes every count up to L-1, never L. Under the uniform one it is
         the greatest below L that at least 0.1 % of the positions have: of others a model has seen
-        too little.
+        too little. Under one's own that is measured.
         """
         if self.sampler == "partition":
             return self.L - 1
-        others, p = self.L - 1, 1 / self.T
-        share = [comb(others, k) * p**k * (1 - p) ** (others - k) for k in range(others)]
+        if self.sampler != "uniform":
+            return _measured_counts(self)
+        rest, p = self.L - 1, 1 / self.T
+        share = [comb(rest, k) * p**k * (1 - p) ** (rest - k) for k in range(rest)]
         return max(k + 1 for k, one in enumerate(share) if one >= RARE or k == 0)
 
     @settled()
@@ -287,6 +304,9 @@ class HistogramTask:
         """Rows of tokens other than the given ones, as the task draws them."""
         if self.sampler == "partition":
             return partition_sequences(lengths, self.T, generator, exclude=token)
+        if self.sampler != "uniform":
+            drawn = others(self.sampler, self.T, self.L, token, generator)
+            return drawn[:, : int(lengths.max())]
         drawn = draw_integers(self.T - 1, (len(token), int(lengths.max())), generator)
         return drawn + (drawn >= token.unsqueeze(-1))
 
@@ -294,6 +314,15 @@ class HistogramTask:
         if not self.bos:
             return body
         return torch.cat([body.new_full((body.shape[0], 1), self.T), body], dim=1)
+
+
+@lru_cache(16)
+def _measured_counts(task: HistogramTask) -> int:
+    """The greatest count below L that enough positions have in sequences of one's own."""
+    right = task.targets(task.sample(MEASURED, torch.Generator().manual_seed(0)))
+    share = right.flatten().bincount(minlength=task.L + 1) / right.numel()
+    found = [count for count in range(1, task.L) if share[count] >= RARE]
+    return max(found, default=1)
 
 
 @settled()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # Repetitions of a cell: least (and most), and about how many sequences a token.
 REFERENCE, HELD_OUT = (16, 256), (2, 8, 256)
+COUNTED = ("histogram", "histogram-so-far")  # tasks whose models probes of this context read
 PLACES = 3  # positions at which counts are looked at in models that know positions
 SLOPES = 2  # sequences of each (token, count) cell that gradients are averaged over
 
@@ -88,6 +89,11 @@ class CountContext(Context):
         """Share of right answers on `tokens`."""
         return self.task.accuracy(self.logits, self.tokens)
 
+    @property
+    def chance(self) -> float:
+        """Accuracy of the best constant answer on `tokens`, where counts are looked at."""
+        return self.task.chance(self.tokens)
+
     @cached_property
     @settled()
     def reference(self) -> CountCells:
@@ -107,7 +113,7 @@ class CountContext(Context):
         """Positions at which counts are looked at, the middle one first; None, for any, in models
         that do not know positions. In those that do a count may be written at each in its own
         way, and a mean over positions is none of them."""
-        if not self.model.cfg.positions:
+        if not self.model.cfg.knows_positions:
             return None
         first, L = int(self.task.bos), self.task.L
         chosen = (L // 2, *(round(i * (L - 1) / (PLACES - 2)) for i in range(PLACES - 1)))

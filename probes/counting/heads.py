@@ -38,7 +38,11 @@ def main_head(
 
     def flatten(head: int, axis: int, pattern: Tensor, hook: "HookPoint") -> Tensor:
         out = pattern.clone()
-        out[:, head] = pattern[:, head].mean(axis, keepdim=True)
+        own = pattern[:, head]
+        out[:, head] = own.mean(axis, keepdim=True)
+        if model.cfg.causal and axis == -1:  # of the keys that a position sees
+            seen = torch.ones_like(own).tril()
+            out[:, head] = own.sum(-1, keepdim=True) * seen / seen.sum(-1, keepdim=True)
         return out
 
     def changed(layer: int, head: int) -> float:

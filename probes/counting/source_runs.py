@@ -68,7 +68,7 @@ def deeper_blocks(context: CountContext) -> Iterator[tuple[Resampled, Resampled]
     if not layers:
         return
     contents = task.scored(context.sample("contents", SEQUENCES), 1)
-    orders = ORDERS if context.model.cfg.positions else 2  # without positions all are alike
+    orders = ORDERS if context.model.cfg.knows_positions else 2  # without positions all are alike
     shape = (SEQUENCES, orders, task.L)
     order = context.uniform_numbers("orders", shape, token_axes=()).argsort(-1)
     body = contents.unsqueeze(1).expand(shape).gather(-1, order)

@@ -126,14 +126,14 @@ def sources(context: CountContext) -> Sources:
         at |= zip(hook_names(model, layer), means, strict=True)
     mean = {name: value.mean(0) for name, value in at.items()}
     # Without positions what is left at each is rounding, or sampling.
-    here = float(cfg.positions)
+    here = float(cfg.knows_positions)
     place = {name: here * (value - mean[name]) for name, value in at.items()}
     stacked = torch.stack(full), torch.stack(each, 1)
     return Sources(*stacked, place, mean, first, False, softmax)
 
 
 def _known(found: Moments, cfg: "HookedConfig") -> Moments:
-    return found if cfg.positions else without_positions(found)
+    return found if cfg.knows_positions else without_positions(found)
 
 
 def _moments(found: tuple[Resampled, Resampled], cfg: "HookedConfig") -> tuple[Pair, Pair]:

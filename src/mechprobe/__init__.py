@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from mechprobe.models import HistogramTask as HistogramTask
     from mechprobe.models import HookedTransformer as HookedTransformer
     from mechprobe.models import MechprobeError as MechprobeError
+    from mechprobe.models import SoFarTask as SoFarTask
     from mechprobe.models import SolvableConfig as SolvableConfig
     from mechprobe.models import Task as Task
     from mechprobe.models import TaskDescription as TaskDescription

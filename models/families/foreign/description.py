@@ -15,6 +15,7 @@ from mechprobe.models.base.validation import validated
 from mechprobe.models.tasks import HistogramTask, Task, TaskData, described, task_from
 from mechprobe.models.tasks.histogram import Sampler
 from mechprobe.models.tasks.inputs import checked_ids
+from mechprobe.models.tasks.samplers import KNOWN, OWN, is_file
 
 Id = Annotated[int, Field(ge=0, le=10_000_000)]
 # How far below the least of the counts 1..L count 0 is put, where a model has no answer for it.
@@ -34,7 +35,8 @@ class TaskDescription(BaseModel):
             true, for id T.
         answers: "classes" (logit c says count c), or the model's ids of every count 1..L.
         sampler: the distribution of the sequences the model was trained on, "partition" or
-            "uniform", see `HistogramTask`; accuracy and probes are measured on it.
+            "uniform", or in data the path of a file of sequences, see `HistogramTask`; accuracy
+            and probes are measured on it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -76,6 +78,9 @@ class TaskDescription(BaseModel):
             if type(T) is not int or not 2 <= T <= 100_000:
                 raise ValueError("T: a number of tokens is wanted, 2 to 100000")
             whole["tokens"] = tuple(range(T))
+        if is_file(file := whole.get("sampler")):
+            whole["task"] = _asked(whole, str(file))
+            del whole["sampler"]
         if whole.get("bos") is True:
             whole["bos"] = T
         elif whole.get("bos") is False:
@@ -199,6 +204,14 @@ class TaskDescription(BaseModel):
             )
 
 
+def _asked(data: Mapping[str, Any], file: str) -> dict[str, Any]:
+    """The task on sequences of a file."""
+    tokens, bos = data.get("tokens", ()), data.get("bos")
+    has_bos = bos is not None and bos is not False
+    sizes = {"T": len(tokens) if isinstance(tokens, list | tuple) else 0, "L": data.get("L")}
+    return {"name": "histogram", **sizes, "bos": has_bos, "sampler": file}
+
+
 def description_of(task: Any) -> TaskDescription:
     """The description of a model that is asked a task in the task's own ids and classes.
 
@@ -215,7 +228,13 @@ def description_of(task: Any) -> TaskDescription:
         )
     data = described(task)
     usual = {"T": T, "L": L, "bos": bool(getattr(task, "bos", False))}
-    if task.name == "histogram":
+    sampler = str(data.get("sampler", ""))
+    if sampler.startswith(OWN):
+        raise MechprobeError(
+            f"sampler {sampler}: a function is not stored with a model; make it without, and give"
+            " the task when you label: mechprobe.label(model, task)"
+        )
+    if task.name == "histogram" and sampler in KNOWN:
         return TaskDescription.checked({**usual, "sampler": data["sampler"]})
     return TaskDescription.checked({**usual, "task": data})
 

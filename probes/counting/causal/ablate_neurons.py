@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mechprobe.probes.counting.bars import accuracy_bars
-from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.counting.context import COUNTED, CountContext
 from mechprobe.probes.counting.neurons import attributions, needs_neurons
 from mechprobe.probes.drawing import heatmap
 from mechprobe.probes.invariances import all_but
@@ -37,6 +37,7 @@ def serving(a: Float[Tensor, "neuron token"], cover: float) -> Bool[Tensor, "neu
 
 @probe(
     "ablate-neurons",
+    tasks=COUNTED,
     kind="causal",
     metrics={
         "own_after": MetricSpec("accuracy on a token once its neurons are ablated", "1", 0, 1),

@@ -17,7 +17,7 @@ from mechprobe.probes.counting.causal_accuracy import (
     named_with_controls,
     with_controls,
 )
-from mechprobe.probes.counting.context import CountContext, needs_counts
+from mechprobe.probes.counting.context import COUNTED, CountContext, needs_counts
 from mechprobe.probes.counting.interchange import interchanges
 from mechprobe.probes.counting.placebos import controls
 from mechprobe.probes.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, blank, legend_below
@@ -44,6 +44,7 @@ def _specs() -> dict[str, MetricSpec]:
 
 @probe(
     "interchange-counts",
+    tasks=COUNTED,
     kind="causal",
     metrics=_specs(),
     parameters=lambda: {"half": HALF, "control_bases": placebos.BASES},

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mechprobe.probes.counting.bars import accuracy_bars
-from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.counting.context import COUNTED, CountContext
 from mechprobe.probes.counting.keeping import KEPT, answers_with
 from mechprobe.probes.counting.source_runs import why_not_split
 from mechprobe.probes.counting.sources import sources
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 @probe(
     "keep-source",
+    tasks=COUNTED,
     kind="causal",
     metrics={
         "accuracy": MetricSpec("accuracy of the untouched model", "1", 0, 1),

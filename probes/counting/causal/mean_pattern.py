@@ -10,7 +10,7 @@ from torch import Tensor
 from mechprobe.models import HistogramTask
 from mechprobe.probes.counting.bars import accuracy_bars
 from mechprobe.probes.counting.causal.remove_shared import lost
-from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.counting.context import COUNTED, CountContext
 from mechprobe.probes.counting.mixing import lacks
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
@@ -41,6 +41,7 @@ def fix_pattern(context: CountContext) -> Float[Tensor, "batch pos classes"]:
 
 @probe(
     "mean-pattern",
+    tasks=COUNTED,
     kind="causal",
     metrics={
         "accuracy_before": MetricSpec("accuracy of the untouched model", "1", 0, 1),

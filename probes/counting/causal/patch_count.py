@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mechprobe.models.base.chunks import joined
 from mechprobe.probes.counting.bars import accuracy_bars
-from mechprobe.probes.counting.context import CountContext, needs_counts
+from mechprobe.probes.counting.context import COUNTED, CountContext, needs_counts
 from mechprobe.probes.counting.transport import DOSES, admissible, differences
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 @probe(
     "patch-count",
+    tasks=COUNTED,
     kind="causal",
     metrics={
         "follows_own": MetricSpec("answers c + dc after a token's own count change", "1", 0, 1),

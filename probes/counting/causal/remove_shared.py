@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mechprobe.probes.counting.bars import accuracy_bars
-from mechprobe.probes.counting.context import CountContext, needs_counts
+from mechprobe.probes.counting.context import COUNTED, CountContext, needs_counts
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
@@ -95,11 +95,12 @@ def remove(context: CountContext) -> Removal:
     before, after = task.correct(context.logits, tokens), task.correct(logits, tokens)
     if positions is not None:
         before, after = before[:, looked], after[:, looked]
-    return Removal(before, after, task.chance(tokens))
+    return Removal(before, after, context.chance)
 
 
 @probe(
     "remove-shared-count",
+    tasks=COUNTED,
     kind="causal",
     metrics={
         "accuracy_before": MetricSpec("accuracy of the untouched model", "1", 0, 1),

@@ -42,7 +42,7 @@ def without_context(context: CountContext) -> Bool[Tensor, "batch scored"]:
     """Right answers when what enters the last block is, at every position, the mean over the
     sequences with that token (at that position, in models that know positions)."""
     tokens = context.tokens
-    places = torch.arange(tokens.shape[1]) if context.model.cfg.positions else 0
+    places = torch.arange(tokens.shape[1]) if context.model.cfg.knows_positions else 0
     cell = (tokens * tokens.shape[1] + places).flatten()
 
     def replace(value: Tensor, hook: "HookPoint") -> Tensor:

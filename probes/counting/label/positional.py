@@ -50,7 +50,7 @@ def by_position(context: CountContext) -> ByPosition | None:
     """Run with such values in each block, and give the block that loses least by means at each
     position beside means over all; None for models without positions, or without values."""
     names = [mixing.hooks.get("v") for mixing in context.model.mixers]
-    if not context.model.cfg.positions or None in names:
+    if not context.model.cfg.knows_positions or None in names:
         return None
     task, tokens = context.task, context.tokens
     before = task.correct(context.logits, tokens).numpy()

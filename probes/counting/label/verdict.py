@@ -13,6 +13,7 @@ from mechprobe.probes.counting.label.bootstrap import Measured, agreement
 from mechprobe.probes.counting.label.calibration import attention_calibrated, calibrated
 from mechprobe.probes.counting.label.counters import count_counters, counters_sentence, variant
 from mechprobe.probes.counting.label.depth import earlier
+from mechprobe.probes.counting.label.elsewhere import elsewhere, sequences
 from mechprobe.probes.counting.label.evidence import PRIVATE, CountEvidence, token_kinds
 from mechprobe.probes.counting.label.interchanged import interchanged
 from mechprobe.probes.counting.label.judged import EVIDENCE as EVIDENCE
@@ -102,7 +103,9 @@ def judge(context: CountContext) -> Verdict:
         raise MechprobeError(f"no label: {why}")
     measured = measure(context)
     evidence = measured.evidence
-    mechanism, why = counting_mechanism(evidence, f"{context.task.sampler} sequences")
+    mechanism, why = counting_mechanism(evidence, f"{sequences(context.task)} sequences")
+    if mechanism == "unsolved":
+        why += elsewhere(context)
     scores = None if why_not_split(context.model, context.task) else sources(context)
     attention = attention_evidence(context, scores)
     kind, why_attention = (

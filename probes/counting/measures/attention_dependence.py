@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mechprobe.models import HistogramTask
-from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.counting.context import COUNTED, CountContext
 from mechprobe.probes.counting.heads import in_main_head, main_head_array
 from mechprobe.probes.counting.mixing import lacks
 from mechprobe.probes.drawing import BLUE, ORANGE, blank, heatmap
@@ -44,6 +44,7 @@ def same_token_contrast(
 
 @probe(
     "attention-dependence",
+    tasks=COUNTED,
     metrics={
         "token_share": MetricSpec("share of the weights' variation due to tokens", "1", 0, 1),
         "variation": MetricSpec("root of the variation over root mean square weight", "1", 0),

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.counting.context import COUNTED, CountContext
 from mechprobe.probes.counting.score_terms import SOURCES, TERMS, identity_cosine
 from mechprobe.probes.counting.source_runs import constant_scores, why_not_split
 from mechprobe.probes.counting.sources import Sources, sources
@@ -41,6 +41,7 @@ MOST_BARS = 24
 
 @probe(
     "attention-sources",
+    tasks=COUNTED,
     metrics={
         **{f"{n}_share": MetricSpec(f"scores' variance due to {t}") for n, t in SHARES.items()},
         "error": MetricSpec("greatest standard error of these shares; 0 where exact", "1", 0),
@@ -93,7 +94,8 @@ def first_matrices(
     query, key = q[:, :, head], k[:, :, head * k.shape[2] // q.shape[2]]
     scale = context.model.cfg.attn_scale
     found = {}
-    known = (("position", 0), ("token", 1)) if context.model.cfg.positions else (("token", 1),)
+    placed = context.model.cfg.knows_positions
+    known = (("position", 0), ("token", 1)) if placed else (("token", 1),)
     for name, axis in known:
         parts = [side.mean(axis) - side.mean((0, 1)) for side in (query, key)]
         found[name] = parts[0] @ parts[1].mT / scale

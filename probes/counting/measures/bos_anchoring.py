@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mechprobe.models import HistogramTask
-from mechprobe.probes.counting.context import CountContext, needs_counts
+from mechprobe.probes.counting.context import COUNTED, CountContext, needs_counts
 from mechprobe.probes.counting.heads import in_main_head, main_head_array
 from mechprobe.probes.counting.mixing import lacks
 from mechprobe.probes.drawing import BLUE, ORANGE, blank
@@ -39,6 +39,7 @@ def line_fit(
 
 @probe(
     "bos-anchoring",
+    tasks=COUNTED,
     metrics={
         "bos_score": MetricSpec("row-centred score to BOS, mean over tokens", "score"),
         "bos_score_positive": MetricSpec("share of tokens with a positive one", "1", 0, 1),

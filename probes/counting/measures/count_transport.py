@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mechprobe.probes.counting import transport
-from mechprobe.probes.counting.context import CountContext, needs_counts
+from mechprobe.probes.counting.context import COUNTED, CountContext, needs_counts
 from mechprobe.probes.counting.label.rule import PRIVATE, SHARED, token_shares
 from mechprobe.probes.drawing import BLUE, GREY, ORANGE, blank, heatmap
 from mechprobe.probes.invariances import INVARIANCES
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 @probe(
     "count-transport",
+    tasks=COUNTED,
     metrics={
         "kappa": MetricSpec(
             "cross-token over own slope, as far as sent and received; mean over tokens", "1", -1, 1

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from mechprobe.probes.counting.context import CountContext, needs_counts
+from mechprobe.probes.counting.context import COUNTED, CountContext, needs_counts
 from mechprobe.probes.drawing import BLUE, ORANGE, blank, heatmap
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
@@ -49,6 +49,7 @@ def shared_share(
 
 @probe(
     "counting-subspace",
+    tasks=COUNTED,
     metrics={
         "shared_share": MetricSpec("count-related variance that all tokens share", "1", None, None),
         "variance_share": MetricSpec("count-related part of the residual variance", "1", 0, 1),

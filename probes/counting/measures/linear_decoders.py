@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 
 from mechprobe.models.base.draws import draw_order
-from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.counting.context import COUNTED, CountContext
 from mechprobe.probes.counting.neurons import needs_neurons
 from mechprobe.probes.drawing import BLUE, GREY, ORANGE, blank
 from mechprobe.probes.invariances import INVARIANCES
@@ -84,6 +84,7 @@ _TARGETS = {"count": "the count", "token": "the token's identity"}
 
 @probe(
     "linear-decoders",
+    tasks=COUNTED,
     metrics={
         f"{target}_{point}": MetricSpec(f"accuracy of decoding {text} at {point}", "1", 0, 1)
         for target, text in _TARGETS.items()

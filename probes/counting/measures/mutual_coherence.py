@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.counting.context import COUNTED, CountContext
 from mechprobe.probes.drawing import BLUE, ORANGE, blank, heatmap
 from mechprobe.probes.invariances import all_but
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
@@ -29,6 +29,7 @@ def cosines(E: Float[Tensor, "vocab d"]) -> Float[Tensor, "vocab vocab"]:
 
 @probe(
     "mutual-coherence",
+    tasks=COUNTED,
     metrics={
         "coherence": MetricSpec("largest overlap of two different tokens", "cosine", 0, 1),
         "welch_bound": MetricSpec("least value T vectors in d dimensions allow", "cosine", 0, 1),

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mechprobe.probes.counting.context import CountContext
+from mechprobe.probes.counting.context import COUNTED, CountContext
 from mechprobe.probes.counting.neurons import attributions, needs_neurons
 from mechprobe.probes.drawing import SEQUENTIAL, blank, heatmap
 from mechprobe.probes.invariances import all_but
@@ -51,6 +51,7 @@ def reading_spectrum(
 
 @probe(
     "readout",
+    tasks=COUNTED,
     metrics={
         "participation": MetricSpec("share of tokens a neuron serves, mean", "1", 0, 1),
         "active_neurons": MetricSpec(

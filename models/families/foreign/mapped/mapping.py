@@ -11,6 +11,7 @@ from mechprobe.models.base.safe.documents import read_toml
 from mechprobe.models.base.validation import validated
 from mechprobe.models.families.foreign.description import TaskDescription
 from mechprobe.models.families.transformer.config import Activation
+from mechprobe.models.tasks.samplers import is_file
 
 # A name, or one a block where blocks are no list: `{block}` and `{head}` stand for numbers from 0.
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -116,12 +117,13 @@ class NameMapping(BaseModel):
         return {role: name for role, name in found.items() if name is not None}
 
 
-def mapping_of(given: object, where: str = "mapping") -> NameMapping:
+def mapping_of(given: object, where: str = "mapping", folder: Path | None = None) -> NameMapping:
     """A mapping out of a dictionary, or a TOML file that holds one.
 
     Args:
         given: a dictionary, a path, or a mapping.
         where: what messages start with.
+        folder: that a file of sequences is named from.
 
     Raises:
         MechprobeError: it is none, with its faults in one line.
@@ -129,13 +131,21 @@ def mapping_of(given: object, where: str = "mapping") -> NameMapping:
     if isinstance(given, NameMapping):
         return given
     if isinstance(given, str | Path):
-        return mapping_of(read_toml(Path(given)), str(given))
+        return mapping_of(read_toml(Path(given)), str(given), Path(given).parent)
     if not isinstance(given, Mapping):
         raise MechprobeError(
             f"{where}: a {type(given).__name__} is given; a dictionary of names or the path of a"
             " TOML file is wanted (docs/own_models.md)"
         )
     data: dict[str, Any] = dict(given)
+    if isinstance(data.get("task"), Mapping) and folder is not None:
+        data["task"] = _beside(data["task"], folder)
     if isinstance(data.get("task"), Mapping):
         data["task"] = TaskDescription.checked(dict(data["task"]), f"{where}: task")
     return validated(NameMapping, data, where)
+
+
+def _beside(task: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """A file of sequences is named from where the mapping lies."""
+    named = task.get("sampler")
+    return {**task, "sampler": str(folder / str(named))} if is_file(named) else dict(task)

@@ -1,0 +1,1 @@
+"""Models that count so far: those whose attention is masked."""

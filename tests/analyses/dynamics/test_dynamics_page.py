@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from selenium.webdriver import Chrome
 
 from mechprobe.analyses.dynamics import figure, words
 from mechprobe.analyses.dynamics.page import render, write_page
@@ -20,6 +21,7 @@ from mechprobe.probes.formation import formation
 from mechprobe.probes.reading import READINGS
 from mechprobe.probes.results import MechanismLabel
 from mechprobe.probes.snapshots import Snapshot
+from tests.accessible import violations
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}&amp;"
 R: Mechanism = "relation-based"
@@ -236,3 +238,8 @@ def test_change_points_have_words_and_marks() -> None:
     del one.changes["κ"]
     plain = figure.draw(one, dynamics(one)).legends[0].get_texts()
     assert "change point, 95 % shaded" not in [text.get_text() for text in plain]
+
+
+def test_the_page_is_accessible(browser: Chrome, tmp_path: Path) -> None:
+    page = write_page(dynamics(run(STORY), run(STORY, "seed-1")), tmp_path / "page.html")
+    assert violations(browser, page) == []

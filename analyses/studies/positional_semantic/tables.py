@@ -34,7 +34,7 @@ def verdict(demand: Demand) -> str:
 def budget(study: PositionalSemantic) -> Table:
     """Training beside the published one."""
     rows = [[setting.name, setting.here, setting.published] for setting in study.budget]
-    return Table("Training", ["", "Here", "Published"], rows)
+    return Table("Training", ["Setting", "Here", "Published"], rows)
 
 
 def accuracies(study: PositionalSemantic) -> Table:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from selenium.webdriver import Chrome
 
 from mechprobe.analyses.dynamics import figure, words
 from mechprobe.analyses.dynamics.learning import Learned, learned
@@ -23,6 +24,7 @@ from mechprobe.probes.learning_coefficient import DIVERGED, NO_MINIMUM
 from mechprobe.probes.reading import READINGS
 from mechprobe.probes.results import MechanismLabel
 from mechprobe.probes.snapshots import Snapshot
+from tests.accessible import violations
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}&amp;"
 R: Mechanism = "relation-based"
@@ -283,3 +285,8 @@ def test_where_no_snapshot_has_a_coefficient_the_column_says_why() -> None:
     assert "No λ at 5 of 5 snapshots" in Page(render(shown)).text
     plain = dynamics(run(STORY))
     assert "λ" not in history(plain.runs[0], plain, plain.followed.columns).head
+
+
+def test_the_page_is_accessible(browser: Chrome, tmp_path: Path) -> None:
+    page = write_page(dynamics(run(STORY), run(STORY, "seed-1")), tmp_path / "page.html")
+    assert violations(browser, page) == []

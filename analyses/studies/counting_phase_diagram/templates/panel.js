@@ -16,6 +16,15 @@ const PhasePanel = (() => {
     return el("span", known.includes(word) ? `chip ${prefix}${word}` : "chip line", word);
   };
 
+  // What may be wider than the screen scrolls within itself, by keyboard too.
+  const scrolling = (label, content) => {
+    const box = el("div", "scroll", content);
+    box.tabIndex = 0;
+    box.setAttribute("role", "region");
+    box.setAttribute("aria-label", label);
+    return box;
+  };
+
   const table = (label, className, head, rows) => {
     const headRow = el("tr", "", ...head.map((text) => {
       const cell = el("th", "", text);
@@ -27,11 +36,7 @@ const PhasePanel = (() => {
       name.scope = "row";
       return el("tr", className ?? "", name, ...others.map((content) => el("td", "n", content)));
     });
-    const box = el("div", "scroll", el("table", className, el("thead", "", headRow), el("tbody", "", ...body)));
-    box.tabIndex = 0;
-    box.setAttribute("role", "region");
-    box.setAttribute("aria-label", label);
-    return box;
+    return scrolling(label, el("table", className, el("thead", "", headRow), el("tbody", "", ...body)));
   };
 
   // Folded, and filled when it is first opened.
@@ -77,7 +82,7 @@ const PhasePanel = (() => {
       .map(([name, column]) => ({ cells: [named(name), ...shown.map((row) => D.number(D.valueOf(column, row)))] }))
       .filter(({ cells }) => cells.slice(1).some((text) => text !== D.MISSING));
     const head = shown.map((row) => D.named(row) + (D.get("chosen", row) ? ", chosen" : ""));
-    return [table(label, "numbers", ["", ...head], lines)];
+    return [table(label, "numbers", ["Number", ...head], lines)];
   };
 
   const tokenStrip = (row) => {
@@ -105,7 +110,7 @@ const PhasePanel = (() => {
     if (reasons.length) found.push(el("ul", "", ...reasons.map((text) => el("li", "", text))));
     if (!found.length) found.push(el("p", "muted", "This model was not labelled."));
     if (D.all().kappa[row].length) {
-      found.push(el("div", "scroll", PhaseFigures.kappa(row)));
+      found.push(scrolling(`Figure: kappa, ${D.named(row)}`, PhaseFigures.kappa(row)));
       found.push(el("p", "muted", `${legend(row)}. kappa: how far a token follows counts written for other tokens.`));
       if (D.all().tokens[row].length) found.push(tokenStrip(row));
     }
@@ -116,7 +121,7 @@ const PhasePanel = (() => {
 
   const figure = (rows) => {
     const [svg, words] = PhaseFigures.accuracy(rows);
-    return [el("div", "scroll", svg), el("p", "muted", words)];
+    return [scrolling("Figure: accuracy by seed and learning rate", svg), el("p", "muted", words)];
   };
 
   // The dialog's content for one cell of the data; says are the maps' words on it.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from selenium.webdriver import Chrome
 
 from mechprobe import models
 from mechprobe.analyses.common import runs
@@ -29,6 +30,7 @@ from mechprobe.models import MechprobeError
 from mechprobe.models.families.transformer import Plan
 from mechprobe.models.families.transformer import train as real_train
 from mechprobe.probes.runs import load_run
+from tests.accessible import violations
 from tests.analyses.shell import mechprobe
 
 TINY = Budget(
@@ -305,3 +307,7 @@ def test_a_folder_with_other_things_is_refused(tmp_path) -> None:
     left = mechprobe("study", "architectures", "--out", tmp_path)
     assert left.exit_code == 2
     assert "holds other files" in left.stderr
+
+
+def test_the_report_is_accessible(browser: Chrome, finished: Path) -> None:
+    assert violations(browser, finished / "report.html") == []

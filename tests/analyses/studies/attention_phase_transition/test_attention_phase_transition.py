@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from selenium.webdriver import Chrome
 
 from mechprobe.analyses.common.resume import FOLDER
 from mechprobe.analyses.studies.attention_phase_transition import planes, runs, words
@@ -45,6 +46,7 @@ from mechprobe.analyses.studies.attention_phase_transition.tables import with_er
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.reports import parts
 from mechprobe.reports.figures import Image, to_data_uri
+from tests.accessible import violations
 from tests.analyses.shell import mechprobe
 
 TINY = Plan(
@@ -101,12 +103,16 @@ def test_the_page_has_its_parts_and_loads_nothing(tiny: Path) -> None:
     assert page.count('<img src="data:image/webp;base64,') == 6
     assert len(re.findall(r"<img [^>]*alt=\"[^\"]{20,}", page)) == 6
     assert "default-src 'none'" in page
-    assert not re.search(r"(?:src|href)=\"(?!data:|#)", page)
+    assert not re.search(r"(?:src|href)=\"(?!data:|#|https://arxiv.org/abs/)", page)
     assert "<script" not in page
     assert "α_c" in page
     words = re.sub(r"base64,[^\"]*", "", page)
     assert not re.search(r"\bnan\b", words, re.IGNORECASE)
     assert (tiny / command.PAGE).stat().st_size < 600_000
+
+
+def test_the_page_is_accessible(browser: Chrome, tiny: Path) -> None:
+    assert violations(browser, tiny / command.PAGE) == []
 
 
 def test_what_is_put_in_is_escaped(

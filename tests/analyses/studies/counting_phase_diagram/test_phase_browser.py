@@ -17,6 +17,7 @@ from mechprobe.analyses.studies.counting_phase_diagram.contents import (
     Published,
 )
 from mechprobe.analyses.studies.counting_phase_diagram.page import render, render_comparison
+from tests.accessible import violations, violations_here
 from tests.analyses.studies.counting_phase_diagram.phase_rows import PAPER, make_rows
 
 HOSTILE = "</script><b>x</b><img src=x onerror=alert(1)>\u2028"
@@ -189,3 +190,14 @@ def test_the_full_grid_is_small_enough_and_answers(browser: Chrome, tmp_path: Pa
     cell(browser, "a5-mechanism", "d = 91, p = 23:").click()
     assert shown(browser).startswith("lin, d = 91, p = 23")
     assert len(browser.find_elements(By.CSS_SELECTOR, "#models tbody tr")) == 10
+
+
+@pytest.mark.parametrize("name", ["phase.html", "comparison.html"])
+def test_the_pages_are_accessible(browser: Chrome, small_page: Path, name: str) -> None:
+    assert violations(browser, small_page.with_name(name)) == []
+
+
+def test_a_cells_models_are_accessible(page: Chrome) -> None:
+    cell(page, "a0-mechanism", "d = 32, p = 4:").click()
+    assert shown(page)
+    assert violations_here(page) == []

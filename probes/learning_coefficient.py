@@ -9,7 +9,7 @@ whose curvature is below gamma / (n beta) are not seen.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
@@ -34,12 +34,14 @@ STEP = 1e-5  # of the dynamics; made smaller where it is too large
 SHRINK, TRIES = 4.0, 3  # by which factor, and how often
 SETTLED = 0.2  # that the virial ratio may be off 1, beside its own error
 ERRORS = 2.0  # standard errors that chance allows
+ACCEPTED = 0.7  # share of steps that a Metropolis test has to accept, or they are too large
+TESTED = 10  # every so many steps one is put to that test
 
 # Why there is no number, each in two words and in a clause.
 NO_MINIMUM, DIVERGED, UNSETTLED = "no minimum", "chains diverge", "not settled"
 REASONS = {
     NO_MINIMUM: "weights nearby have a lower loss, it is at no minimum",
-    DIVERGED: "the chains diverge at every step size",
+    DIVERGED: "the chains diverge, or leave for a far higher loss, at every step size",
     UNSETTLED: "the chains are still on their way",
 }
 
@@ -81,6 +83,7 @@ class LearningCoefficient:
         step: of the dynamics that was used in the end.
         virial: mean of (w - w*) . grad U over the number of weights, 1 in equilibrium: less
             where the chains are still on their way, more where their steps are too large.
+        acceptance: share of steps that a Metropolis test would accept, 1 for small ones.
         reason: one of `REASONS`; empty where there is a number.
     """
 
@@ -89,6 +92,7 @@ class LearningCoefficient:
     chains: list[float]
     step: float
     virial: float
+    acceptance: float
     reason: str = ""
 
     @property
@@ -131,8 +135,11 @@ def learning_coefficient(
     """The estimate at weights w*.
 
     A step is too large where a chain diverges, where the estimate is above the number of weights
-    (no model has more than half of it), or where the virial ratio is above 1. A smaller one is
-    tried then.
+    (no model has more than half of it), or where the virial ratio is above 1. That is a mean over
+    all weights, in which a few steep directions that throw a chain out of its basin do not show.
+    So a Metropolis test has to accept most steps, and (w - w*) . grad L must not be less than the
+    rise of L, twice of which it is in a basin: less means that chains wander on a plateau. A
+    smaller step is tried then.
 
     Args:
         loss: mean loss of weights on a batch; differentiable.
@@ -151,26 +158,45 @@ def learning_coefficient(
             _chain(flat, begin, batches, base, posterior, step, generator)
             for _ in range(posterior.chains)
         ]
-        values = [value for value, _ in drawn]
-        virials = [virial / len(begin) for _, virial in drawn]
+        values = [chain.value for chain in drawn]
+        virial = fmean(chain.virial for chain in drawn) / len(begin)
+        acceptance = fmean(chain.acceptance for chain in drawn)
+        found = LearningCoefficient(None, None, values, step, virial, acceptance, DIVERGED)
         if all(math.isfinite(value) for value in values):
-            room = SETTLED + ERRORS * _error(virials)
-            if fmean(values) <= len(begin) and fmean(virials) <= 1 + room:
-                return _judged(values, step, fmean(virials), room)
-    return LearningCoefficient(None, None, values, step, fmean(virials), DIVERGED)
+            room = SETTLED + ERRORS * _error([chain.virial for chain in drawn]) / len(begin)
+            small = fmean(values) <= len(begin) and virial <= 1 + room and acceptance >= ACCEPTED
+            if small and not _on_a_plateau(drawn):
+                return _judged(found, room)
+    return found
 
 
-def _judged(values: list[float], step: float, virial: float, room: float) -> LearningCoefficient:
-    mean, error = fmean(values), _error(values)
+def _judged(found: LearningCoefficient, room: float) -> LearningCoefficient:
+    mean = fmean(found.chains)
     if mean < 0:  # whatever its error: no coefficient is negative
-        return LearningCoefficient(None, None, values, step, virial, NO_MINIMUM)
-    if virial < 1 - room:
-        return LearningCoefficient(None, None, values, step, virial, UNSETTLED)
-    return LearningCoefficient(mean, error, values, step, virial)
+        return replace(found, reason=NO_MINIMUM)
+    if found.virial < 1 - room:
+        return replace(found, reason=UNSETTLED)
+    return replace(found, value=mean, error=_error(found.chains), reason="")
+
+
+def _on_a_plateau(drawn: Sequence["_Chain"]) -> bool:
+    flat = [chain.value - chain.climb for chain in drawn]
+    return fmean(flat) > max(0.0, ERRORS * _error(flat)) and fmean(c.value for c in drawn) > 0
 
 
 def _error(values: list[float]) -> float:
     return stdev(values) / math.sqrt(len(values))
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """What one chain gives; NaN where it diverged. The virial is summed over the weights, `climb`
+    is the part of it that n beta L has."""
+
+    value: float
+    climb: float
+    virial: float
+    acceptance: float
 
 
 def _chain(
@@ -181,29 +207,54 @@ def _chain(
     posterior: Posterior,
     step: float,
     generator: torch.Generator,
-) -> tuple[float, float]:
-    """The estimate of one chain, and its virial; NaN where it diverges.
-
-    The loss at w* is taken on the same batch, so that its chance does not count twice.
-    """
+) -> _Chain:
+    """One chain from w*. The loss at w* is taken on the same batch, so that its chance does not
+    count twice."""
     order = draw_integers(len(batches), (posterior.steps,), generator).tolist()
     at, half = begin.clone(), posterior.steps // 2
     gaps: list[float] = []
     virials: list[float] = []
+    pulled: list[float] = []  # of the virial, the prior's part
+    accepted: list[float] = []
     for number, which in enumerate(order):
-        now = at.detach().requires_grad_()
-        value = flat.loss(now, batches[which])
-        (slope,) = torch.autograd.grad(value, now)
-        away = at - begin
-        pull = posterior.n_beta * slope + posterior.gamma * away
-        if number >= half:
-            gaps.append(value.item() - base[which])
-            virials.append((away @ pull).item())
+        value, pull = _energy(flat, at, begin, batches[which], posterior)
+        if not math.isfinite(value):
+            return _Chain(math.nan, math.nan, math.nan, math.nan)
         noise = draw_normal(at.shape, generator, at.dtype)
-        at = at - step / 2 * pull + math.sqrt(step) * noise
-        if not math.isfinite(value.item()):
-            return math.nan, math.nan
-    return posterior.n_beta * fmean(gaps), fmean(virials)
+        after = at - step / 2 * pull + math.sqrt(step) * noise
+        if number >= half:
+            gaps.append(value - base[which])
+            virials.append(((at - begin) @ pull).item())
+            pulled.append(posterior.gamma * ((at - begin) @ (at - begin)).item())
+            if (number - half) % TESTED == 0:
+                there = _energy(flat, after, begin, batches[which], posterior)
+                gain = posterior.n_beta * (value - there[0])
+                gain += posterior.gamma / 2 * _square(at - begin, after - begin)
+                back = (at - after + step / 2 * there[1]) / math.sqrt(step)
+                gain += _square(noise, back) / 2
+                accepted.append(math.exp(min(0.0, gain)) if math.isfinite(gain) else 0.0)
+        at = after
+    virial = fmean(virials)
+    return _Chain(posterior.n_beta * fmean(gaps), virial - fmean(pulled), virial, fmean(accepted))
+
+
+def _energy(
+    flat: "_Flat",
+    at: Float[Tensor, " k"],
+    begin: Float[Tensor, " k"],
+    batch: Tensor,
+    posterior: Posterior,
+) -> tuple[float, Float[Tensor, " k"]]:
+    """The loss on a batch, and the gradient of U = n beta L + gamma |w - w*|^2 / 2."""
+    now = at.detach().requires_grad_()
+    value = flat.loss(now, batch)
+    (slope,) = torch.autograd.grad(value, now)
+    return value.item(), posterior.n_beta * slope + posterior.gamma * (at - begin)
+
+
+def _square(one: Float[Tensor, " k"], less: Float[Tensor, " k"]) -> float:
+    """|one|^2 - |less|^2."""
+    return ((one - less) @ (one + less)).item()
 
 
 class _Flat:

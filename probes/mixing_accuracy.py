@@ -12,6 +12,7 @@ from mechprobe.probes.controls import CONTROLS, largest_control, named_with
 
 NAMES = tuple(model.name for model in MIXING)
 HALF = 0.5  # accuracy below which a causal model does not describe a network
+EQUAL = 0.02  # by which accuracies differ at most of models that do equally well
 AHEAD = 0.05  # by which another causal model is better, or an untrained network as good
 
 BESIDE = {
@@ -52,14 +53,20 @@ def rivals(kind: str) -> list[str]:
     return [name for name in NAMES if name != kind and not (pure and name == "mixed")]
 
 
+def best(values: Mapping[str, float]) -> str:
+    """Name of the causal model that does best; of those that do equally well the simplest."""
+    most = max(values[name] for name in NAMES)
+    return next(name for name in NAMES if values[name] >= most - EQUAL)
+
+
 def better(numbers: Numbers, kind: str) -> str | None:
     """Name of a causal model that describes the network clearly better than the one that a label
     names; None where there is none."""
     values = _known(numbers)
     if kind not in values:
         return None
-    best = max(NAMES, key=values.__getitem__)  # of equals the simplest
-    return best if values[best] >= values[kind] + AHEAD else None
+    first = best(values)
+    return first if values[first] >= values[kind] + AHEAD else None
 
 
 def sentence(numbers: Numbers, kind: AttentionKind, intro: str) -> str:
@@ -85,7 +92,7 @@ def sentence(numbers: Numbers, kind: AttentionKind, intro: str) -> str:
     if max(values[name] for name in NAMES) < HALF:
         text += "; none of them describes the network"
     if values.get(f"{kind}_untrained", 0.0) >= 1 - AHEAD:
-        text += "; an untrained network has it, too, for its architecture leaves it no choice"
+        text += "; an untrained network has it, too"
     elif values[kind] < largest_control(kind, numbers.__getitem__) + AHEAD:
         text += "; that is no more than a control has"
     return text

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from mechprobe.probes.controls import CONTROLS, largest_control
 from mechprobe.probes.drawing import BLUE, GREY, blank
-from mechprobe.probes.mixing_accuracy import NAMES, rivals
+from mechprobe.probes.mixing_accuracy import NAMES, best, rivals
 from mechprobe.probes.results import ProbeResult
 
 
@@ -35,8 +35,12 @@ def words(result: ProbeResult, intro: str) -> str:
     """The best causal model and its controls in words."""
     if any(result.metrics[name].value is None for name in NAMES):
         return "Interchanges of the mixing weights do not tell causal models of attention apart."
-    best = max(NAMES, key=result.value)
-    above = largest_control(best, lambda name: result.metrics[name].value)
-    text = f"{intro} {best} attention in {result.value(best):.0%} (controls: at most {above:.0%})"
-    others = [f"{name} {result.value(name):.0%}" for name in rivals(best)]
+    first = best({name: result.value(name) for name in NAMES})
+
+    def share(name: str) -> str:
+        above = largest_control(name, lambda name: result.metrics[name].value)
+        return f"{name} attention in {result.value(name):.0%} (controls: at most {above:.0%})"
+
+    text = f"{intro} {share(first)}"
+    others = [share(name) for name in rivals(first)]
     return f"{text[0].upper()}{text[1:]}; of its rivals {', '.join(others)}."

@@ -12,6 +12,7 @@ interchange tells them apart: either variable is given the value that it has in 
 same tokens in another order.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from jaxtyping import Float, Int
@@ -65,33 +66,34 @@ class MixingModel:
 
     def after(
         self,
-        own: Float[Tensor, "*batch q k"],
-        F: Float[Tensor, "*#batch q k"],
-        level: Float[Tensor, "*#batch q k"],
+        own: Float[Tensor, "*shape"],
+        F: Float[Tensor, "*#shape"],
+        level: Float[Tensor, "*#shape"],
         moved: str,
-        source: Order,
-    ) -> Float[Tensor, "*batch q k"]:
-        """The weights that the model has after an interchange.
+        move: Callable[[Tensor], Tensor],
+    ) -> Float[Tensor, "*shape"]:
+        """What the weights are made of after an interchange, by the model.
 
         Args:
-            own: the weights of the base sequence, on a scale on which F and G add up.
+            own: of the base sequence, on a scale on which F and G add up: weights, or what makes
+                them.
             F: what positions give, where there is G as well. Broadcast.
-            level: weights that tell nothing: what there is where there is neither. Broadcast.
+            level: what tells nothing: all there is where there is neither. Broadcast.
             moved: the variable that is set to its value in the source, "F" or "G".
-            source: where the base has what the source has.
+            move: puts in the place of what the base has what the source has.
 
         Returns:
             own, but for the part that the variable has in it, which is that of the source. A model
-            with one variable has all of the weights in it.
+            with one variable has everything in it.
         """
         if not self.variables:
             return level.expand_as(own)
         if moved not in self.variables:
             return own
         if len(self.variables) == 1:
-            return source.of(own)
+            return move(own)
         stays = (own - F) if moved == "F" else F.expand_as(own)
-        return stays + source.of(own - stays)
+        return stays + move(own - stays)
 
 
 SEMANTIC = MixingModel("semantic", positional=False, semantic=True)

@@ -69,7 +69,7 @@ def states(
         level = _level(scaled, int(task.bos), hidden)
         for state, (model, moved) in distinct.items():
             order = _of_heads(orders[moved], weights)
-            found[state].append(scale.back(model.after(scaled, F, level, moved, order)))
+            found[state].append(scale.back(model.after(scaled, F, level, moved, order.of)))
     return found
 
 

@@ -21,7 +21,9 @@ from mechprobe.probes.effects import (
     semantic_share,
     sentence,
 )
+from mechprobe.probes.mixing_accuracy import Numbers
 from mechprobe.probes.results import MechanismLabel, Metric
+from mechprobe.probes.teacher import interchanged_fields
 from mechprobe.probes.teacher.context import PARTS, TeacherContext
 from mechprobe.probes.teacher.order import (
     MOST_RANDOM,
@@ -65,6 +67,8 @@ def label_in(context: TeacherContext) -> MechanismLabel:
     kind = attention_axis(*there, semantic_share(sizes))
     same = _same(context, order, effects, kind)
     reasons = _reasons(context, order, sizes, there)
+    mixing = interchanged_fields.numbers(context)
+    told = [f"mixing: {interchanged_fields.sentence(mixing, kind)}"]
     return MechanismLabel(
         axes=[
             ATTENTION.labelled(
@@ -75,8 +79,8 @@ def label_in(context: TeacherContext) -> MechanismLabel:
                 reason=reasons[-1].partition(": ")[2],
             )
         ],
-        reasons=reasons,
-        evidence=_evidence(context, order, sizes),
+        reasons=reasons + told,
+        evidence=_evidence(context, order, sizes, mixing),
         version=version(),
         seed=context.seed,
     )
@@ -125,7 +129,10 @@ def _reasons(
 
 
 def _evidence(
-    context: TeacherContext, order: OrderParameters, sizes: tuple[float, float]
+    context: TeacherContext,
+    order: OrderParameters,
+    sizes: tuple[float, float],
+    mixing: Numbers,
 ) -> dict[str, Metric]:
     def error(*kept: str) -> float:
         return context.errors_with(kept).mean().item()
@@ -179,6 +186,10 @@ def _evidence(
             "test error with the semantic part alone",
         ),
         "uniform": (error(), 0, None, "test error of uniform attention"),
+        **{
+            f"mixing_{name}": (mixing[name], 0, 1, text)
+            for name, text in interchanged_fields.told().items()
+        },
     }
     return {
         name: Metric(value=value, unit="1", low=low, high=high, description=text)

@@ -46,8 +46,8 @@ def test_each_model_predicts_the_weights_of_a_network_that_is_made_like_it():
     assert set(made) == set(MIXING)
     for model, (own, after_F, after_G) in made.items():
         for moved, order, wanted in (("F", ORDER.back, after_F), ("G", ORDER, after_G)):
-            assert torch.allclose(model.after(own, F, level, moved, order), wanted)
-    rivals = {m: m.after(F + G, F, level, "G", ORDER) for m in MIXING}
+            assert torch.allclose(model.after(own, F, level, moved, order.of), wanted)
+    rivals = {m: m.after(F + G, F, level, "G", ORDER.of) for m in MIXING}
     for model in (SEMANTIC, POSITIONAL, UNINFORMED):
         assert not torch.allclose(rivals[model], rivals[MIXED], atol=0.05)
 

@@ -103,13 +103,18 @@ def dealt_anew(context: CountContext, cells: CountCells, purpose: str) -> CountC
     return CountCells(moved, dealt(cells.resid), dealt(cells.predicted))
 
 
-def random_means(context: CountContext) -> Means:
+def random_means(context: CountContext, reference: CountCells | None = None) -> Means:
     """For every token count means in a random subspace, the same for all targets.
 
     Lengths and angles between a token's means stay, and so does the rank of what they span (as far
     as the stream has so many directions).
+
+    Args:
+        context: of the network; its own reference cells where no others are given.
+        reference: cells that the means are those of.
     """
-    means = context.reference.means.double()
+    reference = context.reference if reference is None else reference
+    means = reference.means.double()
     T, C, _ = means.shape
     rows = (means - means.mean((0, 1))).flatten(0, 1)
     left, size, _ = torch.linalg.svd(rows, full_matrices=False)
@@ -123,7 +128,7 @@ def random_means(context: CountContext) -> Means:
     lots = _power(gram, 0.0) @ lots  # as many directions as the means span
     drawn = lots @ white
     turned = _power(gram, 0.5) @ _power(drawn @ drawn.mT, -0.5) @ lots @ rows
-    found = (means.mean(1, keepdim=True) + turned).to(context.reference.resid.dtype)
+    found = (means.mean(1, keepdim=True) + turned).to(reference.resid.dtype)
     return lambda target: found
 
 

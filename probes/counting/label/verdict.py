@@ -5,7 +5,7 @@ from pydantic import JsonValue
 
 from mechprobe.models import MechprobeError
 from mechprobe.probes.attention import ATTENTION
-from mechprobe.probes.counting import interchanged_weights
+from mechprobe.probes.counting import interchanged_weights, storage
 from mechprobe.probes.counting.causal.remove_shared import remove
 from mechprobe.probes.counting.context import CountContext, needs_counts
 from mechprobe.probes.counting.kinds import COUNTING
@@ -43,6 +43,8 @@ def label_in(context: CountContext) -> MechanismLabel:
         reasons.insert(1, f"counters: {shared}")
     where = "at the last block, " if context.model.cfg.n_layers > 1 else ""
     reasons.append(f"interchange: {where}{v.measured.exchanged.sentence()}")
+    if v.storage is not None:
+        reasons.append(f"storage: {storage.sentence(v.storage)}")
     if v.attention is not None and v.mixing is not None:
         reasons.append(f"mixing: {interchanged_weights.sentence(v.mixing, v.attention)}")
     reasons += [f"beyond: {text}" for text in outside.values()]
@@ -125,6 +127,7 @@ def judge(context: CountContext) -> Verdict:
         scores,
         attention.effects.sizes() if isinstance(attention, Answers) else None,
         None if attention is None else interchanged_weights.numbers(context),
+        storage.numbers(context) if context.model.cfg.n_layers > 1 else None,
     )
 
 

@@ -24,6 +24,7 @@ from mechprobe.probes.effects import (
 from mechprobe.probes.mixing_accuracy import Numbers
 from mechprobe.probes.results import MechanismLabel, Metric
 from mechprobe.probes.teacher import interchanged_fields
+from mechprobe.probes.teacher.calibration import CAUTIOUS, beyond, calibrated, load
 from mechprobe.probes.teacher.context import PARTS, TeacherContext
 from mechprobe.probes.teacher.order import (
     MOST_RANDOM,
@@ -68,18 +69,20 @@ def label_in(context: TeacherContext) -> MechanismLabel:
     same = _same(context, order, effects, kind)
     reasons = _reasons(context, order, sizes, there)
     mixing = interchanged_fields.numbers(context)
+    # No number of replicates makes a label certain; students of known attention tell how sure.
+    sure, outside = calibrated(same / REPLICATES), beyond(context)
     told = [f"mixing: {interchanged_fields.sentence(mixing, kind)}"]
     return MechanismLabel(
         axes=[
             ATTENTION.labelled(
                 kind,
-                # Laplace's rule: no number of replicates makes a label certain.
-                confidence=(same + 1) / (REPLICATES + 2),
+                confidence=min(sure, CAUTIOUS) if outside else sure,
                 agreement=same / REPLICATES,
                 reason=reasons[-1].partition(": ")[2],
+                details={"beyond": list(outside)},
             )
         ],
-        reasons=reasons + told,
+        reasons=reasons + told + [f"beyond: {text}" for text in outside.values()],
         evidence=_evidence(context, order, sizes, mixing),
         version=version(),
         seed=context.seed,
@@ -87,8 +90,9 @@ def label_in(context: TeacherContext) -> MechanismLabel:
 
 
 def version() -> str:
-    """The rule's own version, and a digest of every constant it uses."""
-    return f"{RULE_VERSION}-{digest(constants_behind(__name__))}"
+    """The rule's own version, and a digest of every constant it uses and of the calibration."""
+    fitted = load().model_dump(exclude={"made_by", "models", "seed"})
+    return f"{RULE_VERSION}-{digest({**constants_behind(__name__), 'calibration': fitted})}"
 
 
 def _there(passed: tuple[bool, bool], sizes: tuple[float, float]) -> tuple[bool, bool]:

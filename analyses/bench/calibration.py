@@ -81,8 +81,8 @@ def population(number: int, seed: int) -> list[Member]:
 def fit(outcomes: Sequence[Outcome], asked: int, seed: int) -> calibration.Calibration:
     """Logistic regressions of being right: on the margin, and on the agreement for attention."""
     known = [o for o in outcomes if o.attention_right is not None and o.agreement is not None]
-    counting = _fitted([o.margin for o in outcomes], [o.right for o in outcomes])
-    attention = _fitted(
+    counting = fitted_on([o.margin for o in outcomes], [o.right for o in outcomes])
+    attention = fitted_on(
         [o.agreement or 0.0 for o in known], [bool(o.attention_right) for o in known]
     )
     return calibration.Calibration(
@@ -93,7 +93,8 @@ def fit(outcomes: Sequence[Outcome], asked: int, seed: int) -> calibration.Calib
     )
 
 
-def _fitted(values: Sequence[float], right: Sequence[bool]) -> calibration.Fit:
+def fitted_on(values: Sequence[float], right: Sequence[bool]) -> calibration.Fit:
+    """A logistic regression of being right on one number."""
     bound = 1 / (2 * len(right))
     if len(set(right)) == 1:  # nothing to regress on: as sure as so many models allow
         odds = log((1 - bound) / bound) * (1 if right[0] else -1)

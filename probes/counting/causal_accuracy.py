@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int
 
 from mechprobe.models.tasks.causal_models import CausalModel, grouped, inventory, relation
+from mechprobe.probes.controls import best, named_with
 from mechprobe.probes.counting.interchange import Interchange, Parts
 from mechprobe.probes.counting.placebos import Controls
 
@@ -33,7 +34,7 @@ WHOLE = {
     "part": "tokens that receive, send and use another one's count",
     "torn": "tokens that do some of the three but not all",
 }
-CONTROLS = {
+CONTROLS = {  # the keys are those of `controls.CONTROLS`
     "untrained": "in an untrained network",
     "shuffled": "with shuffled counts",
     "random": "in a random subspace of equal rank",
@@ -61,11 +62,7 @@ def named_with_controls(plain: Mapping[str, str]) -> dict[str, str]:
     Args:
         plain: meaning by name.
     """
-    return {
-        name + suffix: text + words
-        for name, text in plain.items()
-        for suffix, words in (("", ""), *((f"_{c}", f"; {told}") for c, told in CONTROLS.items()))
-    }
+    return named_with(plain, CONTROLS)
 
 
 def best_model(number: Callable[[str], float]) -> tuple[str, float]:
@@ -75,8 +72,7 @@ def best_model(number: Callable[[str], float]) -> tuple[str, float]:
     Args:
         number: gives a number by its name.
     """
-    best = max(MODELS, key=number)
-    return best, max(number(f"{best}_{control}") for control in CONTROLS)
+    return best(MODELS, number)
 
 
 def models_of(counters: Int[np.ndarray, " token"]) -> dict[str, CausalModel]:
@@ -107,6 +103,6 @@ def numbers(
 
 def _lead(models: Mapping[str, CausalModel], metrics: Mapping[str, float]) -> float:
     """How far the best causal model is ahead of the best that differs from it."""
-    best = max(models, key=lambda name: metrics[name])
-    rest = [metrics[n] for n, model in models.items() if not model.same_as(models[best])]
-    return max(0.0, metrics[best] - max(rest))
+    ahead = max(models, key=lambda name: metrics[name])
+    rest = [metrics[n] for n, model in models.items() if not model.same_as(models[ahead])]
+    return max(0.0, metrics[ahead] - max(rest))

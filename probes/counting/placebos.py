@@ -12,9 +12,7 @@ The residual stream has no inner product of its own. Lengths, angles and random 
 are those of the count means' own covariance, so that no control depends on the basis.
 """
 
-import json
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,10 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mechprobe.models import HistogramTask
-from mechprobe.models.base.draws import draw_order
-from mechprobe.models.base.weights import Weights
 from mechprobe.models.tasks import BalancedSequences
-from mechprobe.probes import draws
 from mechprobe.probes.counting.cells import CountCells
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.interchange import (
@@ -37,15 +32,13 @@ from mechprobe.probes.counting.interchange import (
     read,
 )
 from mechprobe.probes.counting.written_counts import Means, mean_sources, means_of, single_sources
+from mechprobe.probes.untrained import OfUntrained
 
 if TYPE_CHECKING:
     from mechprobe.models import HookedTransformer
-    from mechprobe.models.hooked.family import Family
 
 BASES = 2  # base sequences of each (token, count) cell
-KEPT = 16  # untrained networks whose interchanges are kept: those of a sweep have one shape often
 RANK = 1e-10  # share of the greatest variance up to which a direction is rounding
-UNTRAINED = "untrained network"  # purpose of its draws
 # Both readings and what is needed, of which `Parts` are made.
 Measured = tuple[Reading, Reading, Float[np.ndarray, "token pool"]]
 
@@ -87,7 +80,9 @@ def controls(context: CountContext, found: Interchange) -> Controls:
     moved = replace(held, resid=held.resid + (means(0) - true).unsqueeze(2))
     subspace = _measured(model, held, means, moved, found.size, found.counters)
     return Controls(
-        untrained=_parts(_untrained(context), np.zeros_like(found.counters)),
+        untrained=_parts(
+            UNTRAINED(model, context.task, context.seed), np.zeros_like(found.counters)
+        ),
         shuffled=_parts(counts, found.counters),
         random=_parts(subspace, found.counters),
     )
@@ -112,13 +107,18 @@ def dealt_anew(context: CountContext, cells: CountCells, purpose: str) -> CountC
     return CountCells(moved, dealt(cells.resid), dealt(cells.predicted))
 
 
-def random_means(context: CountContext) -> Means:
+def random_means(context: CountContext, reference: CountCells | None = None) -> Means:
     """For every token count means in a random subspace, the same for all targets.
 
     Lengths and angles between a token's means stay, and so does the rank of what they span (as far
     as the stream has so many directions).
+
+    Args:
+        context: of the network; its own reference cells where no others are given.
+        reference: cells that the means are those of.
     """
-    means = context.reference.means.double()
+    reference = context.reference if reference is None else reference
+    means = reference.means.double()
     T, C, _ = means.shape
     rows = (means - means.mean((0, 1))).flatten(0, 1)
     left, size, _ = torch.linalg.svd(rows, full_matrices=False)
@@ -132,7 +132,7 @@ def random_means(context: CountContext) -> Means:
     lots = _power(gram, 0.0) @ lots  # as many directions as the means span
     drawn = lots @ white
     turned = _power(gram, 0.5) @ _power(drawn @ drawn.mT, -0.5) @ lots @ rows
-    found = (means.mean(1, keepdim=True) + turned).to(context.reference.resid.dtype)
+    found = (means.mean(1, keepdim=True) + turned).to(reference.resid.dtype)
     return lambda target: found
 
 
@@ -166,23 +166,6 @@ def _measured(
     )
 
 
-def _untrained(context: CountContext) -> Measured:
-    from mechprobe.models.hooked.family import Family
-
-    model, task, seed = context.model, context.task, context.seed
-    family = model.family
-    if type(family).initial is Family.initial:
-        return _of_untrained(scrambled(model, seed), task, seed)
-    return _kept(family, model.config.model_dump_json(), task, seed)
-
-
-@lru_cache(KEPT)
-def _kept(family: "Family", config: str, task: HistogramTask, seed: int) -> Measured:
-    made = family.config(json.loads(config), "configuration")
-    weights = family.initial(made, draws.generator(seed, UNTRAINED))
-    return _of_untrained(family.assemble(made, weights), task, seed)
-
-
 def _of_untrained(model: "HookedTransformer", task: HistogramTask, seed: int) -> Measured:
     context = CountContext(model, task, seed)
     held, means = context.held_out, means_of(context.reference)
@@ -190,12 +173,4 @@ def _of_untrained(model: "HookedTransformer", task: HistogramTask, seed: int) ->
     return _measured(context.model, held, means, held, size, one)
 
 
-def scrambled(model: "HookedTransformer", seed: int) -> "HookedTransformer":
-    """The model with the numbers within each of its weights in random order: what stands for an
-    untrained network where a family does not say how its models start."""
-    generator = draws.generator(seed, UNTRAINED)
-    weights: Weights = {}
-    for name, weight in model.weights().items():
-        order = draw_order(weight.numel(), generator)
-        weights[name] = weight.flatten()[order].view(weight.shape)
-    return model.rebuilt(weights)
+UNTRAINED = OfUntrained(_of_untrained)

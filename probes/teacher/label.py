@@ -21,7 +21,10 @@ from mechprobe.probes.effects import (
     semantic_share,
     sentence,
 )
+from mechprobe.probes.mixing_accuracy import Numbers
 from mechprobe.probes.results import MechanismLabel, Metric
+from mechprobe.probes.teacher import interchanged_fields
+from mechprobe.probes.teacher.calibration import CAUTIOUS, beyond, calibrated, load
 from mechprobe.probes.teacher.context import PARTS, TeacherContext
 from mechprobe.probes.teacher.order import (
     MOST_RANDOM,
@@ -65,26 +68,31 @@ def label_in(context: TeacherContext) -> MechanismLabel:
     kind = attention_axis(*there, semantic_share(sizes))
     same = _same(context, order, effects, kind)
     reasons = _reasons(context, order, sizes, there)
+    mixing = interchanged_fields.numbers(context)
+    # No number of replicates makes a label certain; students of known attention tell how sure.
+    sure, outside = calibrated(same / REPLICATES), beyond(context)
+    told = [f"mixing: {interchanged_fields.sentence(mixing, kind)}"]
     return MechanismLabel(
         axes=[
             ATTENTION.labelled(
                 kind,
-                # Laplace's rule: no number of replicates makes a label certain.
-                confidence=(same + 1) / (REPLICATES + 2),
+                confidence=min(sure, CAUTIOUS) if outside else sure,
                 agreement=same / REPLICATES,
                 reason=reasons[-1].partition(": ")[2],
+                details={"beyond": list(outside)},
             )
         ],
-        reasons=reasons,
-        evidence=_evidence(context, order, sizes),
+        reasons=reasons + told + [f"beyond: {text}" for text in outside.values()],
+        evidence=_evidence(context, order, sizes, mixing),
         version=version(),
         seed=context.seed,
     )
 
 
 def version() -> str:
-    """The rule's own version, and a digest of every constant it uses."""
-    return f"{RULE_VERSION}-{digest(constants_behind(__name__))}"
+    """The rule's own version, and a digest of every constant it uses and of the calibration."""
+    fitted = load().model_dump(exclude={"made_by", "models", "seed"})
+    return f"{RULE_VERSION}-{digest({**constants_behind(__name__), 'calibration': fitted})}"
 
 
 def _there(passed: tuple[bool, bool], sizes: tuple[float, float]) -> tuple[bool, bool]:
@@ -125,7 +133,10 @@ def _reasons(
 
 
 def _evidence(
-    context: TeacherContext, order: OrderParameters, sizes: tuple[float, float]
+    context: TeacherContext,
+    order: OrderParameters,
+    sizes: tuple[float, float],
+    mixing: Numbers,
 ) -> dict[str, Metric]:
     def error(*kept: str) -> float:
         return context.errors_with(kept).mean().item()
@@ -179,6 +190,10 @@ def _evidence(
             "test error with the semantic part alone",
         ),
         "uniform": (error(), 0, None, "test error of uniform attention"),
+        **{
+            f"mixing_{name}": (mixing[name], 0, 1, text)
+            for name, text in interchanged_fields.told().items()
+        },
     }
     return {
         name: Metric(value=value, unit="1", low=low, high=high, description=text)

@@ -56,8 +56,10 @@ class Teacher(TaskReading):
             " width have less. Its part of queries and keys also has to change the answers, by at"
             f" least {100 * LEAST:.0f}\u00a0% of what the whole attention does. Where both parts"
             f" are there, their effects decide: one that has {100 * ONE_SIDED:.0f}\u00a0% of their"
-            " sum makes a pure label. The confidence is the share of bootstrap replicates, over"
-            " coordinates and sequences, with the same label."
+            " sum makes a pure label. The confidence is a calibrated probability that the label is"
+            " right, and no greater than the share of bootstrap replicates, over coordinates and"
+            " sequences, with the same label; beyond the students that it was calibrated on it is"
+            " capped, and the label says why."
         ),
     }
     performance = Performance(TEST_ERROR, higher_is_better=False)

@@ -57,7 +57,7 @@ def slopes_after(context: CountContext, block: int) -> Float[np.ndarray, "3 toke
     its own, the mean one of all others, and that of the others that share its counter after the
     last block (0 where there are none)."""
     held, name = context.held_out, context.hook_name("attn_out", block)
-    reference = replace(context.reference, resid=_resid(context, block))
+    reference = replace(context.reference, resid=resid_after(context, block))
     T, C, R = held.predicted.shape
     valid = admissible(C)
     counters = torch.from_numpy(context.transport.counters)
@@ -100,7 +100,7 @@ def slopes_after(context: CountContext, block: int) -> Float[np.ndarray, "3 toke
     return found
 
 
-def _resid(context: CountContext, block: int) -> Float[Tensor, "token count rep d"]:
+def resid_after(context: CountContext, block: int) -> Float[Tensor, "token count rep d"]:
     """hook_resid_mid of a block at the marked positions of the reference sequences."""
     data, name = context.reference.data, context.hook_name("resid_mid", block)
     marked = context.marked(data.tokens.flatten(0, 2), data.position.flatten(), [name])[name]

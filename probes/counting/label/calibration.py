@@ -11,33 +11,10 @@ kept in calibration.json beside this file, with how it was made.
 import json
 from functools import cache
 from importlib.resources import files
-from math import exp
 
-import numpy as np
-from pydantic import BaseModel
+from mechprobe.probes.fit import Fit as Fit
 
 FILE = "calibration.json"
-
-
-class Fit(BaseModel):
-    """Coefficients of one axis.
-
-    Attributes:
-        intercept, slope: of the log odds of being right.
-        floor, ceiling: no confidence lies beyond; as many models tell no more.
-        models: behind the fit.
-    """
-
-    intercept: float
-    slope: float
-    floor: float
-    ceiling: float
-    models: int
-
-    def probability(self, value: float) -> float:
-        """Of being right, in [floor, ceiling]."""
-        score = self.intercept + self.slope * value
-        return float(np.clip(1 / (1 + exp(-score)), self.floor, self.ceiling))
 
 
 class Calibration(Fit):

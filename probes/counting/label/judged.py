@@ -1,11 +1,13 @@
 """What a counting label rests on, and the numbers behind it by name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 from mechprobe.probes.attention import AttentionKind
+from mechprobe.probes.counting import interchanged_weights, storage
 from mechprobe.probes.counting.kinds import Mechanism
 from mechprobe.probes.counting.label.bootstrap import Agreement, Measured
 from mechprobe.probes.counting.label.evidence import PRIVATE, SHARED, CountEvidence
@@ -14,6 +16,7 @@ from mechprobe.probes.counting.score_terms import POSITIONAL, SEMANTIC
 from mechprobe.probes.counting.sources import Sources
 from mechprobe.probes.counting.variation import Variation
 from mechprobe.probes.effects import EFFECTS, semantic_share
+from mechprobe.probes.mixing_accuracy import Numbers
 from mechprobe.probes.results import Metric
 
 
@@ -30,6 +33,8 @@ class Verdict:
     variation: Variation | None
     split: Sources | None
     effects: tuple[float, float] | None
+    mixing: Numbers | None
+    storage: Mapping[str, float] | None
 
     @property
     def evidence(self) -> CountEvidence:
@@ -98,6 +103,11 @@ EVIDENCE: dict[str, tuple[float | None, float | None, str]] = {
         f"interchange_{name}": (0, 1, f"answers after interchanges as the causal model: {text}")
         for name, text in told().items()
     },
+    **{
+        f"storage_{name}": (0, 1, f"after interchanges at every block {text}")
+        for name, text in storage.told().items()
+    },
+    **{f"mixing_{name}": (0, 1, text) for name, text in interchanged_weights.told().items()},
 }
 
 
@@ -122,6 +132,8 @@ def numbers_behind(v: Verdict) -> dict[str, Metric]:
         "separable": e.separable,
     }
     values |= {f"interchange_{name}": x for name, x in v.measured.exchanged.numbers.items()}
+    values |= {f"mixing_{name}": x for name, x in (v.mixing or {}).items()}
+    values |= {f"storage_{name}": x for name, x in (v.storage or {}).items()}
     if e.exact is not None:
         values |= {f"exact_{name}": value for name, value in vars(e.exact).items()}
     if e.values is not None:

@@ -5,6 +5,7 @@ from pydantic import JsonValue
 
 from mechprobe.models import MechprobeError
 from mechprobe.probes.attention import ATTENTION
+from mechprobe.probes.counting import interchanged_weights, storage
 from mechprobe.probes.counting.causal.remove_shared import remove
 from mechprobe.probes.counting.context import CountContext, needs_counts
 from mechprobe.probes.counting.kinds import COUNTING
@@ -26,6 +27,7 @@ from mechprobe.probes.counting.label.version import version as version
 from mechprobe.probes.counting.mixing import lacks
 from mechprobe.probes.counting.source_runs import why_not_split
 from mechprobe.probes.counting.sources import sources
+from mechprobe.probes.mixing_accuracy import better
 from mechprobe.probes.results import MechanismLabel
 
 
@@ -42,6 +44,10 @@ def label_in(context: CountContext) -> MechanismLabel:
         reasons.insert(1, f"counters: {shared}")
     where = "at the last block, " if context.model.cfg.n_layers > 1 else ""
     reasons.append(f"interchange: {where}{v.measured.exchanged.sentence()}")
+    if v.storage is not None:
+        reasons.append(f"storage: {storage.sentence(v.storage)}")
+    if v.attention is not None and v.mixing is not None:
+        reasons.append(f"mixing: {interchanged_weights.sentence(v.mixing, v.attention)}")
     reasons += [f"beyond: {text}" for text in outside.values()]
     axes = [
         COUNTING.labelled(
@@ -58,7 +64,8 @@ def label_in(context: CountContext) -> MechanismLabel:
         sure = None
         if agreed is not None:
             # None of the calibration's labels was wrong, whatever its agreement; others' may be.
-            sure = capped(min(attention_calibrated(agreed), agreed), bool(unlike(context)))
+            doubtful = bool(unlike(context)) or better(v.mixing or {}, v.attention) is not None
+            sure = capped(min(attention_calibrated(agreed), agreed), doubtful)
         axes.append(
             ATTENTION.labelled(
                 v.attention, confidence=sure, agreement=agreed, reason=v.why_attention
@@ -122,6 +129,8 @@ def judge(context: CountContext) -> Verdict:
         None if attention is None else context.variation,
         scores,
         attention.effects.sizes() if isinstance(attention, Answers) else None,
+        None if attention is None else interchanged_weights.numbers(context),
+        storage.numbers(context) if context.model.cfg.n_layers > 1 else None,
     )
 
 

@@ -12,9 +12,8 @@ from mechprobe.models import HookedTransformer, construct
 from mechprobe.models.families.counting import symmetries
 from mechprobe.models.tasks.causal_models import grouped, inventory, relation
 from mechprobe.probes import CountContext
-from mechprobe.probes.counting import placebos
 from mechprobe.probes.counting.interchange import interchanges
-from mechprobe.probes.counting.placebos import controls, dealt_anew, random_means, scrambled
+from mechprobe.probes.counting.placebos import controls, dealt_anew, random_means
 
 T, L = 8, 6
 
@@ -77,29 +76,6 @@ def test_dealing_anew_moves_sequences_only_among_a_tokens_counts():
     moved = replace(cells, data=dealt.data)
     assert torch.equal(c.run_cells(dealt.data).resid, dealt.resid)
     assert not torch.equal(moved.resid, dealt.resid)
-
-
-def test_an_untrained_network_is_run_once_for_a_configuration(monkeypatch):
-    runs, run = [], placebos._of_untrained
-    monkeypatch.setattr(placebos, "_of_untrained", lambda *given: runs.append(given) or run(*given))
-    placebos._kept.cache_clear()
-    for name, seed in (("dot", 0), ("dot", 1), ("dot", 0), ("dot-lookup", 0)):
-        placebos._untrained(context(construct(name, T=T, L=L), seed))
-    assert len(runs) == 3
-    placebos._kept.cache_clear()
-
-
-def test_a_scrambled_model_has_the_same_numbers_in_other_places():
-    model = construct("dot", T=T, L=L)
-    other = scrambled(model, 3)
-    for name, weight in model.weights().items():
-        assert torch.equal(weight.flatten().sort()[0], other.weights()[name].flatten().sort()[0])
-    assert context(other).accuracy < 0.5
-    assert (
-        other.fingerprint()
-        == scrambled(model, 3).fingerprint()
-        != scrambled(model, 4).fingerprint()
-    )
 
 
 def test_chance_is_the_mean_over_ways_to_exchange_tokens():

@@ -35,7 +35,7 @@ EXCEPTIONS = {
 }
 # The transformations are those of counting transformers, which have one block; a probe of several
 # has its own test.
-DEEP = ("count-by-block",)
+DEEP = ("count-by-block", "interchange-storage")
 COUNTING = [
     name for name, probe in all_probes().items() if "histogram" in probe.tasks and name not in DEEP
 ]

@@ -1,15 +1,19 @@
 """Causal models of attention in a picture and in words, for the probes of every task."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.figure import Figure
 
 from mechprobe.probes.controls import CONTROLS, largest_control
 from mechprobe.probes.drawing import BLUE, GREY, blank
 from mechprobe.probes.mixing_accuracy import NAMES, best, rivals
 from mechprobe.probes.results import ProbeResult
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def bars(result: ProbeResult, what: str) -> Figure:
+
+def bars(result: ProbeResult, what: str) -> "Figure":
     """Every causal model of attention with its controls."""
     figure, (axes,) = blank()
     places = np.arange(len(NAMES))

@@ -1,7 +1,7 @@
 """Which causal model of attention a network carries out: are its mixing weights made from
 positions, from tokens, or from both (see probes/counting/interchanged_weights.py)?"""
 
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from mechprobe.models import HistogramTask, HookedTransformer
 from mechprobe.probes.counting import interchanged_weights as weights
@@ -11,6 +11,9 @@ from mechprobe.probes.invariances import all_but
 from mechprobe.probes.mixing_shown import bars, words
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TELLING = "answers after interchanges on which the causal models do not agree"
 
@@ -36,7 +39,7 @@ def _needs_weights(model: HookedTransformer, task: HistogramTask) -> str | None:
 
 
 @interchange_mixing.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
     return bars(result, "answers as predicted")
 
 

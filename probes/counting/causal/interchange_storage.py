@@ -1,8 +1,9 @@
 """After which block a deep network keeps the count, and in which counters, by interchanges of
 counts at every block (see probes/counting/storage.py)."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.figure import Figure
 
 from mechprobe.models import HistogramTask, HookedTransformer
 from mechprobe.probes.controls import CONTROLS
@@ -13,6 +14,9 @@ from mechprobe.probes.counting.storage import MODELS
 from mechprobe.probes.drawing import BLUE, GREY, blank
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @probe(
@@ -34,7 +38,7 @@ def _why_not(model: HookedTransformer, task: HistogramTask) -> str | None:
 
 
 @interchange_storage.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
     figure, (axes,) = blank()
     places = np.arange(len(MODELS))
     axes.bar(places, [result.value(name) for name in MODELS], 0.6, color=BLUE)

@@ -1,13 +1,16 @@
 """Which causal model of attention a student carries out: are its queries made from positions, from
 tokens along the teacher, or from both (see probes/teacher/interchanged_fields.py)?"""
 
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from mechprobe.probes.mixing_shown import bars, words
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
 from mechprobe.probes.results import ProbeResult
 from mechprobe.probes.teacher import interchanged_fields as fields
 from mechprobe.probes.teacher.context import TeacherContext
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @probe(
@@ -23,7 +26,7 @@ def interchange_fields(context: TeacherContext) -> Measurement:
 
 
 @interchange_fields.figure
-def _draw(result: ProbeResult) -> Figure:
+def _draw(result: ProbeResult) -> "Figure":
     return bars(result, "change of the answers explained")
 
 

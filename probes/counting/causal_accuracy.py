@@ -10,8 +10,10 @@ from jaxtyping import Int
 
 from mechprobe.models.tasks.causal_models import CausalModel, grouped, inventory, relation
 from mechprobe.probes.controls import best, named_with
-from mechprobe.probes.counting.interchange import Interchange, Parts
+from mechprobe.probes.counting.interchange import Interchange, Parts, Reading
 from mechprobe.probes.counting.placebos import Controls
+
+Numbers = Callable[[Parts, Mapping[str, CausalModel], bool], dict[str, float]]
 
 HALF = 0.5  # from which on a token is said to receive, send or use
 MODELS = {
@@ -41,17 +43,18 @@ CONTROLS = {  # the keys are those of `controls.CONTROLS`
 }
 
 
-def with_controls(found: Interchange, beside: Controls) -> dict[str, float]:
-    """Every number of a network, and under `name_control` the same of each control.
+def with_controls(found: Interchange, beside: Controls, numbers: Numbers) -> dict[str, float]:
+    """Numbers of a network, and under `name_control` the same of each control.
 
     Args:
         found: interchanges of the network.
         beside: its controls.
+        numbers: which, `accuracies` or `every`.
     """
     models = models_of(found.counters)
-    metrics = numbers(found, models)
+    metrics = numbers(found, models, True)
     for control in CONTROLS:
-        other = numbers(getattr(beside, control), models, by_token=control != "untrained")
+        other = numbers(getattr(beside, control), models, control != "untrained")
         metrics |= {f"{name}_{control}": value for name, value in other.items()}
     return metrics
 
@@ -81,23 +84,41 @@ def models_of(counters: Int[np.ndarray, " token"]) -> dict[str, CausalModel]:
     return {"relation": relation(T), "inventory": inventory(T), "grouped": grouped(counters)}
 
 
-def numbers(
-    parts: Parts, models: Mapping[str, CausalModel], by_token: bool = True
-) -> dict[str, float]:
-    """Metrics of a network or a control; in an untrained network tokens have no groups, so that a
-    grouping stands for all with as many tokens in each."""
-    found = {}
-    for suffix, reading in (("", parts.mean), ("_single", parts.single)):
-        for name, model in models.items():
-            agreement = reading.accuracy if by_token else reading.chance
-            found[name + suffix] = agreement(model)
+def accuracies(parts: Parts, models: Mapping[str, CausalModel], by_token: bool) -> dict[str, float]:
+    """How far answers are those of each causal model, and the lead of the best.
+
+    Args:
+        parts: of a network or a control.
+        models: that are compared.
+        by_token: False in an untrained network: tokens have no groups there, so that a grouping
+            stands for all with as many tokens in each.
+    """
+    found = _agreement(parts.mean, models, by_token)
+    return found | {"lead": _lead(models, found)}
+
+
+def every(parts: Parts, models: Mapping[str, CausalModel], by_token: bool) -> dict[str, float]:
+    """The same, from single sequences too, and what the tokens do."""
+    alone = _agreement(parts.single, models, by_token)
     tokens = {name: getattr(parts, name)() for name in TOKENS}
-    found |= {name: float(values.mean()) for name, values in tokens.items()}
     holds = sum(tokens[name] >= HALF for name in ("received", "sent", "used"))
-    return found | {
-        "lead": _lead(models, found),
-        "part": float(np.mean(holds == 3)),
-        "torn": float(np.mean((holds == 1) | (holds == 2))),
+    return (
+        accuracies(parts, models, by_token)
+        | {f"{name}_single": value for name, value in alone.items()}
+        | {name: float(values.mean()) for name, values in tokens.items()}
+        | {
+            "part": float(np.mean(holds == 3)),
+            "torn": float(np.mean((holds == 1) | (holds == 2))),
+        }
+    )
+
+
+def _agreement(
+    reading: Reading, models: Mapping[str, CausalModel], by_token: bool
+) -> dict[str, float]:
+    return {
+        name: reading.accuracy(model) if by_token else reading.chance(model)
+        for name, model in models.items()
     }
 
 

@@ -9,6 +9,7 @@ arXiv:2305.08809).
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,26 +93,48 @@ class Reading:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a set of count means does to the answers, and three numbers of each token.
+    """What a set of count means does to the answers, and three numbers of each token. Every reading
+    is taken when it is first asked for.
 
     A token has part in a counter if it receives, sends and uses. One alone does not suffice: a
     token may follow a count that nothing but other tokens write (it listens, and counts otherwise),
     write one that its own answer does not need, or need one that is its own.
 
     Args:
-        mean: s's component is the difference of its count means, M_s(c') - M_s(c).
-        single: it comes from one sequence that the means have not seen, x_s(c') - M_s(c), with all
-            that is special to that sequence.
-        needs: what t loses when its own part of others' mean component, at the size t writes it, is
-            held at its mean over counts: 0 where all right answers stay, 1 where one count's
-            stay, as of a constant answer. For two pools of others, see `pools`, [T, 2].
+        model: its read-out from hook_resid_mid is used.
+        held: base sequences.
+        means: count means of every token, by target.
+        alone: cells of which single sequences are taken.
+        reps: sequences of each cell.
+        size: how much of either pool's mean component a token writes, see `written`, [T, 2].
         counters: counter of each token as clusters of count transport have it, [T].
     """
 
-    mean: Reading
-    single: Reading
-    needs: Float[np.ndarray, "token pool"]
+    model: HookedTransformer
+    held: CountCells
+    means: Means
+    alone: CountCells
+    reps: int
+    size: Float[np.ndarray, "token pool"]
     counters: Int[np.ndarray, " token"]
+
+    @cached_property
+    def mean(self) -> Reading:
+        """With s's component as the difference of its count means, M_s(c') - M_s(c)."""
+        return read(self.model, self.held, mean_sources(self.means, self.held))
+
+    @cached_property
+    def single(self) -> Reading:
+        """With that of one sequence that the means have not seen, x_s(c') - M_s(c), and all that is
+        special to that sequence."""
+        return read(self.model, self.held, single_sources(self.means, self.alone, self.reps))
+
+    @cached_property
+    def needs(self) -> Float[np.ndarray, "token pool"]:
+        """What t loses when its own part of others' mean component, at the size t writes it, is
+        held at its mean over counts: 0 where all right answers stay, 1 where one count's stay, as
+        of a constant answer. For two pools of others, see `pools`, [T, 2]."""
+        return needed(self.model, self.means, self.held, self.size, self.counters)
 
     def own(self) -> Float[np.ndarray, " token"]:
         """Share of interchanges of t's own count that t's answer follows exactly: the most that
@@ -144,15 +167,15 @@ class Parts:
 
 @dataclass(frozen=True)
 class Interchange(Parts):
-    """All interchanges of one network.
+    """All interchanges of one network."""
 
-    Args:
-        right: the base is answered rightly before anything is written.
-        size: how much of either pool's mean component t writes, see `written`, [T, 2].
-    """
-
-    right: Bool[np.ndarray, "target count rep"]
-    size: Float[np.ndarray, "token pool"]
+    @property
+    def right(self) -> Bool[np.ndarray, "target count rep"]:
+        """The base is answered rightly before anything is written."""
+        right: Bool[np.ndarray, "target count rep"] = (
+            self.held.predicted == self.held.data.counts.unsqueeze(-1)
+        ).numpy()
+        return right
 
 
 def interchanges(context: CountContext) -> Interchange:
@@ -163,15 +186,15 @@ def interchanges(context: CountContext) -> Interchange:
     1 + (r + c) mod (C - 1) further, round about, so that all pairs of counts come equally often.
     Base and source differ in sequence, token and position.
     """
-    model, reference, held = context.model, context.reference, context.held_out
-    counters, means = context.transport.counters, means_of(reference)
-    size = written(context.transport.matrix(), counters)
+    reference, held = context.reference, context.held_out
+    counters = context.transport.counters
     return Interchange(
-        mean=read(model, held, mean_sources(means, held)),
-        single=read(model, held, single_sources(means, held, held.predicted.shape[2])),
-        right=(held.predicted == held.data.counts.unsqueeze(-1)).numpy(),
-        needs=needed(model, means, held, size, counters),
-        size=size,
+        model=context.model,
+        held=held,
+        means=means_of(reference),
+        alone=held,
+        reps=held.predicted.shape[2],
+        size=written(context.transport.matrix(), counters),
         counters=counters,
     )
 

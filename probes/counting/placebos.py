@@ -27,11 +27,8 @@ from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.interchange import (
     Interchange,
     Parts,
-    Reading,
-    needed,
-    read,
 )
-from mechprobe.probes.counting.written_counts import Means, mean_sources, means_of, single_sources
+from mechprobe.probes.counting.written_counts import Means, means_of
 from mechprobe.probes.untrained import OfUntrained
 
 if TYPE_CHECKING:
@@ -39,8 +36,6 @@ if TYPE_CHECKING:
 
 BASES = 2  # base sequences of each (token, count) cell
 RANK = 1e-10  # share of the greatest variance up to which a direction is rounding
-# Both readings and what is needed, of which `Parts` are made.
-Measured = tuple[Reading, Reading, Float[np.ndarray, "token pool"]]
 
 
 @dataclass(frozen=True)
@@ -67,30 +62,21 @@ def controls(context: CountContext, found: Interchange) -> Controls:
         found: its interchanges; counters and sizes are taken from there.
     """
     model, held = context.model, context.held_out
-    counts = _measured(
-        model,
-        held,
-        means_of(dealt_anew(context, context.reference, "shuffled means")),
-        dealt_anew(context, held, "shuffled sources"),
-        found.size,
-        found.counters,
-    )
     means, true = random_means(context), context.reference.means
     # What is special to a sequence stays, its count is told in the random subspace.
     moved = replace(held, resid=held.resid + (means(0) - true).unsqueeze(2))
-    subspace = _measured(model, held, means, moved, found.size, found.counters)
     return Controls(
-        untrained=_parts(
-            UNTRAINED(model, context.task, context.seed), np.zeros_like(found.counters)
+        untrained=UNTRAINED(model, context.task, context.seed),
+        shuffled=_parts(
+            model,
+            held,
+            means_of(dealt_anew(context, context.reference, "shuffled means")),
+            dealt_anew(context, held, "shuffled sources"),
+            found.size,
+            found.counters,
         ),
-        shuffled=_parts(counts, found.counters),
-        random=_parts(subspace, found.counters),
+        random=_parts(model, held, means, moved, found.size, found.counters),
     )
-
-
-def _parts(measured: Measured, counters: Int[np.ndarray, " token"]) -> Parts:
-    mean, single, needs = measured
-    return Parts(mean=mean, single=single, needs=needs, counters=counters)
 
 
 def dealt_anew(context: CountContext, cells: CountCells, purpose: str) -> CountCells:
@@ -145,32 +131,28 @@ def _power(gram: Float[Tensor, "*batch n n"], exponent: float) -> Float[Tensor, 
     return found
 
 
-def _measured(
+def _parts(
     model: "HookedTransformer",
     held: CountCells,
     means: Means,
-    sources: CountCells,
+    alone: CountCells,
     size: Float[np.ndarray, "token pool"],
     counters: Int[np.ndarray, " token"],
-) -> Measured:
+) -> Parts:
     data = held.data
     few = CountCells(
         BalancedSequences(data.tokens[:, :, :BASES], data.position[:, :, :BASES], data.counts),
         held.resid[:, :, :BASES],
         held.predicted[:, :, :BASES],
     )
-    return (
-        read(model, few, mean_sources(means, few)),
-        read(model, few, single_sources(means, sources, BASES)),
-        needed(model, means, few, size, counters),
-    )
+    return Parts(model, few, means, alone, BASES, size, counters)
 
 
-def _of_untrained(model: "HookedTransformer", task: HistogramTask, seed: int) -> Measured:
+def _of_untrained(model: "HookedTransformer", task: HistogramTask, seed: int) -> Parts:
     context = CountContext(model, task, seed)
     held, means = context.held_out, means_of(context.reference)
     size, one = np.ones((task.T, 2)), np.zeros(task.T, dtype=np.int64)
-    return _measured(context.model, held, means, held, size, one)
+    return _parts(context.model, held, means, held, size, one)
 
 
 UNTRAINED = OfUntrained(_of_untrained)

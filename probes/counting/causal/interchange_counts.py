@@ -14,6 +14,7 @@ from mechprobe.probes.counting.causal_accuracy import (
     TOKENS,
     WHOLE,
     best_model,
+    every,
     named_with_controls,
     with_controls,
 )
@@ -54,7 +55,7 @@ def _specs() -> dict[str, MetricSpec]:
 def interchange_counts(context: CountContext) -> Measurement:
     """Interchange counts between tokens: is the answer exactly what a causal model predicts?"""
     found = interchanges(context)
-    metrics = with_controls(found, controls(context, found))
+    metrics = with_controls(found, controls(context, found), every)
     arrays = {
         "followed": found.mean.followed(),
         "kept": found.mean.kept(),

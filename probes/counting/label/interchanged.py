@@ -8,6 +8,7 @@ import numpy as np
 from mechprobe.probes.counting.causal_accuracy import (
     MODELS,
     WHOLE,
+    accuracies,
     best_model,
     named_with_controls,
     with_controls,
@@ -67,8 +68,7 @@ class Interchanged:
 def interchanged(context: CountContext) -> Interchanged:
     """Interchange counts between tokens of one network, and of its controls."""
     found = interchanges(context)
-    every = with_controls(found, controls(context, found))
-    return Interchanged(found, {name: every[name] for name in told()})
+    return Interchanged(found, with_controls(found, controls(context, found), accuracies))
 
 
 def told() -> dict[str, str]:

@@ -110,7 +110,7 @@ class Parts:
         counters: counter of each token as clusters of count transport have it, [T].
     """
 
-    model: HookedTransformer
+    model: "HookedTransformer"
     held: CountCells
     means: Means
     alone: CountCells

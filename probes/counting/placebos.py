@@ -15,6 +15,7 @@ are those of the count means' own covariance, so that no control depends on the 
 import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,6 +38,7 @@ from mechprobe.probes.counting.interchange import (
     read,
 )
 from mechprobe.probes.counting.written_counts import Means, mean_sources, means_of, single_sources
+from mechprobe.probes.reading import context_for
 
 BASES = 2  # base sequences of each (token, count) cell
 KEPT = 16  # untrained networks whose interchanges are kept: those of a sweep have one shape often
@@ -178,7 +180,7 @@ def _kept(family: Family, config: str, task: HistogramTask, seed: int) -> Measur
 
 
 def _of_untrained(model: HookedTransformer, task: HistogramTask, seed: int) -> Measured:
-    context = CountContext(model, task, seed)
+    context: Any = context_for(model, task, seed)
     held, means = context.held_out, means_of(context.reference)
     size, one = np.ones((task.T, 2)), np.zeros(task.T, dtype=np.int64)
     return _measured(context.model, held, means, held, size, one)

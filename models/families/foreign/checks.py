@@ -11,6 +11,11 @@ from mechprobe.models.families.foreign.config import RUN_NUMBERS
 from mechprobe.models.families.foreign.submodules import NamedModule
 from mechprobe.models.families.foreign.wrapped import ForeignTransformer
 
+# What a causal model can be asked, and how it is read.
+SO_FAR = (
+    ", but so far: mechprobe.from_torch(module, names, mechprobe.SoFarTask(T=16, L=10)) reads such"
+    " a model in plain PyTorch"
+)
 N_SEQUENCES = 4  # that are tried, fewer where they are long
 # Largest difference of patterns (of probabilities), and of logits relative to the greatest.
 TOLERANCE = 1e-4
@@ -40,7 +45,7 @@ def verify(model: ForeignTransformer) -> None:
         if patterns and all(pattern.triu(1).abs().max() == 0 for pattern in patterns):
             raise MechprobeError(
                 "the model's attention is causal: a position that does not see those after it"
-                " cannot count"
+                f" cannot count{SO_FAR}"
             )
         for layer in range(model.cfg.n_layers):
             _scores(model, cache, layer)

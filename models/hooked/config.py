@@ -40,9 +40,11 @@ class HookedConfig:
     positions: bool = False
     # A position sees itself and those before it alone.
     causal: bool = False
+    # The order of a sequence matters, in a way that nothing else here tells.
+    ordered: bool = False
 
     @property
     def knows_positions(self) -> bool:
-        """Whether what a position computes depends on where it stands: by encodings, or because a
-        mask shows it more or fewer others."""
-        return self.positions or self.causal
+        """Whether what a position computes depends on where it stands: by encodings, because a mask
+        shows it more or fewer others, or in a way of its own."""
+        return self.positions or self.causal or self.ordered

@@ -19,6 +19,15 @@ def lacks(model: "HookedTransformer", part: Part) -> str | None:
     return None
 
 
+def lacks_hook(model: "HookedTransformer", *names: str) -> str | None:
+    """Why a probe that reads every block at some hook points cannot; None where it can."""
+    for layer in range(model.cfg.n_layers):
+        for name in names:
+            if (full := f"blocks.{layer}.{name}") not in model.hook_dict:
+                return f"the model has no {full}: no submodule was named for it"
+    return None
+
+
 def is_constant(model: "HookedTransformer") -> bool:
     """Whether every block mixes by a matrix of its own, whatever the input."""
     return all(mixing.constant for mixing in model.mixers)

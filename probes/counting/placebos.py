@@ -13,7 +13,7 @@ are those of the count means' own covariance, so that no control depends on the 
 """
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ from mechprobe.probes.counting.interchange import (
     Parts,
 )
 from mechprobe.probes.counting.written_counts import Means, means_of
+from mechprobe.probes.reading import context_for
 from mechprobe.probes.untrained import OfUntrained
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _parts(
 
 
 def _of_untrained(model: "HookedTransformer", task: HistogramTask, seed: int) -> Parts:
-    context = CountContext(model, task, seed)
+    context: Any = context_for(model, task, seed)
     held, means = context.held_out, means_of(context.reference)
     size, one = np.ones((task.T, 2)), np.zeros(task.T, dtype=np.int64)
     return _parts(context.model, held, means, held, size, one)

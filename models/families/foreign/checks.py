@@ -8,8 +8,14 @@ from transformer_lens.hook_points import HookPoint
 
 from mechprobe.models.base.errors import MechprobeError
 from mechprobe.models.families.foreign.config import RUN_NUMBERS
+from mechprobe.models.families.foreign.submodules import NamedModule
 from mechprobe.models.families.foreign.wrapped import ForeignTransformer
 
+# What a causal model can be asked, and how it is read.
+SO_FAR = (
+    ", but so far: mechprobe.from_torch(module, names, mechprobe.SoFarTask(T=16, L=10)) reads such"
+    " a model in plain PyTorch"
+)
 N_SEQUENCES = 4  # that are tried, fewer where they are long
 # Largest difference of patterns (of probabilities), and of logits relative to the greatest.
 TOLERANCE = 1e-4
@@ -36,10 +42,10 @@ def verify(model: ForeignTransformer) -> None:
             if not value.isfinite().all():
                 raise MechprobeError(f"the model's {name} is not finite on its own task")
         patterns = [cache[name] for name in cache if name.endswith("attn.hook_pattern")]
-        if all(pattern.triu(1).abs().max() == 0 for pattern in patterns):
+        if patterns and all(pattern.triu(1).abs().max() == 0 for pattern in patterns):
             raise MechprobeError(
                 "the model's attention is causal: a position that does not see those after it"
-                " cannot count"
+                f" cannot count{SO_FAR}"
             )
         for layer in range(model.cfg.n_layers):
             _scores(model, cache, layer)
@@ -64,6 +70,8 @@ def _width(model: ForeignTransformer, tokens: Tensor) -> int:
 
 def _scores(model: ForeignTransformer, cache: dict[str, Tensor], layer: int) -> None:
     names = [f"blocks.{layer}.attn.{n}" for n in ("hook_attn_scores", "hook_pattern")]
+    if names[0] not in cache and isinstance(model.inner, NamedModule):
+        return  # nothing is said of scores
     missing = [name for name in names if name not in cache]
     if missing:
         raise MechprobeError(f"the model's run does not give {missing[0]}")
@@ -83,6 +91,9 @@ def _scores(model: ForeignTransformer, cache: dict[str, Tensor], layer: int) -> 
 
 def _written_patterns(model: ForeignTransformer, tokens: Tensor) -> None:
     stems = [f"blocks.{layer}.attn." for layer in range(model.cfg.n_layers)]
+    if isinstance(model.inner, NamedModule):
+        _reaching(model, tokens, [f"{stem}hook_pattern" for stem in stems])
+        return
     kept: dict[str, Tensor] = {}
 
     def flat(value: Tensor, hook: HookPoint) -> Tensor:
@@ -105,6 +116,30 @@ def _written_patterns(model: ForeignTransformer, tokens: Tensor) -> None:
             )
 
 
+def _reaching(model: ForeignTransformer, tokens: Tensor, names: list[str]) -> None:
+    """Whether patterns that are written change what is read; values were not named."""
+
+    def upside_down(value: Tensor, hook: HookPoint) -> Tensor:
+        return value.flip(-1)
+
+    plain = model.resid_mid(tokens)
+    for name in names:
+        if name not in model.taps.points:
+            continue
+        kept: list[Tensor] = []
+
+        def keep(value: Tensor, hook: HookPoint, kept: list[Tensor] = kept) -> None:
+            kept.append(value)
+
+        hooks = [(name, upside_down), (model.place, keep)]
+        model.run_with_hooks(tokens, fwd_hooks=hooks)
+        if (kept[0] - plain).abs().max() <= _tolerance(model) * plain.abs().max().clamp(min=1):
+            raise MechprobeError(
+                f"{name}: a pattern written there reaches nothing; name a submodule that it goes"
+                " through on its way to the values"
+            )
+
+
 def _read_out(model: ForeignTransformer, tokens: Tensor, answers: Tensor) -> None:
     size = answers.abs().max().clamp(min=1)
     mid = model.resid_mid(tokens)
@@ -114,6 +149,7 @@ def _read_out(model: ForeignTransformer, tokens: Tensor, answers: Tensor) -> Non
             f"the model's answers are not read from {model.place} by its block's feed-forward"
             f" layer, ln_final and unembed (relative difference {off.item():.2g})"
         )
+    _each_alone(model, mid, answers, size)
     moved = mid.roll((1, 1), (0, 1))  # there may be one sequence alone
 
     def write(value: Tensor, hook: HookPoint) -> Tensor:
@@ -125,6 +161,17 @@ def _read_out(model: ForeignTransformer, tokens: Tensor, answers: Tensor) -> Non
         raise MechprobeError(
             f"what is written to {model.place} does not reach all that follows (relative"
             f" difference {off.item():.2g})"
+        )
+
+
+def _each_alone(model: ForeignTransformer, mid: Tensor, answers: Tensor, size: Tensor) -> None:
+    """Whether every position is read alone, wherever it stands."""
+    rolled = model.read_out(mid.roll(1, 1)).roll(-1, 1)
+    off = (rolled - answers).abs().max() / size
+    if off > _tolerance(model):
+        raise MechprobeError(
+            f"answers to {model.place} depend on where it stands (relative difference"
+            f" {off.item():.2g}): behind it positions have to be read alone"
         )
 
 

@@ -12,9 +12,12 @@ from mechprobe.models.base.weights import Weights
 from mechprobe.models.families.foreign.config import ForeignConfig
 from mechprobe.models.families.foreign.copying import copied
 from mechprobe.models.families.foreign.description import TaskDescription
+from mechprobe.models.families.foreign.submodules import NamedModule
 from mechprobe.models.families.foreign.taps import Reached, Taps
 from mechprobe.models.hooked import FAMILIES, HookedConfig, HookedTransformer, Mixing
 from mechprobe.models.tasks import Interface, check_fits
+
+UNNAMED = "no submodule was named at which its attention pattern stands"
 
 
 class ForeignTransformer(HookedTransformer):
@@ -81,7 +84,8 @@ class ForeignTransformer(HookedTransformer):
             attn_only=attn_only,
             normalization_type=config.field("normalization_type"),
             act_fn=config.field("act_fn") or "",
-            constant_mixing="blocks.0.attn.hook_q" not in self.taps.points,
+            constant_mixing=self._is_constant("blocks.0.attn."),
+            ordered=bool(getattr(model, "ordered", False)),
             positions="hook_pos_embed" in self.taps.points,
         )
         self.place = f"blocks.{self.cfg.n_layers - 1}.hook_resid_mid"
@@ -157,9 +161,16 @@ class ForeignTransformer(HookedTransformer):
         cfg, there = self.cfg, self.taps.points
         blocks = [f"blocks.{layer}.attn." for layer in range(cfg.n_layers)]
         return [
-            Mixing.at(at, there, cfg.n_heads, cfg.softmax, f"{at}hook_q" not in there)
+            Mixing.at(at, there, cfg.n_heads, cfg.softmax, self._is_constant(at))
+            if f"{at}hook_pattern" in there
+            else Mixing(no_weights=UNNAMED)
             for at in blocks
         ]
+
+    def _is_constant(self, at: str) -> bool:
+        """Whether a block's weights are a matrix of its own: nothing is compared, in a model that
+        would show its queries."""
+        return f"{at}hook_q" not in self.taps.points and not isinstance(self.inner, NamedModule)
 
     # -- views and copies -----------------------------------------------------------------------
 

@@ -7,7 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mechprobe.models import HistogramTask, HookedTransformer
 from mechprobe.probes.counting.context import CountContext, needs_counts
+from mechprobe.probes.counting.mixing import lacks_hook
 from mechprobe.probes.counting.pairs import PAIRS, count_pairs
 from mechprobe.probes.counting.paths import CountPaths, Head
 from mechprobe.probes.drawing import blank, heatmap
@@ -138,7 +140,11 @@ def _both(paths: CountPaths, part: str) -> Float[Tensor, "layer 2"]:
     return torch.stack([paths.here(part, paths.partners), paths.elsewhere(part)], 1)
 
 
-count_path.applies(needs_counts)
+def _why_not(model: HookedTransformer, task: HistogramTask) -> str | None:
+    return needs_counts(model, task) or lacks_hook(model, "hook_attn_out", "hook_mlp_out")
+
+
+count_path.applies(_why_not)
 
 
 @count_path.figure

@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from mechprobe.models import HistogramTask, HookedTransformer
 from mechprobe.models.base.draws import draw_order
 from mechprobe.probes.counting.context import COUNTED, CountContext
+from mechprobe.probes.counting.mixing import lacks_hook
 from mechprobe.probes.counting.neurons import needs_neurons
 from mechprobe.probes.drawing import BLUE, GREY, ORANGE, blank
 from mechprobe.probes.invariances import INVARIANCES
@@ -133,7 +135,11 @@ def linear_decoders(context: CountContext) -> Measurement:
     return Measurement(metrics=metrics, arrays=curves)
 
 
-linear_decoders.applies(needs_neurons)
+def _why_not(model: HookedTransformer, task: HistogramTask) -> str | None:
+    return needs_neurons(model, task) or lacks_hook(model, "hook_attn_out")
+
+
+linear_decoders.applies(_why_not)
 
 
 @linear_decoders.figure

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mechprobe.models import HistogramTask, HookedTransformer
 from mechprobe.probes.counting.context import COUNTED, CountContext
 from mechprobe.probes.counting.neurons import attributions, needs_neurons
 from mechprobe.probes.drawing import SEQUENTIAL, blank, heatmap
@@ -129,7 +130,14 @@ def decision_regions(
     return answer.view(GRID, GRID).T.int(), extent, path
 
 
-readout.applies(needs_neurons)
+def _why_not(model: HookedTransformer, task: HistogramTask) -> str | None:
+    if (reason := needs_neurons(model, task)) is not None:
+        return reason
+    known = hasattr(model, "W_in")
+    return None if known else "which weights lead to the neurons is not known"
+
+
+readout.applies(_why_not)
 
 
 @readout.figure

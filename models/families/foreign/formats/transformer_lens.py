@@ -21,6 +21,7 @@ from mechprobe.models.base.safe.reading import (
 from mechprobe.models.base.validation import validated
 from mechprobe.models.checkpoints.registry import checkpoint_format
 from mechprobe.models.families.foreign.booting import NativeConfig
+from mechprobe.models.families.foreign.checks import SO_FAR
 from mechprobe.models.families.foreign.config import ForeignConfig
 from mechprobe.models.families.foreign.description import TaskDescription
 from mechprobe.models.hooked import FAMILIES, HookedTransformer
@@ -54,7 +55,7 @@ class Foreign:
         if fields.get("attention_dir") == "causal":
             raise MechprobeError(
                 f"{where}: attention_dir is causal: a position that does not see those after it"
-                " cannot count"
+                f" cannot count{SO_FAR}"
             )
         native = validated(NativeConfig, fields, where)
         task = read_json(folder, TASK_FILE)

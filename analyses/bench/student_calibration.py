@@ -1,6 +1,6 @@
 """Fit the confidence of labels of students, on students whose order parameters are planted.
 
-    python -m mechprobe.analyses.bench.student_calibration [--models N] [--seed S]
+    mechprobe bench student-calibration [--models N] [--seed S]
 
 A quarter each of positional, semantic, mixed and uninformed students, with overlaps, noise and
 width drawn at random, down to overlaps that chance gives as well. One half of them, by turns, fits
@@ -8,16 +8,15 @@ a logistic regression of being right on the share of replicates with the same la
 which the fit never sees, is what its error is measured on. Writes probes/teacher/calibration.json.
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from mechprobe.analyses.bench.shell import from_shell, positive
 
 from mechprobe.analyses.bench.calibration import fitted_on
+from mechprobe.analyses.common.console import tell
 from mechprobe.models import HookedTransformer, SolvableConfig
 from mechprobe.models.base.draws import draw_uniform
 from mechprobe.models.base.files import write_text
@@ -111,26 +110,20 @@ def calibrate(outcomes: Sequence[Outcome], number: int, seed: int) -> calibratio
         held_out_right=sum(o.right for o in others),
         held_out_error=round(error(sure, [o.right for o in others]), 4),
         seed=seed,
-        made_by=(
-            "python -m mechprobe.analyses.bench.student_calibration"
-            f" --models {number} --seed {seed}"
-        ),
+        made_by=(f"mechprobe bench student-calibration --models {number} --seed {seed}"),
     )
 
 
-def main() -> None:
-    """Run from the shell."""
-    parser = argparse.ArgumentParser(description="Fit the confidence of students' labels.")
-    parser.add_argument("--models", type=positive, default=400)
-    parser.add_argument("--seed", type=int, default=70_000)
-    arguments = parser.parse_args()
-    wanted = plans(arguments.models, arguments.seed)
+def run(models: int, seed: int) -> None:
+    """Fit, write the calibration into the package, and print it.
+
+    Args:
+        models: how many students.
+        seed: of the students.
+    """
+    wanted = plans(models, seed)
     found = dict(run_all(outcome, wanted, "labelling"))
-    fitted = calibrate([found[plan] for plan in wanted], arguments.models, arguments.seed)
+    fitted = calibrate([found[plan] for plan in wanted], models, seed)
     write_text(OUTPUT, fitted.model_dump_json(indent=2) + "\n")
-    print(f"{len(wanted)} students; wrote {OUTPUT.name}:")
-    print(fitted.model_dump_json(indent=2))
-
-
-if __name__ == "__main__":
-    from_shell(main)
+    tell(f"{len(wanted)} students; wrote {OUTPUT.name}:")
+    tell(fitted.model_dump_json(indent=2))

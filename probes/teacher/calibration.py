@@ -1,7 +1,7 @@
 """From agreement of bootstrap replicates to a probability of being right, and where that ends.
 
 A logistic regression on students whose order parameters were planted, with its error on others
-that it never saw: `python -m mechprobe.analyses.bench.student_calibration` makes calibration.json
+that it never saw: `mechprobe bench student-calibration` makes calibration.json
 beside this file.
 """
 

@@ -1,24 +1,22 @@
 """Compile the programs and store them, or label those that are stored for the documentation.
 
-    python -m mechprobe.analyses.bench.tracr --compile DIR
-    python -m mechprobe.analyses.bench.tracr --docs docs
+    mechprobe bench tracr --compile DIR
+    mechprobe bench tracr --docs docs
 
 The first needs tracr (`pip install mechprobe[compiled]`) and writes weights.safetensors and
 programs.json; the package's own copies lie in analyses/bench/tracr/data. The second needs no tracr
 and puts the tables into docs/formats/tracr.md.
 """
 
-import argparse
 from importlib.metadata import version
 from pathlib import Path
-
-from mechprobe.analyses.bench.shell import from_shell
 
 from mechprobe.analyses.bench.tracr.page import labelled, refresh
 from mechprobe.analyses.bench.tracr.programs import PROGRAMS
 from mechprobe.analyses.bench.tracr.store import Compiled, keep
 from mechprobe.analyses.bench.tracr.truth import TRUTH
 from mechprobe.analyses.bench.tracr.verify import verify
+from mechprobe.analyses.common.console import tell
 from mechprobe.models import MechprobeError
 from mechprobe.models.base.weights import Weights
 from mechprobe.models.families.foreign.tracr import model_of, parts_of
@@ -47,25 +45,24 @@ def compiled(program: str, T: int, L: int) -> tuple[Compiled, Weights]:
     return one, weights
 
 
-def main() -> None:
-    """Run from the shell."""
-    parser = argparse.ArgumentParser(description="Programs that count, compiled by tracr.")
-    parser.add_argument("--compile", type=Path, metavar="DIR", help="compile and store them here")
-    parser.add_argument("--docs", type=Path, help="put tables into the documentation here")
-    given = parser.parse_args()
-    if given.compile is not None:
-        made = {}
-        for program in PROGRAMS:
-            for T, L in SIZES:
-                one, weights = compiled(program, T, L)
-                made[one.name] = one, weights
-                print(f"{one.name}: {len(one.verified)} cases hold")
-        keep(
-            given.compile, made, f"mechprobe, of programs compiled by tracr {version('tracr-pypi')}"
-        )
-    if given.docs is not None:
-        refresh(given.docs, labelled())
+def compile_all(folder: Path) -> None:
+    """Compile every program at every size, check it, and store all of them.
+
+    Args:
+        folder: where to.
+
+    Raises:
+        MechprobeError: as `compiled`, or the folder cannot be written.
+    """
+    made = {}
+    for program in PROGRAMS:
+        for T, L in SIZES:
+            one, weights = compiled(program, T, L)
+            made[one.name] = one, weights
+            tell(f"{one.name}: {len(one.verified)} cases hold")
+    keep(folder, made, f"mechprobe, of programs compiled by tracr {version('tracr-pypi')}")
 
 
-if __name__ == "__main__":
-    from_shell(main)
+def describe(docs: Path) -> None:
+    """Label what the package has, and put the tables into the documentation."""
+    refresh(docs, labelled())

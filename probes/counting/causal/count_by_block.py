@@ -13,7 +13,8 @@ from mechprobe.models import HistogramTask
 from mechprobe.models.base.chunks import joined
 from mechprobe.probes.counting.context import CountContext, needs_counts
 from mechprobe.probes.counting.label.rule import PRIVATE, SHARED
-from mechprobe.probes.counting.transport import DOSES, LEAST_SLOPE, admissible, differences
+from mechprobe.probes.counting.sharing import Sharing
+from mechprobe.probes.counting.transport import DOSES, admissible, cluster, differences
 from mechprobe.probes.drawing import BLUE, GREY, ORANGE, blank
 from mechprobe.probes.invariances import INVARIANCES
 from mechprobe.probes.registry import Measurement, MetricSpec, probe
@@ -25,55 +26,49 @@ if TYPE_CHECKING:
 
     from mechprobe.models import HookedTransformer
 
+FEW = 2  # sequences of each (token, count) cell that the rest of the model is run on
+
 
 @probe(
     "count-by-block",
     kind="causal",
     metrics={
         "first_own": MetricSpec("answer's slope on a token's own count, first block", "1"),
-        "first_kappa": MetricSpec("other tokens' slope over the own, first block", "1"),
+        "first_kappa": MetricSpec("other tokens' slope over the own, mean, first block", "1"),
         "last_own": MetricSpec("answer's slope on a token's own count, last block", "1"),
-        "last_kappa": MetricSpec("other tokens' slope over the own, last block", "1"),
+        "last_kappa": MetricSpec("other tokens' slope over the own, mean, last block", "1"),
     },
-    parameters=lambda: {"doses": list(DOSES), "least_slope": LEAST_SLOPE},
+    parameters=lambda: {"doses": list(DOSES), "sequences": FEW},
     invariances=INVARIANCES,
 )
 def count_by_block(context: CountContext) -> Measurement:
     """Which tokens share a counter after each block's attention?"""
     blocks = range(context.model.cfg.n_layers)
-    slopes = np.array([slopes_after(context, block)[:2] for block in blocks])
-    own, other = slopes.mean(-1).T
-    kappa = np.where(own > LEAST_SLOPE, other / np.where(own > LEAST_SLOPE, own, 1.0), np.nan)
+    slopes = [slopes_after(context, block) for block in blocks]
+    own = np.array([np.diagonal(X) for X in slopes])
+    each = np.array([shared_after(X) for X in slopes])
+    other = np.array([(X.sum(1) - np.diagonal(X)) / max(1, len(X) - 1) for X in slopes])
+    heard = ~np.isnan(each)
+    total = np.where(heard, each, 0).sum(-1)
+    kappa = np.where(heard.any(-1), total / heard.sum(-1).clip(1), np.nan)
     metrics = {}
     for place, block in (("first", 0), ("last", -1)):
-        metrics[f"{place}_own"] = own[block]
+        metrics[f"{place}_own"] = own[block].mean()
         metrics[f"{place}_kappa"] = None if np.isnan(kappa[block]) else kappa[block]
-    arrays = {"own": slopes[:, 0], "other": slopes[:, 1], "kappa": kappa}
+    arrays = {"own": own, "other": other, "shared": each, "kappa": kappa}
     return Measurement(metrics=metrics, arrays=arrays)
 
 
-def slopes_after(context: CountContext, block: int) -> Float[np.ndarray, "3 token"]:
-    """Slope of every token's answer on count components that are written after a block's attention:
-    its own, the mean one of all others, and that of the others that share its counter after the
-    last block (0 where there are none)."""
+def slopes_after(context: CountContext, block: int) -> Float[np.ndarray, "target source"]:
+    """Slope of every token's answer on the count component of every token that is written after a
+    block's attention: count transport there, with the rest of the model run on."""
     held, name = context.held_out, context.hook_name("attn_out", block)
     reference = replace(context.reference, resid=resid_after(context, block))
-    T, C, R = held.predicted.shape
-    valid = admissible(C)
-    counters = torch.from_numpy(context.transport.counters)
-    others = 1 - torch.eye(T, dtype=reference.resid.dtype)
-    pools = torch.stack([others, others * (counters == counters.unsqueeze(1))], 1)
-    pools = pools / pools.sum(-1, keepdim=True).clamp(min=1)
-
-    def sources_for(piece: slice) -> Tensor:
-        delta = differences(reference.means_of(piece))[0]
-        own = delta[torch.arange(len(delta)), torch.arange(T)[piece]]
-        pooled = torch.einsum("tps,tscki->ptcki", pools[piece], delta)
-        return torch.cat([own.unsqueeze(0), pooled])
-
-    parts = [sources_for(piece) for piece in reference.target_pieces(len(DOSES))]
-    sources = torch.cat(parts, 1)  # [3, target, count, dose, d]
-    flat, at = held.data.tokens.flatten(0, 2), held.data.position.flatten()
+    T, C = held.predicted.shape[:2]
+    tokens, position = (v[:, :, :FEW] for v in (held.data.tokens, held.data.position))
+    predicted, valid = held.predicted[:, :, :FEW], admissible(C)
+    R = predicted.shape[2]
+    flat, at = tokens.flatten(0, 2), position.flatten()
 
     def answers(edit: Tensor, piece: slice) -> Tensor:
         row, here = torch.arange(len(at[piece])), at[piece]
@@ -88,16 +83,26 @@ def slopes_after(context: CountContext, block: int) -> Float[np.ndarray, "3 toke
         answered: Tensor = logits[row, here].argmax(-1)
         return answered
 
-    moved = np.zeros((3, T))
-    for which, source in enumerate(sources):
+    pieces = reference.target_pieces(len(DOSES))
+    # [target, source, count, dose, d]
+    delta = torch.cat([differences(reference.means_of(piece))[0] for piece in pieces])
+    moved = np.zeros((T, T))
+    for source in range(T):
         for i, dose in enumerate(DOSES):
-            edit = (source[:, :, i] * valid[:, i, None]).unsqueeze(2).expand(T, C, R, -1)
+            edit = (delta[:, source, :, i] * valid[:, i, None]).unsqueeze(2).expand(T, C, R, -1)
             answered = joined(len(at), context.run_bytes, partial(answers, edit.flatten(0, 2)))
-            shift = answered.view(T, C, R) - held.predicted
-            moved[which] += dose * (shift * valid[:, i, None]).sum((1, 2)).double().numpy()
+            shift = answered.view(T, C, R) - predicted
+            moved[:, source] += dose * (shift * valid[:, i, None]).sum((1, 2)).double().numpy()
     weight = R * (valid * torch.tensor(DOSES, dtype=torch.int64).square()).sum().item()
-    found: Float[np.ndarray, "3 token"] = moved / weight
+    found: Float[np.ndarray, "target source"] = moved / weight
     return found
+
+
+def shared_after(X: Float[np.ndarray, "target source"]) -> Float[np.ndarray, " token"]:
+    """How far every token takes part in others' counts, by the slopes after one block; NaN where it
+    does not follow its own. Tokens are grouped by these slopes, for a later block may make common
+    what was counted apart."""
+    return Sharing.of(X, cluster(X)).kappa()
 
 
 def resid_after(context: CountContext, block: int) -> Float[Tensor, "token count rep d"]:

@@ -7,11 +7,10 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from mechprobe.probes.counting.causal.count_by_block import slopes_after
+from mechprobe.probes.counting.causal.count_by_block import shared_after, slopes_after
 from mechprobe.probes.counting.causal.remove_shared import lost
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.label.evidence import PARTLY, Earlier
-from mechprobe.probes.counting.sharing import LEAST_SLOPE
 
 if TYPE_CHECKING:
     from transformer_lens.hook_points import HookPoint
@@ -25,10 +24,9 @@ def earlier(context: CountContext) -> Earlier | None:
         return None
     found = []
     for block in blocks:
-        own, others, group = slopes_after(context, block)
-        heard = own > LEAST_SLOPE
-        kappa = np.where(heard, np.maximum(others, group) / np.where(heard, own, 1.0), np.nan)
-        found.append((block, own, kappa))
+        slopes = slopes_after(context, block)
+        own = np.diagonal(slopes).copy()
+        found.append((block, own, shared_after(slopes)))
         if own.mean() >= PARTLY:
             break
     block, own, kappa = max(found, key=lambda one: float(one[1].mean()))

@@ -33,8 +33,8 @@ class Earlier:
     Args:
         block: the first whose count the answers follow, or follow most; counted from 0.
         own: slope of the answer on each token's own count written after its attention, [T].
-        kappa: slope on other tokens' counts over the own, the larger of all others and those with
-            the same counter; NaN where a token does not follow its own, [T].
+        kappa: how far a token takes part in others' counts after that attention, as `Sharing.kappa`
+            has it behind the last; NaN where it does not follow its own, [T].
         needed: share of the accuracy above chance that is lost when the last block reads every
             token without its sequence.
     """

@@ -4,6 +4,7 @@ import re
 import shlex
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -39,9 +40,16 @@ def test_output_is_as_the_commands_print_it(
     assert printed == shown[2]
 
 
+def test_tables_and_figures_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(BLOCKS[1], "README.md", "exec"), names)
+    assert "inventory-based" in capsys.readouterr().out
+    assert [bool(axes.get_title()) for axes in names["figure"].axes[:2]] == [True, True]
+
+
 def test_foreign_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     """A TransformerLens model is wrapped, labelled and probed; untrained, it does not count."""
-    exec(compile(BLOCKS[1], "README.md", "exec"), {"__name__": "__main__"})
+    exec(compile(BLOCKS[2], "README.md", "exec"), {"__name__": "__main__"})
     verdict, words = capsys.readouterr().out.splitlines()
     assert verdict.endswith("attention, counting unsolved")
     assert words.startswith("The scores' variance is")
@@ -49,17 +57,17 @@ def test_foreign_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_students_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     """Both minima are trained and told apart."""
-    exec(compile(BLOCKS[2], "README.md", "exec"), {"__name__": "__main__"})
+    exec(compile(BLOCKS[3], "README.md", "exec"), {"__name__": "__main__"})
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["semantic", "positional"]
 
 
 def test_probe_example_is_short_and_works() -> None:
     """At most 25 lines of code, a registered probe with figure and words that passes the kit."""
-    code = [line for line in BLOCKS[3].splitlines() if line.strip()]
+    code = [line for line in BLOCKS[4].splitlines() if line.strip()]
     assert len(code) <= 25
     with PROBES.isolated():
-        exec(compile(BLOCKS[3], "README.md", "exec"), {"__name__": "__main__"})
+        exec(compile(BLOCKS[4], "README.md", "exec"), {"__name__": "__main__"})
         result = mechprobe.study(mechprobe.construct("dot", T=8, L=6), name="m")
         mine = next(r for r in result.probes if r.probe == "neuron-sparsity")
         assert mine.value("silent") == 0

@@ -39,7 +39,7 @@ class Labels(Mapping[str, MechanismLabel]):
     def to_frame(self) -> "DataFrame":
         """A row a model: verdict, kind and confidence on every axis, and the numbers behind them;
         those without a label last, with a `problem`."""
-        from mechprobe.probes.frames import of_labels
+        from mechprobe.probes.views.frames import of_labels
 
         return of_labels(self.found, self.problems)
 
@@ -48,7 +48,7 @@ class Labels(Mapping[str, MechanismLabel]):
         return f"Labels({len(self.found)} models{failed})"
 
     def _repr_html_(self) -> str:
-        from mechprobe.probes.showing import of_labels
+        from mechprobe.probes.views.showing import of_labels
 
         return of_labels(self.found, self.problems)
 

@@ -21,7 +21,7 @@ from mechprobe.probes.context import Context
 from mechprobe.probes.guard import guarded
 from mechprobe.probes.invariances import checked
 from mechprobe.probes.reading import context_for
-from mechprobe.probes.results import Metric, ProbeResult, Provenance
+from mechprobe.probes.results import VIEWS, Metric, ProbeResult, Provenance
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,9 +68,7 @@ class Probe:
         return f"Probe({self.name!r}, {self.summary!r})"
 
     def _repr_html_(self) -> str:
-        from mechprobe.probes.showing import of_probes
-
-        return of_probes([self])
+        return str(VIEWS["probes-html"]([self]))
 
     @property
     def summary(self) -> str:
@@ -259,9 +257,7 @@ class Probes(dict[str, Probe]):
         return f"Probes({', '.join(self)})"
 
     def _repr_html_(self) -> str:
-        from mechprobe.probes.showing import of_probes
-
-        return of_probes(self.values())
+        return str(VIEWS["probes-html"](self.values()))
 
 
 def all_probes() -> Probes:

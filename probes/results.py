@@ -1,6 +1,7 @@
 """Result schemas: what probes return, what runs store, what reports read (pydantic, JSON)."""
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from pydantic import (
 )
 
 from mechprobe.models.base.errors import MechprobeError, short
-from mechprobe.models.base.registry import nearest
+from mechprobe.models.base.registry import Registry, nearest
 from mechprobe.models.base.validation import known_version
 from mechprobe.probes.upgrade import upgraded
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 SCHEMA_VERSION = 2
+# How results are shown is not for this file to know; it asks by name.
+VIEWS: Registry[Callable[..., Any]] = Registry(
+    "view", "mechprobe.views", ["mechprobe.probes.views.*"]
+)
 COLUMN = 3.25  # inches: a column of a paper
 FEW = 4  # metrics in a short representation
 LARGEST = 2**63  # beyond, a number in a stored result is damage
@@ -133,21 +138,18 @@ class ProbeResult(_Schema):
             MechprobeError: the probe is not installed here, has no figure or no such panel, or
                 draws on a sheet of its own though axes were given; or no such width can be drawn.
         """
-        from mechprobe.probes.portraits import figure_of
-
-        return figure_of(self, ax, width, panel)
+        figure: Figure = VIEWS["figure"](self, ax, width, panel)
+        return figure
 
     def to_frame(self) -> "DataFrame":
         """A row a metric: value, unit, bounds and what it means."""
-        from mechprobe.probes.frames import of_metrics
-
-        return of_metrics(self)
+        frame: DataFrame = VIEWS["metrics-frame"](self)
+        return frame
 
     def arrays_to_frame(self) -> "DataFrame":
         """What the figure is drawn from: a row a number, with its array and its place there."""
-        from mechprobe.probes.frames import of_arrays
-
-        return of_arrays(self)
+        frame: DataFrame = VIEWS["arrays-frame"](self)
+        return frame
 
     def __repr__(self) -> str:
         numbers = [f"{name}={self.value(name):.4g}" for name in list(self.metrics)[:FEW]]
@@ -157,9 +159,7 @@ class ProbeResult(_Schema):
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        from mechprobe.probes.showing import of_result
-
-        return of_result(self)
+        return str(VIEWS["result-html"](self))
 
 
 class AxisLabel(_Schema):
@@ -228,9 +228,8 @@ class MechanismLabel(_Schema):
         Args:
             name: of the model, for the first column.
         """
-        from mechprobe.probes.frames import of_labels
-
-        return of_labels({name: self})
+        frame: DataFrame = VIEWS["labels-frame"]({name: self})
+        return frame
 
     def __repr__(self) -> str:
         sure = "" if self.certainty is None else f", confidence={self.certainty:.2f}"
@@ -239,9 +238,7 @@ class MechanismLabel(_Schema):
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        from mechprobe.probes.showing import of_label
-
-        return of_label(self)
+        return str(VIEWS["label-html"](self))
 
     # -- the fields of schema version 1 ---------------------------------------------------------
 
@@ -349,9 +346,8 @@ class ModelResult(_Schema):
 
     def to_frame(self) -> "DataFrame":
         """One row: where it is from, its sizes, its label, and metrics as "probe.metric"."""
-        from mechprobe.probes.frames import of_models
-
-        return of_models([self])
+        frame: DataFrame = VIEWS["models-frame"]([self])
+        return frame
 
     def __repr__(self) -> str:
         ran = f"{len(self.probes)} {'probe' if len(self.probes) == 1 else 'probes'}"
@@ -360,9 +356,7 @@ class ModelResult(_Schema):
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        from mechprobe.probes.showing import of_model
-
-        return of_model(self)
+        return str(VIEWS["model-html"](self))
 
 
 class RunInfo(_Schema):

@@ -36,7 +36,7 @@ class Run(NamedTuple):
 
     def to_frame(self) -> "DataFrame":
         """A row a model: its sizes, its label, and metrics as "probe.metric"."""
-        from mechprobe.probes.frames import of_models
+        from mechprobe.probes.views.frames import of_models
 
         return of_models(self.results)
 
@@ -55,7 +55,7 @@ class Run(NamedTuple):
         return f"Run({self.info.title!r}, {len(self.results)} models)"
 
     def _repr_html_(self) -> str:
-        from mechprobe.probes.showing import of_models
+        from mechprobe.probes.views.showing import of_models
 
         return of_models(self.info.title, self.results)
 

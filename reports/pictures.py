@@ -13,10 +13,10 @@ from mechprobe.models import MechprobeError
 from mechprobe.models.base.errors import short
 from mechprobe.models.base.parallel import run_all
 from mechprobe.models.base.registry import guarded
-from mechprobe.probes.portraits import drawn
 from mechprobe.probes.reading import READINGS
 from mechprobe.probes.registry import Probe, all_probes
 from mechprobe.probes.results import ModelResult, ProbeResult
+from mechprobe.probes.views.portraits import drawn
 from mechprobe.reports.figures import FULL, Form, Image, to_data_uri
 
 # Probes' results, of which half have a figure: from here on several processes save more time than

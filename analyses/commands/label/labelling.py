@@ -30,8 +30,8 @@ from mechprobe.models.checkpoints.asking import settings_text
 from mechprobe.models.tasks import described
 from mechprobe.probes import MechanismLabel
 from mechprobe.probes import label as label_model
-from mechprobe.probes.frames import of_labels
 from mechprobe.probes.reading import columns_of
+from mechprobe.probes.views.frames import of_labels
 
 if TYPE_CHECKING:
     import pandas as pd

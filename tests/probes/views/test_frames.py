@@ -8,9 +8,9 @@ import pytest
 import mechprobe
 from mechprobe.models import MechprobeError, construct
 from mechprobe.models.hooked import HookedTransformer
-from mechprobe.probes import frames, showing
 from mechprobe.probes.results import Metric, ModelResult, ProbeResult, Provenance, RunInfo
 from mechprobe.probes.runs import save_result, save_run
+from mechprobe.probes.views import frames, showing
 
 
 @pytest.fixture(scope="module")

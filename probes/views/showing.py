@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from mechprobe.models.base.errors import short
 from mechprobe.probes.registry import PROBES
-from mechprobe.probes.results import MechanismLabel, ModelResult, ProbeResult
+from mechprobe.probes.results import VIEWS, MechanismLabel, ModelResult, ProbeResult
 
 if TYPE_CHECKING:
     from mechprobe.probes.registry import Probe
@@ -102,3 +102,9 @@ def _picture(result: ProbeResult) -> Markup:
     data = base64.b64encode(drawn.getvalue()).decode("ascii")
     alt = f"figure of {result.probe}"
     return Markup('<img alt="{}" src="data:image/png;base64,{}">').format(alt, data)
+
+
+VIEWS.add("label-html", of_label, __name__)
+VIEWS.add("result-html", of_result, __name__)
+VIEWS.add("model-html", of_model, __name__)
+VIEWS.add("probes-html", of_probes, __name__)

@@ -6,7 +6,7 @@ from mechprobe.models import MechprobeError
 from mechprobe.models.base.errors import short
 from mechprobe.models.base.registry import guarded
 from mechprobe.probes.registry import PROBES, Probe
-from mechprobe.probes.results import ProbeResult
+from mechprobe.probes.results import VIEWS, ProbeResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,3 +85,6 @@ def figure_of(
         else:
             figure.set_size_inches(width, width * figure.get_figheight() / figure.get_figwidth())
     return figure
+
+
+VIEWS.add("figure", figure_of, __name__)

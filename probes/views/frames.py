@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mechprobe.probes.results import MechanismLabel, Metric, ModelResult, ProbeResult
+from mechprobe.probes.results import VIEWS, MechanismLabel, Metric, ModelResult, ProbeResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,3 +122,9 @@ def _frame(rows: list[dict[str, Any]], units: dict[str, str]) -> "pd.DataFrame":
     frame = pd.DataFrame(rows)
     frame.attrs[UNITS] = units
     return frame
+
+
+VIEWS.add("labels-frame", of_labels, __name__)
+VIEWS.add("models-frame", of_models, __name__)
+VIEWS.add("metrics-frame", of_metrics, __name__)
+VIEWS.add("arrays-frame", of_arrays, __name__)

@@ -1,0 +1,1 @@
+"""How results are shown: as tables, as figures, in notebooks."""

@@ -5,7 +5,6 @@ from os import PathLike
 from typing import Any
 
 from torch import nn
-from transformer_lens import HookedRootModule
 
 from mechprobe.models.base.errors import MechprobeError, short
 from mechprobe.models.hooked.model import HookedTransformer
@@ -52,7 +51,7 @@ def way_in(given: Any) -> str:
         return "give model.module"
     if isinstance(given, str | PathLike):
         return f"give mechprobe.load({short(repr(str(given)))})"
-    if isinstance(given, HookedRootModule) or type(given).__module__.startswith("transformer_lens"):
+    if any(base.__module__.startswith("transformer_lens") for base in type(given).__mro__):
         return (
             "mechprobe.wrap(model, mechprobe.TaskDescription.of(L=10, tokens=range(16))) makes one"
             " of a TransformerLens model (docs/families/foreign_models.md)"

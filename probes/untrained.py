@@ -3,13 +3,15 @@
 import json
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from mechprobe.models import HookedTransformer
 from mechprobe.models.base.draws import draw_order
 from mechprobe.models.base.weights import Weights
-from mechprobe.models.hooked.family import Family
 from mechprobe.probes import draws
+
+if TYPE_CHECKING:
+    from mechprobe.models import HookedTransformer
+    from mechprobe.models.hooked.family import Family
 
 UNTRAINED = "untrained network"  # purpose of its draws
 KEPT = 16  # untrained networks whose numbers are kept: those of a sweep have one shape often
@@ -27,8 +29,8 @@ class OfUntrained(Generic[Found]):
         measure: what is measured, of a model, its task and the seed of all draws.
     """
 
-    def __init__(self, measure: Callable[[HookedTransformer, Any, int], Found]) -> None:
-        def fresh(family: Family, config: str, task: Any, seed: int) -> Found:
+    def __init__(self, measure: Callable[["HookedTransformer", Any, int], Found]) -> None:
+        def fresh(family: "Family", config: str, task: Any, seed: int) -> Found:
             made = family.config(json.loads(config), "configuration")
             weights = family.initial(made, draws.generator(seed, UNTRAINED))
             return measure(family.assemble(made, weights), task, seed)
@@ -36,7 +38,7 @@ class OfUntrained(Generic[Found]):
         self._measure = measure
         self._kept = lru_cache(KEPT)(fresh)
 
-    def __call__(self, model: HookedTransformer, task: Any, seed: int) -> Found:
+    def __call__(self, model: "HookedTransformer", task: Any, seed: int) -> Found:
         """Measure, or remember.
 
         Args:
@@ -44,6 +46,8 @@ class OfUntrained(Generic[Found]):
             task: what it is asked, which has to be hashable.
             seed: of the untrained network, and of every other draw.
         """
+        from mechprobe.models.hooked.family import Family
+
         family = model.family
         if type(family).initial is Family.initial:
             return self._measure(scrambled(model, seed), task, seed)
@@ -54,7 +58,7 @@ class OfUntrained(Generic[Found]):
         self._kept.cache_clear()
 
 
-def scrambled(model: HookedTransformer, seed: int) -> HookedTransformer:
+def scrambled(model: "HookedTransformer", seed: int) -> "HookedTransformer":
     """The model with the numbers within each of its weights in random order."""
     generator = draws.generator(seed, UNTRAINED)
     weights: Weights = {}

@@ -7,7 +7,6 @@ from typing import Any
 from torch import nn
 
 from mechprobe.models.base.errors import MechprobeError, short
-from mechprobe.models.hooked.model import HookedTransformer
 
 MAPPED = (
     'mechprobe.from_torch({}, {{"embed": "tok", ...}}, mechprobe.HistogramTask(T=16, L=10)) makes'
@@ -21,6 +20,8 @@ def refuse_others(given: object) -> None:
     Raises:
         MechprobeError: something else than a hooked model.
     """
+    from mechprobe.models.hooked.model import HookedTransformer
+
     if not isinstance(given, HookedTransformer):
         raise MechprobeError(
             f"a {type(given).__name__} is given, a hooked model is wanted: {way_in(given)}"
@@ -45,6 +46,8 @@ def refuse_models(given: object, wanted: str) -> None:
 
 def way_in(given: Any) -> str:
     """How to make a hooked model of what was given, in one line to copy."""
+    from mechprobe.models.hooked.model import HookedTransformer
+
     if isinstance(given, HookedTransformer):
         return "it is a hooked model already; mechprobe.label(model) takes it"
     if isinstance(getattr(given, "module", None), HookedTransformer):

@@ -12,13 +12,13 @@ answers on which the causal models do not agree are counted.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
-from transformer_lens.hook_points import HookPoint
 
-from mechprobe.models import HistogramTask, HookedTransformer
+from mechprobe.models import HistogramTask
 from mechprobe.models.base.chunks import joined as in_pieces
 from mechprobe.models.tasks.mixing_models import MIXING, Order
 from mechprobe.probes import mixing_accuracy
@@ -34,6 +34,11 @@ from mechprobe.probes.counting.mixing_variables import (
 )
 from mechprobe.probes.mixing_accuracy import Numbers
 from mechprobe.probes.untrained import OfUntrained
+
+if TYPE_CHECKING:
+    from transformer_lens.hook_points import HookPoint
+
+    from mechprobe.models import HookedTransformer
 
 SEQUENCES = 48  # base sequences
 LEAST = 0.02  # share of answers that tells causal models apart; below it nothing is told
@@ -231,7 +236,7 @@ def _answers(context: CountContext, wanted: list[Weights]) -> Int[Tensor, "set n
     every = [torch.cat(blocks) for blocks in zip(*wanted, strict=True)]
     bases = tokens.repeat(len(wanted), 1)
 
-    def fill(value: Tensor, hook: HookPoint, weights: Tensor) -> Tensor:
+    def fill(value: Tensor, hook: "HookPoint", weights: Tensor) -> Tensor:
         return weights.to(value.dtype)
 
     def run(piece: slice) -> Tensor:
@@ -247,7 +252,7 @@ def _answers(context: CountContext, wanted: list[Weights]) -> Int[Tensor, "set n
     return found.view(len(wanted), len(tokens), -1)
 
 
-def _of_untrained(model: HookedTransformer, task: HistogramTask, seed: int) -> Numbers:
+def _of_untrained(model: "HookedTransformer", task: HistogramTask, seed: int) -> Numbers:
     return interchange(CountContext(model, task, seed)).accuracies()
 
 

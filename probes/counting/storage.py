@@ -9,14 +9,14 @@ has to come out: c' where that block holds the count and t and s share a counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from transformer_lens.hook_points import HookPoint
 
-from mechprobe.models import HistogramTask, HookedTransformer
+from mechprobe.models import HistogramTask
 from mechprobe.models.base.chunks import joined
 from mechprobe.models.tasks.storage_models import StorageModel, storage_models
 from mechprobe.probes.controls import CONTROLS, best, largest_control, named_with
@@ -27,6 +27,11 @@ from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.placebos import BASES, dealt_anew, random_means
 from mechprobe.probes.counting.written_counts import Means, goals, means_of
 from mechprobe.probes.untrained import OfUntrained
+
+if TYPE_CHECKING:
+    from transformer_lens.hook_points import HookPoint
+
+    from mechprobe.models import HookedTransformer
 
 FOREIGN = 2  # other tokens whose count every target is given
 MODELS = {
@@ -166,7 +171,7 @@ def _answers(
     def run(piece: slice) -> Tensor:
         row, here = torch.arange(len(at[piece])), at[piece]
 
-        def write(value: Tensor, hook: HookPoint) -> Tensor:
+        def write(value: Tensor, hook: "HookPoint") -> Tensor:
             out = value.clone()
             out[row, here] += edit[piece].to(value.dtype)
             return out
@@ -187,7 +192,7 @@ def _random(context: CountContext, cells: CountCells) -> Means:
     return random_means(context, cells)
 
 
-def _of_untrained(model: HookedTransformer, task: HistogramTask, seed: int) -> Reading:
+def _of_untrained(model: "HookedTransformer", task: HistogramTask, seed: int) -> Reading:
     return read(CountContext(model, task, seed), means_of)
 
 

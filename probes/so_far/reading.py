@@ -5,15 +5,19 @@ compared means the same as in models that see all of it; accuracy is that of eve
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import torch
 
-from mechprobe.models import HookedTransformer, TransformerConfig
+from mechprobe.models import TransformerConfig
 from mechprobe.models.families import transformer
 from mechprobe.models.tasks import HistogramTask, SoFarTask
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.reading import Counting
 from mechprobe.probes.reading import task_reading
+
+if TYPE_CHECKING:
+    from mechprobe.models import HookedTransformer
 
 T, L = 6, 5  # of the conformance kit's models
 
@@ -39,12 +43,14 @@ class SoFar(Counting):
 
     title = "Models that count so far"
 
-    def context(self, model: HookedTransformer, task: HistogramTask, seed: int) -> SoFarContext:
+    def context(self, model: "HookedTransformer", task: HistogramTask, seed: int) -> SoFarContext:
         """Balanced sequences, count means, transport, all at the last position."""
         return SoFarContext(model, task, seed)
 
-    def subjects(self) -> Iterator[tuple[str, HookedTransformer]]:
+    def subjects(self) -> Iterator[tuple[str, "HookedTransformer"]]:
         """A causal transformer with random weights."""
+        from mechprobe.models import HookedTransformer
+
         asked = SoFarTask(T=T, L=L, bos=True).describe()
         shape = TransformerConfig.standard(
             T=T, L=L, d=8, p=12, n_heads=2, bos=True, causal=True, asked=asked

@@ -16,11 +16,11 @@ positional and of semantic attention; 0 where that is negative.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformer_lens.hook_points import HookPoint
 
 from mechprobe.models.base.draws import draw_normal, draw_uniform
 from mechprobe.models.families.solvable import initial
@@ -30,6 +30,9 @@ from mechprobe.probes.attention import AttentionKind
 from mechprobe.probes.mixing_accuracy import Numbers
 from mechprobe.probes.teacher.context import QUERY, TeacherContext
 from mechprobe.probes.untrained import UNTRAINED
+
+if TYPE_CHECKING:
+    from transformer_lens.hook_points import HookPoint
 
 SEQUENCES = 128  # base sequences, of the test sequences
 LEAST = 1e-6  # squared change by an interchange over that of the answers: below it nothing is told
@@ -197,5 +200,5 @@ def _moved(
     return fields.gather(1, order.unsqueeze(-1).expand_as(fields))
 
 
-def _put(old: Tensor, hook: HookPoint, value: Tensor) -> Tensor:
+def _put(old: Tensor, hook: "HookPoint", value: Tensor) -> Tensor:
     return value.to(old.dtype)

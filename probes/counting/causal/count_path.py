@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mechprobe.models import HistogramTask, HookedTransformer
+from mechprobe.models import HistogramTask
 from mechprobe.probes.counting.context import CountContext, needs_counts
 from mechprobe.probes.counting.mixing import lacks_hook
 from mechprobe.probes.counting.pairs import PAIRS, count_pairs
@@ -19,6 +19,8 @@ from mechprobe.probes.results import ProbeResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from mechprobe.models import HookedTransformer
 
 COVER = 0.9
 TIE = 1e-3  # shares closer than this are equal: the first component is named
@@ -140,7 +142,7 @@ def _both(paths: CountPaths, part: str) -> Float[Tensor, "layer 2"]:
     return torch.stack([paths.here(part, paths.partners), paths.elsewhere(part)], 1)
 
 
-def _why_not(model: HookedTransformer, task: HistogramTask) -> str | None:
+def _why_not(model: "HookedTransformer", task: HistogramTask) -> str | None:
     return needs_counts(model, task) or lacks_hook(model, "hook_attn_out", "hook_mlp_out")
 
 

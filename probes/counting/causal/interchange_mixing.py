@@ -3,7 +3,7 @@ positions, from tokens, or from both (see probes/counting/interchanged_weights.p
 
 from typing import TYPE_CHECKING
 
-from mechprobe.models import HistogramTask, HookedTransformer
+from mechprobe.models import HistogramTask
 from mechprobe.probes.counting import interchanged_weights as weights
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.mixing import lacks
@@ -14,6 +14,8 @@ from mechprobe.probes.results import ProbeResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from mechprobe.models import HookedTransformer
 
 TELLING = "answers after interchanges on which the causal models do not agree"
 
@@ -34,7 +36,7 @@ def interchange_mixing(context: CountContext) -> Measurement:
 
 
 @interchange_mixing.applies
-def _needs_weights(model: HookedTransformer, task: HistogramTask) -> str | None:
+def _needs_weights(model: "HookedTransformer", task: HistogramTask) -> str | None:
     return lacks(model, "weights")
 
 

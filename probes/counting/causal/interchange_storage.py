@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mechprobe.models import HistogramTask, HookedTransformer
+from mechprobe.models import HistogramTask
 from mechprobe.probes.controls import CONTROLS
 from mechprobe.probes.counting import storage
 from mechprobe.probes.counting.context import CountContext, needs_counts
@@ -17,6 +17,8 @@ from mechprobe.probes.results import ProbeResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from mechprobe.models import HookedTransformer
 
 
 @probe(
@@ -31,7 +33,7 @@ def interchange_storage(context: CountContext) -> Measurement:
 
 
 @interchange_storage.applies
-def _why_not(model: HookedTransformer, task: HistogramTask) -> str | None:
+def _why_not(model: "HookedTransformer", task: HistogramTask) -> str | None:
     if model.cfg.n_layers == 1:
         return "the model has one block; use interchange-counts"
     return needs_counts(model, task)

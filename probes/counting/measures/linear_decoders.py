@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from mechprobe.models import HistogramTask, HookedTransformer
+from mechprobe.models import HistogramTask
 from mechprobe.models.base.draws import draw_order
 from mechprobe.probes.counting.context import COUNTED, CountContext
 from mechprobe.probes.counting.mixing import lacks_hook
@@ -22,6 +22,8 @@ from mechprobe.probes.results import ProbeResult
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    from mechprobe.models import HookedTransformer
 
 # Each point's short name in TransformerLens; all but the first are of the last block.
 POINTS = {
@@ -135,7 +137,7 @@ def linear_decoders(context: CountContext) -> Measurement:
     return Measurement(metrics=metrics, arrays=curves)
 
 
-def _why_not(model: HookedTransformer, task: HistogramTask) -> str | None:
+def _why_not(model: "HookedTransformer", task: HistogramTask) -> str | None:
     return needs_neurons(model, task) or lacks_hook(model, "hook_attn_out")
 
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mechprobe.models import HistogramTask, HookedTransformer
+from mechprobe.models import HistogramTask
 from mechprobe.probes.counting.context import COUNTED, CountContext
 from mechprobe.probes.counting.neurons import attributions, needs_neurons
 from mechprobe.probes.drawing import SEQUENTIAL, blank, heatmap
@@ -20,6 +20,8 @@ from mechprobe.probes.results import ProbeResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from mechprobe.models import HookedTransformer
 
 GRID = 48
 ACTIVE = 0.01  # of the largest attribution
@@ -130,7 +132,7 @@ def decision_regions(
     return answer.view(GRID, GRID).T.int(), extent, path
 
 
-def _why_not(model: HookedTransformer, task: HistogramTask) -> str | None:
+def _why_not(model: "HookedTransformer", task: HistogramTask) -> str | None:
     if (reason := needs_neurons(model, task)) is not None:
         return reason
     known = hasattr(model, "W_in")

@@ -13,7 +13,7 @@ from mechprobe.analyses.common.paths import PATH
 @click.command(
     epilog=examples(
         "mechprobe figures runs/mine",
-        "mechprobe figures runs/mine --format svg --width 6.5 --probe count-transport",
+        "mechprobe figures runs/mine --format svg --probe readout",
     )
 )
 @click.argument("run", type=PATH)

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from mechprobe.models import TransformerConfig
-from mechprobe.models.families import transformer
 from mechprobe.models.tasks import HistogramTask, SoFarTask
 from mechprobe.probes.counting.context import CountContext
 from mechprobe.probes.counting.reading import Counting
@@ -49,7 +47,8 @@ class SoFar(Counting):
 
     def subjects(self) -> Iterator[tuple[str, "HookedTransformer"]]:
         """A causal transformer with random weights."""
-        from mechprobe.models import HookedTransformer
+        from mechprobe.models import HookedTransformer, TransformerConfig
+        from mechprobe.models.families import transformer
 
         asked = SoFarTask(T=T, L=L, bos=True).describe()
         shape = TransformerConfig.standard(

@@ -121,7 +121,7 @@ def test_a_declaration_shows_a_changed_signature() -> None:
         "    def grow(self, by: int, *, fast: bool=False) -> None",
     ]
     assert make_api.declaration("cut", cut).splitlines() == [
-        "def cut(kept: Kept, at: int=1) -> 'Kept'",
+        "def cut(kept: Kept, at: int=1) -> Kept",
         '    """Cut it.',
         "",
         "    Args:",

@@ -115,7 +115,7 @@ def test_conditions_keep_a_probe_away(own_registry: Registry[Probe]) -> None:
         made(construct("lin", T=4, L=3))
 
 
-DEEP = {"count-by-block"}  # of models with two blocks or more
+DEEP = {"count-by-block", "interchange-storage"}  # of models with two blocks or more
 
 
 def counting_probes() -> set[str]:

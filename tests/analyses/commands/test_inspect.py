@@ -125,6 +125,7 @@ def test_known_formats_are_listed() -> None:
         "mapped",
         "native",
         "positional-semantic",
+        "tracr",
     ]
     assert all(line.endswith("]") for line in lines)
 

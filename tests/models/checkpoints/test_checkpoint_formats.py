@@ -214,7 +214,7 @@ def test_a_package_brings_a_format(tmp_path):
         "1.0]",
     ]
     assert [line.split()[0] for line in rest] == [
-        "counting", "foreign", "mapped", "native", "positional-semantic",
+        "counting", "foreign", "mapped", "native", "positional-semantic", "tracr",
     ]  # fmt: skip
 
 

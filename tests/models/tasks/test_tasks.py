@@ -19,6 +19,7 @@ from mechprobe.models import (
     HistogramTask,
     HookedTransformer,
     MechprobeError,
+    SoFarTask,
     SolvableConfig,
     TaskDescription,
     TransformerConfig,
@@ -115,7 +116,11 @@ KINDS = {
 
 
 def test_ours_are_registered_and_made_from_their_own_description() -> None:
-    assert dict(TASKS) == {"attention-regression": AttentionRegression, "histogram": HistogramTask}
+    assert dict(TASKS) == {
+        "attention-regression": AttentionRegression,
+        "histogram": HistogramTask,
+        "histogram-so-far": SoFarTask,
+    }
     one = HistogramTask(T=5, L=6, bos=True, sampler="uniform")
     again = task_from(one.describe())
     assert again == one

@@ -32,10 +32,14 @@ EXCEPTIONS = {
     ("ablate-neurons", "split_neurons"): ("neurons", "dot+sftm"),
     ("interchange-counts", "split_neurons"): ("inventory_untrained", "bos+sftm-relation-split"),
     ("interchange-counts", "add_dead_neurons"): ("inventory_untrained", "bos+sftm-relation-split"),
+    ("interchange-mixing", "split_neurons"): ("mixed_untrained", "bos+sftm-relation-split"),
+    ("interchange-mixing", "add_dead_neurons"): ("mixed_untrained", "bos+sftm-relation-split"),
 }
 # The transformations are those of counting transformers, which have one block; a probe of several
 # has its own test.
 DEEP = ("count-by-block", "interchange-storage")
+# What is drawn for positions is drawn anew for moved ones: other samples of the same.
+DRAWS_POSITIONS = ("interchange-mixing",)
 COUNTING = [
     name for name, probe in all_probes().items() if "histogram" in probe.tasks and name not in DEEP
 ]
@@ -162,7 +166,7 @@ def test_exceptions_change(probe: str, symmetry: str, seed: int) -> None:
         close(found | {name: wanted[name] for name in other}, wanted)
 
 
-@pytest.mark.parametrize("probe", COUNTING)
+@pytest.mark.parametrize("probe", [name for name in COUNTING if name not in DRAWS_POSITIONS])
 @settings(max_examples=5)
 @given(data=st.data(), seed=st.integers(0, 2**31))
 def test_positions_do_not_matter_to_dot_models(probe: str, data: st.DataObject, seed: int) -> None:

@@ -131,6 +131,7 @@ def test_two_positions_leave_a_single_count() -> None:
     model = construct("bos+sftm", T=6, L=2)
     apply = {n for n, p in all_probes().items() if p.why_not(model, model.config.task()) is None}
     by_attention = {"attention-dependence", "attention-sources", "keep-source", "mean-pattern"}
+    by_attention |= {"interchange-mixing"}
     assert apply == {"mutual-coherence"} | by_attention
     with pytest.raises(MechprobeError, match="count-transport: L=2 leaves a single count"):
         find_probe("count-transport")(model)

@@ -16,9 +16,14 @@ from mechprobe.probes.results import MechanismLabel, ModelResult
 from tests.models.scan_family import NO_WEIGHTS, counter, registered
 
 COUNTING = [name for name, probe in all_probes().items() if "histogram" in probe.tasks]
-OF_WEIGHTS = {"attention-dependence", "mean-pattern"}
+OF_WEIGHTS = {"attention-dependence", "interchange-mixing", "mean-pattern"}
 OF_QUERIES = {"attention-sources", "keep-source"}
-OTHERS = {"bos-anchoring": "no BOS", "count-by-block": "one block"}
+OTHERS = {
+    "bos-anchoring": "no BOS",
+    "count-by-block": "one block",
+    "interchange-storage": "one block",
+}
+DEEP = ("count-by-block", "interchange-storage")
 KINDS = {
     "no weights": {},
     "made weights": {"weights": "made"},
@@ -84,7 +89,7 @@ def test_every_probe_gives_a_result_or_one_sentence_why_not(name: str, kind: str
     if name in OF_QUERIES or (name in OF_WEIGHTS and not made):
         assert reason is not None
         assert (NO_SCORES if made else NO_WEIGHTS) in reason
-    elif name in OTHERS and not (name == "count-by-block" and model.cfg.n_layers > 1):
+    elif name in OTHERS and not (name in DEEP and model.cfg.n_layers > 1):
         assert OTHERS[name] in str(reason)
     else:
         assert reason is None

@@ -181,17 +181,13 @@
     image.parentElement.after(button);
   }
 
-  // Paper gets a summary; all of it where it is asked for. It cannot be unfolded: open everything,
-  // then put it back.
+  // Paper cannot be unfolded: open everything to print, then put it back.
   let closed = [];
-  document.getElementById("print-all").addEventListener("click", () => {
-    document.documentElement.classList.add("everything");
+  window.addEventListener("beforeprint", () => {
     closed = [...document.querySelectorAll("details:not([open])")];
     for (const element of closed) element.open = true;
-    window.print();
   });
   window.addEventListener("afterprint", () => {
-    document.documentElement.classList.remove("everything");
     for (const element of closed) element.open = false;
     closed = [];
   });

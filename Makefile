@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types bench fuzz install clean
+.PHONY: demo test lint types bench fuzz docs install clean
 
 demo: $(STAMP)
 	$(BIN)/mechprobe demo
@@ -35,6 +35,14 @@ install: $(STAMP)
 # 10,000 damaged files and odd command lines, with a fixed seed.
 fuzz: $(STAMP)
 	$(BIN)/mechprobe bench fuzz --cases 10000
+
+# The documentation site, build/docs/index.html; a warning is an error.
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+
+$(VENV)/.docs: $(STAMP)
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[docs]'
+	touch $@
 
 # constraints.txt pins every version; torch goes first, so that nothing pulls another build of it.
 $(STAMP): pyproject.toml constraints.txt

@@ -22,7 +22,7 @@ BEGIN = """# Public names
 What is listed here is what you can rely on: the names of `mechprobe`, and those of the packages
 for work with one family, the theory, sweeps or extensions. Everything else may change without
 notice. This page is made by `python docs/make_api.py`, and a test compares it with the code: where
-a name or a signature changes, the change shows here and belongs in [the changes](../CHANGELOG.md).
+a name or a signature changes, the change shows here and belongs in CHANGELOG.md.
 """
 
 

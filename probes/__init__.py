@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from mechprobe.probes.results import json_schema as json_schema
     from mechprobe.probes.runs import Run as Run
     from mechprobe.probes.runs import load_run as load_run
+    from mechprobe.probes.runs import save_result as save_result
+    from mechprobe.probes.runs import save_run as save_run
     from mechprobe.probes.teacher.context import TeacherContext as TeacherContext
 else:
     __getattr__, __dir__, __all__ = lazy(__name__)

@@ -60,14 +60,30 @@ class Run(NamedTuple):
         return of_models(self.info.title, self.results)
 
 
-def save_run(folder: Path, info: RunInfo) -> None:
-    """Write run.json."""
-    write_text(folder / RUN_FILE, info.model_dump_json(indent=2) + "\n")
+def save_run(folder: str | Path, info: RunInfo) -> None:
+    """Write run.json, how to make the run again.
+
+    Args:
+        folder: of the run; it is made where it is not there.
+        info: of the run.
+
+    Raises:
+        MechprobeError: it cannot be written.
+    """
+    write_text(Path(folder) / RUN_FILE, info.model_dump_json(indent=2) + "\n")
 
 
-def save_result(folder: Path, result: ModelResult) -> None:
-    """Write results/NAME.json."""
-    write_text(folder / RESULTS / f"{result.name}.json", result.model_dump_json() + "\n")
+def save_result(folder: str | Path, result: ModelResult) -> None:
+    """Write results/NAME.json, what was found on one model.
+
+    Args:
+        folder: of the run; it is made where it is not there.
+        result: of the model.
+
+    Raises:
+        MechprobeError: it cannot be written.
+    """
+    write_text(Path(folder) / RESULTS / f"{result.name}.json", result.model_dump_json() + "\n")
 
 
 def drop_result(folder: Path, name: str) -> None:

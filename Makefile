@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types bench fuzz docs install clean
+.PHONY: demo test lint types bench fuzz docs notebooks install clean
 
 demo: $(STAMP)
 	$(BIN)/mechprobe demo
@@ -39,6 +39,10 @@ fuzz: $(STAMP)
 # The documentation site, build/docs/index.html; a warning is an error.
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+
+# Run the scripts in docs/notebooks and keep them as they were run.
+notebooks: $(VENV)/.docs
+	$(BIN)/python docs/make_notebooks.py
 
 $(VENV)/.docs: $(STAMP)
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[docs]'

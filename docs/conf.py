@@ -14,7 +14,7 @@ project_copyright = author
 
 extensions = ["myst_nb", "sphinx_copybutton"]
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
-exclude_patterns = ["make_api.py"]
+exclude_patterns = ["make_*.py", "notebooks/*.py"]
 myst_heading_anchors = 4
 myst_enable_extensions = ["deflist"]
 nb_execution_mode = "off"  # notebooks are kept as they were run

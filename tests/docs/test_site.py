@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+FILES = [*DOCS.rglob("*.md"), *DOCS.rglob("*.ipynb")]
 
 
 def entries() -> set[str]:
@@ -22,7 +23,7 @@ def entries() -> set[str]:
 
 
 def test_every_page_is_in_a_tree_of_contents() -> None:
-    pages = {file.relative_to(DOCS).with_suffix("").as_posix() for file in DOCS.rglob("*.md")}
+    pages = {file.relative_to(DOCS).with_suffix("").as_posix() for file in FILES}
     lost = {p for p in pages - {"index"} if not any(fnmatch(p, entry) for entry in entries())}
     assert not lost
     for entry in entries():

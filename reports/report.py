@@ -26,8 +26,8 @@ class Report:
     Args:
         run: folder of a finished run.
         models, probes: which are shown, by names or shell patterns such as "bos*"; empty for all.
-        compact: at most 60 kB a model: fewer and smaller figures, and numbers whose meaning stands
-            once on the page.
+        compact: about 50 kB a counting model: fewer and smaller figures, and numbers whose
+            meaning stands once on the page.
 
     Raises:
         MechprobeError: no run there, no results in it, or a name of nothing in it.

@@ -19,7 +19,7 @@ from mechprobe.analyses.common.paths import PATH
 @click.option(
     "--probe", "probes", multiple=True, metavar="NAME", help="Show these probes, likewise."
 )
-@click.option("--compact", is_flag=True, help="At most 60 kB a model, for large runs and mail.")
+@click.option("--compact", is_flag=True, help="About 50 kB a model, for large runs and mail.")
 def report(run: Path, models: tuple[str, ...], probes: tuple[str, ...], compact: bool) -> None:
     """Write the HTML report of a RUN folder."""
     from mechprobe.reports import write_report
